@@ -1,0 +1,26 @@
+//! IEEE 754 arithmetic as SSE does it, bit for bit and with its flags.
+//! Source: SDM vol. 1, 4.8, 11.5 and appendix E.
+//!
+//! [`env`](mod@env) holds rounding, DAZ, FTZ and the exceptions raised; [`format`](mod@format)
+//! the two formats; [`unpack`] and [`round`] the way from bits to numbers and back.
+//! The operations are in [`arith`], [`compare`], [`convert`] and [`approx`], each on
+//! one lane; [`lanes`] spreads a lane operation over a vector. [`quick`] decides
+//! when the host's arithmetic gives the same answer.
+
+pub mod approx;
+pub mod arith;
+pub mod compare;
+pub mod convert;
+pub mod env;
+pub mod format;
+pub mod lanes;
+pub mod quick;
+pub mod round;
+pub mod unpack;
+
+pub use env::{Env, Rounding, mxcsr};
+pub use format::{Double, Format, Single};
+pub use lanes::{FloatOp, LaneOp, PackedOf, ScalarOf};
+
+#[cfg(test)]
+mod replay;

@@ -1,0 +1,6 @@
+//! Pure integer arithmetic: values in, value and flags out. No CPU, no memory.
+
+pub mod arith;
+pub mod bits;
+pub mod muldiv;
+pub mod shift;

@@ -1,0 +1,335 @@
+//! One vCPU: registers, debug registers, translation caches, clock, and what is
+//! pending at the next instruction boundary.
+//!
+//! Neighbours: [`crate::mem::access`] is its data port, [`crate::run`] its loop,
+//! [`crate::event::delivery`] its exception entry.
+
+use crate::cpuid::CpuModel;
+use crate::debug::{AccessRecord, DebugRegs, Dr7, WatchSet, dr6};
+use crate::event::pending::Attention;
+use crate::event::{Exception, Pending};
+use crate::mem::tlb::{NEVER_FAST, Privilege, Tlb};
+use crate::regs::control::{cr0, efer};
+use crate::regs::{RFlags, Regs};
+use crate::run::Exit;
+use crate::timing::{FixedEvent, TimingModel};
+
+/// Cycles before the deadline within which the run loop goes one instruction at
+/// a time: no block and no single event costs more.
+pub(crate) const DEADLINE_MARGIN: u64 = 4096;
+
+/// What an instruction does to the single-step trap that may follow it (rule T10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StepRule {
+    /// TF at its start decides.
+    #[default]
+    Normal,
+    /// No trap: INT3, INT n, ICEBP.
+    Never,
+    /// TF at its end decides: SYSCALL and SYSRET.
+    AtEnd,
+    /// MOV SS and POP SS: no trap, and the next boundary is shadowed.
+    OpensShadow,
+}
+
+/// The translation caches.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tlbs {
+    pub(crate) read: Tlb,
+    pub(crate) write: Tlb,
+    pub(crate) fetch: Tlb,
+    /// [`crate::mem::phys::PhysMem::write_tlb_epoch`] when `write` was last right.
+    pub(crate) write_epoch: u64,
+}
+
+/// A virtual processor.
+#[derive(Debug)]
+pub struct Cpu {
+    /// Registers.
+    pub regs: Regs,
+    pub(crate) debug: DebugRegs,
+    pub(crate) watch: WatchSet,
+    pub(crate) records: [Option<AccessRecord>; 4],
+    pub(crate) tlbs: Tlbs,
+    /// Tag bits of the present privilege: a [`Privilege`] and [`NEVER_FAST`].
+    pub(crate) mode: u64,
+    pub(crate) pending: Pending,
+    pub(crate) attention: Attention,
+    pub(crate) fault: Option<Exception>,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) rule: StepRule,
+    pub(crate) cycles: u64,
+    pub(crate) icount: u64,
+    pub(crate) deadline: u64,
+    /// Where the run loop begins to look at every instruction.
+    pub(crate) soft_deadline: u64,
+    pub(crate) halted: bool,
+    pub(crate) epoch: u32,
+    /// [`crate::mem::phys::PhysMem::code_epoch`] when the links were last right.
+    pub(crate) code_epoch: u64,
+    pub(crate) timing: Box<dyn TimingModel>,
+    pub(crate) model: CpuModel,
+    /// Initial APIC id: the vCPU's number.
+    pub(crate) apic_id: u32,
+    /// Whether the timing model wants to hear of memory accesses.
+    pub(crate) times_memory: bool,
+}
+
+impl Cpu {
+    /// A CPU after reset, with nothing mapped and CPL 0.
+    #[must_use]
+    pub fn new(model: CpuModel, timing: Box<dyn TimingModel>, apic_id: u32) -> Self {
+        Self {
+            regs: Regs::default(),
+            debug: DebugRegs::default(),
+            watch: WatchSet::default(),
+            records: [None; 4],
+            tlbs: Tlbs::default(),
+            mode: Privilege::Supervisor as u64,
+            pending: Pending::default(),
+            attention: Attention::default(),
+            fault: None,
+            exit: None,
+            rule: StepRule::Normal,
+            cycles: 0,
+            icount: 0,
+            deadline: u64::MAX,
+            soft_deadline: u64::MAX,
+            halted: false,
+            epoch: 0,
+            code_epoch: 0,
+            times_memory: timing.observes_memory(),
+            timing,
+            model,
+            apic_id,
+        }
+    }
+
+    /// Cycles since reset. The TSC is this plus its offset.
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// Instructions retired since reset.
+    #[must_use]
+    pub fn icount(&self) -> u64 {
+        self.icount
+    }
+
+    /// The timing model.
+    #[must_use]
+    pub fn timing(&self) -> &dyn TimingModel {
+        &*self.timing
+    }
+
+    /// The features that CPUID tells of.
+    #[must_use]
+    pub fn model(&self) -> CpuModel {
+        self.model
+    }
+
+    /// Lets the clock run on by `cycles`: work that is not modelled instruction
+    /// by instruction.
+    pub fn charge(&mut self, cycles: u64) {
+        self.cycles = self.cycles.saturating_add(cycles);
+        if self.cycles >= self.soft_deadline {
+            self.attention.raise(Attention::DEADLINE);
+        }
+    }
+
+    /// Charges what the timing model says an event costs.
+    pub fn charge_event(&mut self, event: FixedEvent) {
+        let cost = self.timing.event(event);
+        self.charge(u64::from(cost));
+    }
+
+    /// The time-stamp counter.
+    #[must_use]
+    pub fn tsc(&self) -> u64 {
+        self.cycles.wrapping_add(self.regs.msrs.tsc_offset)
+    }
+
+    /// The debug registers.
+    #[must_use]
+    pub fn debug(&self) -> &DebugRegs {
+        &self.debug
+    }
+
+    /// Writes DR0 to DR3 (`index` 0 to 3); any value may be stored (rule R1).
+    pub fn set_dr_address(&mut self, index: usize, value: u64) {
+        self.debug.set_address(index, value);
+        self.rebuild_watch();
+    }
+
+    /// Writes DR6; reserved bits keep their fixed values (rule D5).
+    pub fn set_dr6(&mut self, value: u64) {
+        self.debug.set_dr6(dr6::write(value));
+    }
+
+    /// Writes DR7; reserved bits keep their fixed values (rule D5).
+    pub fn set_dr7(&mut self, value: u64) {
+        self.debug.set_dr7(Dr7::write(value));
+        self.rebuild_watch();
+    }
+
+    /// Derives the watch set again and drops what the old one had let through.
+    pub(crate) fn rebuild_watch(&mut self) {
+        let next = WatchSet::of(&self.debug);
+        if next == self.watch {
+            return;
+        }
+        for page in self.watch.pages().chain(next.pages()) {
+            self.tlbs.read.flush_page(page);
+            self.tlbs.write.flush_page(page);
+        }
+        if next.executes() != self.watch.executes() {
+            self.drop_links();
+        }
+        self.watch = next;
+    }
+
+    /// The accesses behind the debug conditions of the last #DB, by entry;
+    /// emptied by [`Self::take_access_records`].
+    #[must_use]
+    pub fn access_records(&self) -> &[Option<AccessRecord>; 4] {
+        &self.records
+    }
+
+    /// Takes the records of the accesses that matched.
+    pub fn take_access_records(&mut self) -> [Option<AccessRecord>; 4] {
+        std::mem::take(&mut self.records)
+    }
+
+    /// Makes an external interrupt pending; it is delivered when RFLAGS.IF allows.
+    /// A second one before that replaces the first.
+    pub fn raise_interrupt(&mut self, vector: u8) {
+        self.pending.interrupt = Some(vector);
+        self.attention.raise(Attention::INTERRUPT);
+    }
+
+    /// Takes back an interrupt that was not delivered yet.
+    pub fn cancel_interrupt(&mut self) -> Option<u8> {
+        self.attention.clear(Attention::INTERRUPT);
+        self.pending.interrupt.take()
+    }
+
+    /// Whether the CPU waits in HLT.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Wakes the CPU from HLT without an interrupt.
+    pub fn wake(&mut self) {
+        self.halted = false;
+    }
+
+    /// Sets RFLAGS and all that follows from it.
+    pub fn set_rflags(&mut self, image: u64) {
+        self.regs.set_rflags(image);
+        self.sync_mode();
+    }
+
+    /// Loads CR3 and drops cached translations.
+    pub fn set_cr3(&mut self, value: u64) {
+        self.regs.control.cr3 = value;
+        self.flush_tlb();
+    }
+
+    /// Forgets all cached translations.
+    pub fn flush_tlb(&mut self) {
+        self.tlbs.read.flush();
+        self.tlbs.write.flush();
+        self.tlbs.fetch.flush();
+        self.timing.flush_tlb();
+        self.drop_links();
+    }
+
+    /// INVLPG: forgets the translation of one page.
+    pub fn flush_tlb_page(&mut self, linear: u64) {
+        self.tlbs.read.flush_page(linear);
+        self.tlbs.write.flush_page(linear);
+        self.tlbs.fetch.flush_page(linear);
+        self.drop_links();
+    }
+
+    /// Makes every block lookup go through the page tables again.
+    pub(crate) fn drop_links(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// The present privilege.
+    #[must_use]
+    pub fn privilege(&self) -> Privilege {
+        if self.mode & Privilege::User as u64 != 0 { Privilege::User } else { Privilege::Supervisor }
+    }
+
+    /// Brings what is derived from CPL, RFLAGS and CR0 up to date.
+    pub(crate) fn sync_mode(&mut self) {
+        let user = self.regs.cpl() == 3;
+        let aligned = user
+            && self.regs.system_flags & RFlags::AC != 0
+            && self.regs.control.cr0 & cr0::AM != 0;
+        self.mode = u64::from(user) | if aligned { NEVER_FAST } else { 0 };
+        let flags = self.regs.system_flags;
+        self.attention.set(Attention::TRAP_FLAG, flags & RFlags::TF != 0);
+        self.attention.set(Attention::RESUME_FLAG, flags & RFlags::RF != 0);
+    }
+
+    /// Whether 64-bit mode is active.
+    #[must_use]
+    pub fn in_long_mode(&self) -> bool {
+        self.regs.control.efer & efer::LMA != 0
+    }
+
+    /// Replaces all registers: those of another thread of execution.
+    pub fn load_regs(&mut self, regs: Regs) {
+        let remap = regs.control != self.regs.control;
+        self.regs = regs;
+        if remap {
+            self.flush_tlb();
+        }
+        self.sync_mode();
+    }
+
+    /// Feeds all state that the future depends on to `hasher`.
+    pub fn digest(&self, hasher: &mut dyn FnMut(&[u8])) {
+        for word in self.regs.gpr.all() {
+            hasher(&word.to_le_bytes());
+        }
+        for index in 0..16 {
+            let reg = self.regs.vector.ymm(index);
+            hasher(&reg.lo.to_le_bytes());
+            hasher(&reg.hi.to_le_bytes());
+        }
+        let debug = &self.debug;
+        let words = [
+            self.regs.rip,
+            self.regs.rflags(),
+            u64::from(self.regs.vector.mxcsr),
+            self.regs.control.cr0,
+            self.regs.control.cr2,
+            self.regs.control.cr3,
+            self.regs.control.cr4,
+            self.regs.msrs.kernel_gs_base,
+            debug.address(0),
+            debug.address(1),
+            debug.address(2),
+            debug.address(3),
+            debug.dr6(),
+            debug.dr7().0,
+            self.pending.debug,
+            self.cycles,
+            self.icount,
+        ];
+        for word in words {
+            hasher(&word.to_le_bytes());
+        }
+        for segment in &self.regs.seg {
+            hasher(&segment.selector.to_le_bytes());
+            hasher(&segment.base.to_le_bytes());
+        }
+        self.timing.digest(hasher);
+    }
+}

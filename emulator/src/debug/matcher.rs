@@ -1,0 +1,152 @@
+//! DR0 to DR3 with DR6 and DR7, and the comparison of accesses with them.
+//! Rules M1 to M11.
+
+use super::dr6;
+use super::dr7::{Dr7, EntryKind};
+
+/// The debug registers of one vCPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebugRegs {
+    address: [u64; 4],
+    dr6: u64,
+    dr7: Dr7,
+}
+
+impl Default for DebugRegs {
+    fn default() -> Self {
+        Self { address: [0; 4], dr6: dr6::RESET, dr7: Dr7::RESET }
+    }
+}
+
+/// What a data access does, for matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataAccess {
+    /// A load matches read-write entries.
+    Load,
+    /// A store matches write and read-write entries.
+    Store,
+}
+
+impl DebugRegs {
+    /// DR0 to DR3.
+    #[must_use]
+    pub fn address(&self, index: usize) -> u64 {
+        self.address[index & 3]
+    }
+
+    /// DR6.
+    #[must_use]
+    pub fn dr6(&self) -> u64 {
+        self.dr6
+    }
+
+    /// DR7.
+    #[must_use]
+    pub fn dr7(&self) -> Dr7 {
+        self.dr7
+    }
+
+    pub(crate) fn set_address(&mut self, index: usize, value: u64) {
+        self.address[index & 3] = value;
+    }
+
+    pub(crate) fn set_dr6(&mut self, value: u64) {
+        self.dr6 = value;
+    }
+
+    pub(crate) fn set_dr7(&mut self, value: Dr7) {
+        self.dr7 = value;
+    }
+
+    /// First and last byte that entry `index` covers: low bits of its address
+    /// that its length makes meaningless are ignored (section 2 of the rules).
+    #[must_use]
+    pub fn range(&self, index: usize) -> (u64, u64) {
+        let len = self.dr7.len(index);
+        let base = self.address[index] & !(len - 1);
+        (base, base + (len - 1))
+    }
+
+    /// B bits of the enabled entries that an access of `size` bytes at `linear`
+    /// matches (rules M3, M10).
+    #[must_use]
+    pub fn match_data(&self, linear: u64, size: u64, access: DataAccess) -> u64 {
+        let last = linear.wrapping_add(size.saturating_sub(1));
+        self.collect(|index, kind| {
+            let applies = match kind {
+                EntryKind::Write => access == DataAccess::Store,
+                EntryKind::ReadWrite => true,
+                EntryKind::Execute | EntryKind::Io => false,
+            };
+            let (first_watched, last_watched) = self.range(index);
+            applies && linear <= last_watched && last >= first_watched
+        })
+    }
+
+    /// B bits of the entries that an instruction at `linear` matches (rule M1).
+    #[must_use]
+    pub fn match_execute(&self, linear: u64) -> u64 {
+        self.collect(|index, kind| kind == EntryKind::Execute && self.range(index).0 == linear)
+    }
+
+    /// B bits of the enabled entries that match. A disabled entry that matches
+    /// beside an enabled one may be reported by some processors (rule M11); this
+    /// model never does.
+    fn collect(&self, matches: impl Fn(usize, EntryKind) -> bool) -> u64 {
+        (0..4)
+            .filter(|&index| self.dr7.is_enabled(index) && matches(index, self.dr7.kind(index)))
+            .fold(0, |bits, index| bits | 1 << index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Rule M3, byte by byte: the definition, without any arithmetic on ranges.
+    fn naive(debug: &DebugRegs, linear: u64, size: u64, access: DataAccess) -> u64 {
+        let mut bits = 0;
+        for index in (0..4).filter(|&index| debug.dr7().is_enabled(index)) {
+            let len = debug.dr7().len(index);
+            let base = debug.address(index) / len * len;
+            for byte in 0..size {
+                for watched in 0..len {
+                    let same = linear + byte == base + watched;
+                    let kind = match debug.dr7().kind(index) {
+                        EntryKind::Write => access == DataAccess::Store,
+                        EntryKind::ReadWrite => true,
+                        _ => false,
+                    };
+                    if same && kind {
+                        bits |= 1 << index;
+                    }
+                }
+            }
+        }
+        bits
+    }
+
+    proptest! {
+        /// The ranges of rule M3 against its definition.
+        #[test]
+        fn ranges_agree_with_bytes(
+            addresses in prop::array::uniform4(0x7ffe_0ff0u64..0x7ffe_1030),
+            dr7: u32,
+            linear in 0x7ffe_0fe0u64..0x7ffe_1040,
+            size in 1u64..65,
+            store: bool,
+        ) {
+            let mut debug = DebugRegs::default();
+            for (index, address) in addresses.into_iter().enumerate() {
+                debug.set_address(index, address);
+            }
+            debug.set_dr7(Dr7::write(u64::from(dr7)));
+            let access = if store { DataAccess::Store } else { DataAccess::Load };
+            prop_assert_eq!(
+                debug.match_data(linear, size, access),
+                naive(&debug, linear, size, access)
+            );
+        }
+    }
+}

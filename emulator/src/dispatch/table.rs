@@ -1,0 +1,22 @@
+//! The instructions that are built, by family.
+
+use super::lower::Family;
+use crate::insn::{
+    alu, atomic, bits, branch, flags, mov, muldiv, shift, sse, stack, string, system,
+};
+
+/// Every family.
+pub(crate) static FAMILIES: &[Family] = &[
+    alu::FAMILY,
+    atomic::FAMILY,
+    bits::FAMILY,
+    branch::FAMILY,
+    flags::FAMILY,
+    mov::FAMILY,
+    muldiv::FAMILY,
+    shift::FAMILY,
+    sse::FAMILY,
+    stack::FAMILY,
+    string::FAMILY,
+    system::FAMILY,
+];

@@ -1,0 +1,9 @@
+//! Events: exceptions, what is pending at an instruction boundary, and delivery.
+//! Source: SDM vol. 3A, chapter 6.
+
+pub mod delivery;
+pub mod exception;
+pub mod pending;
+
+pub use exception::{Exception, Vector};
+pub use pending::Pending;

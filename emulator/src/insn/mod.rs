@@ -1,0 +1,22 @@
+//! What instructions do, by family as the manual groups them.
+//!
+//! A family has functions of type [`crate::op::OpFn`] and a table of rules that
+//! choose one for a decoded instruction. Operand plumbing is in [`forms`]; the
+//! arithmetic itself is in [`crate::alu`].
+
+pub(crate) mod alu;
+pub(crate) mod atomic;
+pub(crate) mod bits;
+pub(crate) mod branch;
+pub(crate) mod debugreg;
+pub(crate) mod flags;
+pub(crate) mod forms;
+pub(crate) mod mov;
+pub(crate) mod muldiv;
+pub(crate) mod shift;
+pub(crate) mod sse;
+pub(crate) mod stack;
+pub(crate) mod string;
+pub(crate) mod syscall;
+pub(crate) mod system;
+pub(crate) mod timing_probe;

@@ -1,0 +1,251 @@
+//! Moves, extensions, exchanges and address computation (SDM vol. 1, 7.3.1).
+
+use iced_x86::{Instruction, Mnemonic, Register};
+
+use super::forms::{Form, form, operand_bytes, wide_widths, width_index, widths};
+use super::{debugreg, system};
+use crate::alu::bits::bswap;
+use crate::cpu::Cpu;
+use crate::dispatch::lower::{Family, Lowered};
+use crate::event::exception::Faulted;
+use crate::mem::access::MemWidth;
+use crate::mem::phys::PhysMem;
+use crate::op::{Flow, Op, OpFn};
+use crate::regs::flags::{Condition, condition};
+use crate::regs::gpr::reg::{RAX, RDX};
+use crate::regs::{B8, B16, B32, B64, Width};
+
+/// Instructions of this family.
+pub(crate) const FAMILY: Family = &[
+    (Mnemonic::Mov, mov_rule),
+    (Mnemonic::Movnti, mov_rule),
+    (Mnemonic::Movzx, extend_rule::<Zero>),
+    (Mnemonic::Movsx, extend_rule::<Sign>),
+    (Mnemonic::Movsxd, extend_rule::<Sign>),
+    (Mnemonic::Lea, lea_rule),
+    (Mnemonic::Xchg, xchg_rule),
+    (Mnemonic::Bswap, bswap_rule),
+    (Mnemonic::Cbw, |insn| Lowered::plain(insn, extend_accumulator::<B8, B16>)),
+    (Mnemonic::Cwde, |insn| Lowered::plain(insn, extend_accumulator::<B16, B32>)),
+    (Mnemonic::Cdqe, |insn| Lowered::plain(insn, extend_accumulator::<B32, B64>)),
+    (Mnemonic::Cwd, |insn| Lowered::plain(insn, spread_sign::<B16>)),
+    (Mnemonic::Cdq, |insn| Lowered::plain(insn, spread_sign::<B32>)),
+    (Mnemonic::Cqo, |insn| Lowered::plain(insn, spread_sign::<B64>)),
+    (Mnemonic::Cmovo, cmov_rule::<condition::O>),
+    (Mnemonic::Cmovno, cmov_rule::<condition::No>),
+    (Mnemonic::Cmovb, cmov_rule::<condition::B>),
+    (Mnemonic::Cmovae, cmov_rule::<condition::Ae>),
+    (Mnemonic::Cmove, cmov_rule::<condition::E>),
+    (Mnemonic::Cmovne, cmov_rule::<condition::Ne>),
+    (Mnemonic::Cmovbe, cmov_rule::<condition::Be>),
+    (Mnemonic::Cmova, cmov_rule::<condition::A>),
+    (Mnemonic::Cmovs, cmov_rule::<condition::S>),
+    (Mnemonic::Cmovns, cmov_rule::<condition::Ns>),
+    (Mnemonic::Cmovp, cmov_rule::<condition::P>),
+    (Mnemonic::Cmovnp, cmov_rule::<condition::Np>),
+    (Mnemonic::Cmovl, cmov_rule::<condition::L>),
+    (Mnemonic::Cmovge, cmov_rule::<condition::Ge>),
+    (Mnemonic::Cmovle, cmov_rule::<condition::Le>),
+    (Mnemonic::Cmovg, cmov_rule::<condition::G>),
+];
+
+fn mov_rule(insn: &Instruction) -> Option<Lowered> {
+    let special = |reg: Register| reg.is_segment_register() || reg.is_cr() || reg.is_dr();
+    if special(insn.op0_register()) || special(insn.op1_register()) {
+        return debugreg::rule(insn).or_else(|| system::mov_special_rule(insn));
+    }
+    let functions = match form(insn)? {
+        Form::RegReg => widths!(reg_reg),
+        Form::RegMem => widths!(reg_mem),
+        Form::MemReg => widths!(mem_reg),
+        Form::RegImm => widths!(reg_imm),
+        Form::MemImm => widths!(mem_imm),
+        Form::Reg | Form::Mem | Form::Imm => return None,
+    };
+    Lowered::plain(insn, functions[width_index(insn, 0)?])
+}
+
+fn reg_reg<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::get(&cpu.regs.gpr, op.src);
+    W::set(&mut cpu.regs.gpr, op.dst, value);
+    Ok(Flow::Next)
+}
+
+fn reg_imm<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    W::set(&mut cpu.regs.gpr, op.dst, op.imm);
+    Ok(Flow::Next)
+}
+
+fn reg_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::load(cpu, mem, op.linear(cpu))?;
+    W::set(&mut cpu.regs.gpr, op.dst, value);
+    Ok(cpu.completed())
+}
+
+fn mem_reg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::get(&cpu.regs.gpr, op.src);
+    W::store(cpu, mem, op.linear(cpu), value)?;
+    Ok(cpu.completed())
+}
+
+fn mem_imm<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    W::store(cpu, mem, op.linear(cpu), op.imm)?;
+    Ok(cpu.completed())
+}
+
+/// How a narrow value fills a wide register.
+trait Extension: 'static {
+    fn extend<From: Width>(value: u64) -> u64;
+}
+
+struct Zero;
+struct Sign;
+
+impl Extension for Zero {
+    #[inline(always)]
+    fn extend<From: Width>(value: u64) -> u64 {
+        value
+    }
+}
+
+impl Extension for Sign {
+    #[inline(always)]
+    fn extend<From: Width>(value: u64) -> u64 {
+        From::sign_extend(value)
+    }
+}
+
+fn extend_rule<E: Extension>(insn: &Instruction) -> Option<Lowered> {
+    let to = width_index(insn, 0)?;
+    let from_memory = form(insn)? == Form::RegMem;
+    let functions: [OpFn; 4] = match (operand_bytes(insn, 1), from_memory) {
+        (1, false) => wide_widths!(extend_reg, E, B8),
+        (1, true) => wide_widths!(extend_mem, E, B8),
+        (2, false) => wide_widths!(extend_reg, E, B16),
+        (2, true) => wide_widths!(extend_mem, E, B16),
+        (4, false) => wide_widths!(extend_reg, E, B32),
+        (4, true) => wide_widths!(extend_mem, E, B32),
+        _ => return None,
+    };
+    Lowered::plain(insn, functions[to])
+}
+
+fn extend_reg<E: Extension, From: MemWidth, To: MemWidth>(
+    cpu: &mut Cpu,
+    _mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    let value = From::get(&cpu.regs.gpr, op.src);
+    To::set(&mut cpu.regs.gpr, op.dst, E::extend::<From>(value));
+    Ok(Flow::Next)
+}
+
+fn extend_mem<E: Extension, From: MemWidth, To: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    let value = From::load(cpu, mem, op.linear(cpu))?;
+    To::set(&mut cpu.regs.gpr, op.dst, E::extend::<From>(value));
+    Ok(cpu.completed())
+}
+
+fn extend_accumulator<From: Width, To: Width>(
+    cpu: &mut Cpu,
+    _mem: &mut PhysMem,
+    _op: &Op,
+) -> Result<Flow, Faulted> {
+    let value = From::sign_extend(From::get(&cpu.regs.gpr, RAX));
+    To::set(&mut cpu.regs.gpr, RAX, value);
+    Ok(Flow::Next)
+}
+
+fn spread_sign<W: Width>(
+    cpu: &mut Cpu,
+    _mem: &mut PhysMem,
+    _op: &Op,
+) -> Result<Flow, Faulted> {
+    let value = W::sign_extend(W::get(&cpu.regs.gpr, RAX));
+    W::set(&mut cpu.regs.gpr, RDX, ((value as i64) >> 63) as u64);
+    Ok(Flow::Next)
+}
+
+fn lea_rule(insn: &Instruction) -> Option<Lowered> {
+    let functions = wide_widths!(lea);
+    Lowered::plain(insn, functions[width_index(insn, 0)?])
+}
+
+fn lea<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let address = op.effective(cpu);
+    W::set(&mut cpu.regs.gpr, op.dst, address);
+    Ok(Flow::Next)
+}
+
+fn xchg_rule(insn: &Instruction) -> Option<Lowered> {
+    let functions = match form(insn)? {
+        Form::RegReg => widths!(xchg_reg),
+        Form::MemReg => widths!(xchg_mem),
+        _ => return None,
+    };
+    Lowered::plain(insn, functions[width_index(insn, 0)?])
+}
+
+fn xchg_reg<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let (a, b) = (W::get(&cpu.regs.gpr, op.dst), W::get(&cpu.regs.gpr, op.src));
+    W::set(&mut cpu.regs.gpr, op.dst, b);
+    W::set(&mut cpu.regs.gpr, op.src, a);
+    Ok(Flow::Next)
+}
+
+fn xchg_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let linear = op.linear(cpu);
+    let value = W::get(&cpu.regs.gpr, op.src);
+    let old = super::forms::update::<W>(cpu, mem, linear, |_, _| value)?;
+    W::set(&mut cpu.regs.gpr, op.src, old);
+    Ok(cpu.completed())
+}
+
+fn bswap_rule(insn: &Instruction) -> Option<Lowered> {
+    let functions = wide_widths!(bswap_reg);
+    Lowered::plain(insn, functions[width_index(insn, 0)?])
+}
+
+fn bswap_reg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::get(&cpu.regs.gpr, op.dst);
+    W::set(&mut cpu.regs.gpr, op.dst, bswap::<W>(value));
+    Ok(Flow::Next)
+}
+
+fn cmov_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
+    let functions = match form(insn)? {
+        Form::RegReg => wide_widths!(cmov_reg, C),
+        Form::RegMem => wide_widths!(cmov_mem, C),
+        _ => return None,
+    };
+    Lowered::plain(insn, functions[width_index(insn, 0)?])
+}
+
+fn cmov_reg<C: Condition, W: MemWidth>(
+    cpu: &mut Cpu,
+    _mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    let from = if C::holds(&cpu.regs.status) { op.src } else { op.dst };
+    // A 32-bit destination is zero-extended even when the condition is false.
+    let value = W::get(&cpu.regs.gpr, from);
+    W::set(&mut cpu.regs.gpr, op.dst, value);
+    Ok(Flow::Next)
+}
+
+fn cmov_mem<C: Condition, W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    // The load happens whatever the condition (x86-debug section 9).
+    let loaded = W::load(cpu, mem, op.linear(cpu))?;
+    let kept = W::get(&cpu.regs.gpr, op.dst);
+    let value = if C::holds(&cpu.regs.status) { loaded } else { kept };
+    W::set(&mut cpu.regs.gpr, op.dst, value);
+    Ok(cpu.completed())
+}

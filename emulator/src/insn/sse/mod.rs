@@ -1,0 +1,4 @@
+//! SSE.
+use crate::dispatch::lower::Family;
+/// Instructions of this family.
+pub(crate) const FAMILY: Family = &[];

@@ -1,0 +1,172 @@
+//! PUSH, POP, ENTER, LEAVE, PUSHF and POPF in 64-bit mode (SDM vol. 1, 6.2 and 7.3.1.5).
+//! A push changes RSP only when its store succeeded.
+
+use iced_x86::{Instruction, Mnemonic};
+
+use super::forms::{Form, form, operand_bytes};
+use crate::cpu::Cpu;
+use crate::dispatch::lower::{Family, Lowered};
+use crate::event::exception::Faulted;
+use crate::mem::access::MemWidth;
+use crate::mem::phys::PhysMem;
+use crate::op::{Flow, Op};
+use crate::regs::gpr::reg::{RBP, RSP};
+use crate::regs::{B16, B64, LazyFlags, RFlags};
+
+/// Instructions of this family.
+pub(crate) const FAMILY: Family = &[
+    (Mnemonic::Push, push_rule),
+    (Mnemonic::Pop, pop_rule),
+    (Mnemonic::Pushfq, |insn| Lowered::plain(insn, pushf::<B64>)),
+    (Mnemonic::Pushf, |insn| Lowered::plain(insn, pushf::<B16>)),
+    (Mnemonic::Popfq, |insn| Lowered::last(insn, popf::<B64>)),
+    (Mnemonic::Popf, |insn| Lowered::last(insn, popf::<B16>)),
+    (Mnemonic::Leave, leave_rule),
+    (Mnemonic::Enter, enter_rule),
+];
+
+/// Stores below RSP and moves RSP.
+#[inline(always)]
+pub(crate) fn push<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    value: u64,
+) -> Result<(), Faulted> {
+    let top = cpu.regs.gpr.get(RSP).wrapping_sub(u64::from(W::BYTES));
+    W::store(cpu, mem, top, value)?;
+    cpu.regs.gpr.set(RSP, top);
+    Ok(())
+}
+
+/// Loads at RSP and moves RSP.
+#[inline(always)]
+pub(crate) fn pop<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem) -> Result<u64, Faulted> {
+    let top = cpu.regs.gpr.get(RSP);
+    let value = W::load(cpu, mem, top)?;
+    cpu.regs.gpr.set(RSP, top.wrapping_add(u64::from(W::BYTES)));
+    Ok(value)
+}
+
+fn push_rule(insn: &Instruction) -> Option<Lowered> {
+    if insn.op0_register().is_segment_register() {
+        return None;
+    }
+    let short = insn.stack_pointer_increment() == -2;
+    let run = match (form(insn)?, short) {
+        (Form::Reg, false) => push_reg::<B64>,
+        (Form::Reg, true) => push_reg::<B16>,
+        (Form::Mem, false) => push_mem::<B64>,
+        (Form::Mem, true) => push_mem::<B16>,
+        (Form::Imm, false) => push_imm::<B64>,
+        (Form::Imm, true) => push_imm::<B16>,
+        _ => return None,
+    };
+    Lowered::plain(insn, run)
+}
+
+fn push_reg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::get(&cpu.regs.gpr, op.dst);
+    push::<W>(cpu, mem, value)?;
+    Ok(cpu.completed())
+}
+
+fn push_imm<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    push::<W>(cpu, mem, op.imm)?;
+    Ok(cpu.completed())
+}
+
+fn push_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = W::load(cpu, mem, op.linear(cpu))?;
+    push::<W>(cpu, mem, value)?;
+    Ok(cpu.completed())
+}
+
+fn pop_rule(insn: &Instruction) -> Option<Lowered> {
+    if insn.op0_register().is_segment_register() {
+        return None;
+    }
+    let run = match (form(insn)?, operand_bytes(insn, 0)) {
+        (Form::Reg, 8) => pop_reg::<B64>,
+        (Form::Reg, 2) => pop_reg::<B16>,
+        (Form::Mem, 8) => pop_mem::<B64>,
+        (Form::Mem, 2) => pop_mem::<B16>,
+        _ => return None,
+    };
+    Lowered::plain(insn, run)
+}
+
+fn pop_reg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let value = pop::<W>(cpu, mem)?;
+    W::set(&mut cpu.regs.gpr, op.dst, value);
+    Ok(cpu.completed())
+}
+
+/// The address is computed with the incremented RSP; a refused store leaves RSP.
+fn pop_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let top = cpu.regs.gpr.get(RSP);
+    let value = pop::<W>(cpu, mem)?;
+    let linear = op.linear(cpu);
+    W::store(cpu, mem, linear, value).inspect_err(|_| cpu.regs.gpr.set(RSP, top))?;
+    Ok(cpu.completed())
+}
+
+fn pushf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    // The image has RF and VM clear (rule T5).
+    let image = cpu.regs.rflags() & !(RFlags::RF | RFlags::VM);
+    push::<W>(cpu, mem, image)?;
+    Ok(cpu.completed())
+}
+
+/// POPF changes what CPL and IOPL allow and never RF (rule T5).
+fn popf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    let image = pop::<W>(cpu, mem)?;
+    let cpl = u64::from(cpu.regs.cpl());
+    let iopl = cpu.regs.system_flags >> 12 & 3;
+    let mut changes = RFlags::TF | RFlags::DF | RFlags::NT | RFlags::AC | RFlags::ID;
+    if cpl <= iopl {
+        changes |= RFlags::IF;
+    }
+    if cpl == 0 {
+        changes |= RFlags::IOPL;
+    }
+    changes &= W::MASK;
+    let fixed = cpu.regs.system_flags & !changes;
+    cpu.regs.system_flags = fixed | image & changes;
+    cpu.regs.status = LazyFlags::from_image(image);
+    cpu.sync_mode();
+    Ok(cpu.completed())
+}
+
+fn leave_rule(insn: &Instruction) -> Option<Lowered> {
+    (insn.stack_pointer_increment() != 2).then(|| Lowered::plain(insn, leave))?
+}
+
+fn leave(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    let frame = cpu.regs.gpr.get(RBP);
+    let outer = B64::load(cpu, mem, frame)?;
+    cpu.regs.gpr.set(RBP, outer);
+    cpu.regs.gpr.set(RSP, frame.wrapping_add(8));
+    Ok(cpu.completed())
+}
+
+/// ENTER with nesting level 0; deeper levels are refused by name.
+fn enter_rule(insn: &Instruction) -> Option<Lowered> {
+    if insn.immediate8_2nd() & 0x1f != 0 || insn.stack_pointer_increment() == -2 {
+        return None;
+    }
+    let mut op = Op::new(enter);
+    op.imm = u64::from(insn.immediate16());
+    Some(Lowered { op, ends: crate::dispatch::lower::Ends::No })
+}
+
+fn enter(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let frame = cpu.regs.gpr.get(RSP).wrapping_sub(8);
+    let saved = cpu.regs.gpr.get(RBP);
+    let final_top = frame.wrapping_sub(op.imm);
+    // The final stack pointer must be writable, and is not matched (x86-debug section 9).
+    cpu.probe_store(mem, final_top, 8)?;
+    B64::store(cpu, mem, frame, saved)?;
+    cpu.regs.gpr.set(RBP, frame);
+    cpu.regs.gpr.set(RSP, final_top);
+    Ok(cpu.completed())
+}

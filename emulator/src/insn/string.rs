@@ -1,0 +1,219 @@
+//! String instructions, alone and repeated (SDM vol. 1, 7.3.9; rules R8.1 to R8.5).
+//!
+//! A repeated instruction leaves its loop as soon as anything waits at the boundary
+//! between two iterations, with its registers as of the completed iterations.
+
+use iced_x86::{Instruction, Mnemonic, OpKind};
+
+use crate::alu::arith::{Binary, Cmp};
+use crate::cpu::Cpu;
+use crate::dispatch::lower::{Ends, Family, Lowered, operands};
+use crate::event::exception::Faulted;
+use crate::mem::access::MemWidth;
+use crate::mem::phys::PhysMem;
+use crate::op::{Flow, Op, OpFn};
+use crate::regs::gpr::reg::{RAX, RCX, RDI, RSI};
+use crate::regs::{B8, B16, B32, B64, RFlags};
+use crate::timing::AccessKind;
+
+/// Instructions of this family.
+pub(crate) const FAMILY: Family = &[
+    (Mnemonic::Movsb, |insn| rule::<Movs, B8>(insn)),
+    (Mnemonic::Movsw, |insn| rule::<Movs, B16>(insn)),
+    (Mnemonic::Movsd, |insn| rule::<Movs, B32>(insn)),
+    (Mnemonic::Movsq, |insn| rule::<Movs, B64>(insn)),
+    (Mnemonic::Stosb, |insn| rule::<Stos, B8>(insn)),
+    (Mnemonic::Stosw, |insn| rule::<Stos, B16>(insn)),
+    (Mnemonic::Stosd, |insn| rule::<Stos, B32>(insn)),
+    (Mnemonic::Stosq, |insn| rule::<Stos, B64>(insn)),
+    (Mnemonic::Lodsb, |insn| rule::<Lods, B8>(insn)),
+    (Mnemonic::Lodsw, |insn| rule::<Lods, B16>(insn)),
+    (Mnemonic::Lodsd, |insn| rule::<Lods, B32>(insn)),
+    (Mnemonic::Lodsq, |insn| rule::<Lods, B64>(insn)),
+    (Mnemonic::Cmpsb, |insn| rule::<Cmps, B8>(insn)),
+    (Mnemonic::Cmpsw, |insn| rule::<Cmps, B16>(insn)),
+    (Mnemonic::Cmpsd, |insn| rule::<Cmps, B32>(insn)),
+    (Mnemonic::Cmpsq, |insn| rule::<Cmps, B64>(insn)),
+    (Mnemonic::Scasb, |insn| rule::<Scas, B8>(insn)),
+    (Mnemonic::Scasw, |insn| rule::<Scas, B16>(insn)),
+    (Mnemonic::Scasd, |insn| rule::<Scas, B32>(insn)),
+    (Mnemonic::Scasq, |insn| rule::<Scas, B64>(insn)),
+];
+
+/// Iterations after which a repeated instruction lets the run loop look at the clock.
+const ITERATIONS: u32 = 4096;
+
+/// What one iteration does.
+trait Iteration: 'static {
+    /// Whether REPE and REPNE end it by ZF.
+    const COMPARES: bool = false;
+    /// One iteration, without counting.
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted>;
+}
+
+struct Movs;
+struct Stos;
+struct Lods;
+struct Cmps;
+struct Scas;
+
+/// An index register with the address size of the instruction.
+#[inline(always)]
+fn index(cpu: &Cpu, op: &Op, reg: u8) -> u64 {
+    let value = cpu.regs.gpr.get(reg);
+    if op.short_address { value & 0xffff_ffff } else { value }
+}
+
+/// Moves an index register by one element.
+#[inline(always)]
+fn advance<W: MemWidth>(cpu: &mut Cpu, op: &Op, reg: u8) {
+    let bytes = u64::from(W::BYTES);
+    let backwards = cpu.regs.system_flags & RFlags::DF != 0;
+    let step = if backwards { bytes.wrapping_neg() } else { bytes };
+    let next = index(cpu, op, reg).wrapping_add(step);
+    let next = if op.short_address { next & 0xffff_ffff } else { next };
+    cpu.regs.gpr.set(reg, next);
+}
+
+#[inline(always)]
+fn source<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<u64, Faulted> {
+    let base = if op.seg == crate::op::FLAT { 0 } else { cpu.regs.seg[op.seg as usize % 6].base };
+    let linear = base.wrapping_add(index(cpu, op, RSI));
+    cpu.time_access(mem, AccessKind::Load, linear, W::BYTES);
+    W::load(cpu, mem, linear)
+}
+
+#[inline(always)]
+fn destination<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<u64, Faulted> {
+    let linear = index(cpu, op, RDI);
+    cpu.time_access(mem, AccessKind::Load, linear, W::BYTES);
+    W::load(cpu, mem, linear)
+}
+
+#[inline(always)]
+fn store<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    value: u64,
+) -> Result<(), Faulted> {
+    let linear = index(cpu, op, RDI);
+    cpu.time_access(mem, AccessKind::Store, linear, W::BYTES);
+    W::store(cpu, mem, linear, value)
+}
+
+impl Iteration for Movs {
+    #[inline(always)]
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
+        let value = source::<W>(cpu, mem, op)?;
+        store::<W>(cpu, mem, op, value)?;
+        advance::<W>(cpu, op, RSI);
+        advance::<W>(cpu, op, RDI);
+        Ok(())
+    }
+}
+
+impl Iteration for Stos {
+    #[inline(always)]
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
+        let value = W::get(&cpu.regs.gpr, RAX);
+        store::<W>(cpu, mem, op, value)?;
+        advance::<W>(cpu, op, RDI);
+        Ok(())
+    }
+}
+
+impl Iteration for Lods {
+    #[inline(always)]
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
+        let value = source::<W>(cpu, mem, op)?;
+        W::set(&mut cpu.regs.gpr, RAX, value);
+        advance::<W>(cpu, op, RSI);
+        Ok(())
+    }
+}
+
+impl Iteration for Cmps {
+    const COMPARES: bool = true;
+
+    #[inline(always)]
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
+        let a = source::<W>(cpu, mem, op)?;
+        let b = destination::<W>(cpu, mem, op)?;
+        Cmp::apply::<W>(&mut cpu.regs.status, a, b);
+        advance::<W>(cpu, op, RSI);
+        advance::<W>(cpu, op, RDI);
+        Ok(())
+    }
+}
+
+impl Iteration for Scas {
+    const COMPARES: bool = true;
+
+    #[inline(always)]
+    fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
+        let a = W::get(&cpu.regs.gpr, RAX);
+        let b = destination::<W>(cpu, mem, op)?;
+        Cmp::apply::<W>(&mut cpu.regs.status, a, b);
+        advance::<W>(cpu, op, RDI);
+        Ok(())
+    }
+}
+
+/// Ends of a comparing repetition: the ZF that goes on.
+const WHILE_EQUAL: u64 = 1;
+const WHILE_NOT_EQUAL: u64 = 2;
+
+fn rule<I: Iteration, W: MemWidth>(insn: &Instruction) -> Option<Lowered> {
+    if !is_string(insn) {
+        return None;
+    }
+    let repeats = insn.has_rep_prefix() || insn.has_repne_prefix();
+    let run: OpFn = if repeats { repeated::<I, W> } else { single::<I, W> };
+    let mut op = operands(insn, run)?;
+    op.imm = if insn.has_repne_prefix() { WHILE_NOT_EQUAL } else { WHILE_EQUAL };
+    op.short_address = (0..insn.op_count()).any(|index| {
+        let kind = insn.op_kind(index);
+        matches!(kind, OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI)
+    });
+    Some(Lowered { op, ends: if repeats { Ends::Yes } else { Ends::No } })
+}
+
+/// Tells string instructions from the SSE instructions of the same name.
+fn is_string(insn: &Instruction) -> bool {
+    (0..insn.op_count()).any(|index| {
+        !matches!(insn.op_kind(index), OpKind::Register | OpKind::Memory | OpKind::Immediate8)
+    })
+}
+
+fn single<I: Iteration, W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    I::once::<W>(cpu, mem, op)?;
+    Ok(cpu.completed())
+}
+
+fn repeated<I: Iteration, W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    for _ in 0..ITERATIONS {
+        let count = index(cpu, op, RCX);
+        if count == 0 {
+            return Ok(cpu.completed());
+        }
+        I::once::<W>(cpu, mem, op)?;
+        cpu.regs.gpr.set(RCX, count - 1);
+        let goes_on = !I::COMPARES || cpu.regs.status.zero() == (op.imm == WHILE_EQUAL);
+        if count == 1 || !goes_on {
+            return Ok(cpu.completed());
+        }
+        if !cpu.attention.is_quiet() {
+            return Ok(Flow::Again);
+        }
+    }
+    Ok(Flow::Again)
+}

@@ -1,0 +1,379 @@
+//! The CPU's data port: loads and stores at linear addresses.
+//!
+//! The fast path is a tag compare and the bytes. Everything else (page walks,
+//! page splits, canonical and alignment checks, debug register matches, code that
+//! is overwritten) happens in the slow path, which the TLB's fast tags exclude by
+//! construction.
+
+use super::paging::{Marks, Want, walk};
+use super::phys::PhysMem;
+use super::tlb::{NEVER_FAST, Privilege, Speed};
+use super::{PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE, is_canonical};
+use crate::cpu::Cpu;
+use crate::debug::matcher::DataAccess;
+use crate::debug::{AccessKind, AccessRecord};
+use crate::event::exception::Faulted;
+use crate::event::pending::Attention;
+use crate::event::{Exception, Vector};
+use crate::op::Flow;
+use crate::regs::{B8, B16, B32, B64, Width};
+
+/// The physical pieces of an access: it touches two pages at most.
+#[derive(Clone, Copy, Debug)]
+struct Pieces {
+    first: u64,
+    first_len: u64,
+    second: u64,
+}
+
+/// A width that can be loaded and stored.
+pub trait MemWidth: Width {
+    /// Loads a zero-extended value.
+    fn load(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64) -> Result<u64, Faulted>;
+    /// Stores the low bits of `value`.
+    fn store(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64, value: u64) -> Result<(), Faulted>;
+    /// Reads a physical address that the fast path gave.
+    fn read(mem: &PhysMem, physical: u64) -> Option<u64>;
+    /// Writes a physical address that the fast path gave.
+    fn write(mem: &mut PhysMem, physical: u64, value: u64);
+}
+
+/// Implements [`MemWidth`] for a width and the integer of its size.
+macro_rules! mem_width {
+    ($width:ty, $int:ty) => {
+        impl MemWidth for $width {
+            #[inline(always)]
+            fn load(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64) -> Result<u64, Faulted> {
+                cpu.load_bytes(mem, linear).map(|bytes| u64::from(<$int>::from_le_bytes(bytes)))
+            }
+
+            #[inline(always)]
+            fn store(
+                cpu: &mut Cpu,
+                mem: &mut PhysMem,
+                linear: u64,
+                value: u64,
+            ) -> Result<(), Faulted> {
+                cpu.store_bytes(mem, linear, (value as $int).to_le_bytes())
+            }
+
+            #[inline(always)]
+            fn read(mem: &PhysMem, physical: u64) -> Option<u64> {
+                mem.array(physical).map(|bytes| u64::from(<$int>::from_le_bytes(bytes)))
+            }
+
+            #[inline(always)]
+            fn write(mem: &mut PhysMem, physical: u64, value: u64) {
+                mem.set_array(physical, (value as $int).to_le_bytes());
+            }
+        }
+    };
+}
+
+mem_width!(B8, u8);
+mem_width!(B16, u16);
+mem_width!(B32, u32);
+mem_width!(B64, u64);
+
+impl Cpu {
+    /// Loads `N` bytes at a linear address with the present privilege.
+    ///
+    /// # Errors
+    /// The fault is in the CPU; nothing was read.
+    #[inline(always)]
+    pub fn load_bytes<const N: usize>(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+    ) -> Result<[u8; N], Faulted> {
+        if let Some(physical) = self.tlbs.read.fast(linear, N as u64, self.mode)
+            && let Some(bytes) = mem.array(physical)
+        {
+            return Ok(bytes);
+        }
+        let mut bytes = [0; N];
+        self.load_slow(mem, linear, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Stores `N` bytes at a linear address with the present privilege.
+    ///
+    /// # Errors
+    /// The fault is in the CPU; nothing was written.
+    #[inline(always)]
+    pub fn store_bytes<const N: usize>(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        bytes: [u8; N],
+    ) -> Result<(), Faulted> {
+        if let Some(physical) = self.tlbs.write.fast(linear, N as u64, self.mode) {
+            mem.set_array(physical, bytes);
+            return Ok(());
+        }
+        self.store_slow(mem, linear, &bytes)
+    }
+
+    /// Checks that a store of `size` bytes would not fault, and does nothing else:
+    /// for instructions that must not change anything when their last store fails.
+    ///
+    /// # Errors
+    /// The fault that the store would raise.
+    pub fn probe_store(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        size: u64,
+    ) -> Result<(), Faulted> {
+        if self.tlbs.write.fast(linear, size, self.mode).is_some() {
+            return Ok(());
+        }
+        self.pieces(mem, linear, size, Want::Write).map(|_| ())
+    }
+
+    /// Loads any number of bytes (at most a page) through every check.
+    ///
+    /// # Errors
+    /// The fault is in the CPU; `out` is unchanged.
+    #[cold]
+    #[inline(never)]
+    pub fn load_slow(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        out: &mut [u8],
+    ) -> Result<(), Faulted> {
+        let size = out.len() as u64;
+        let pieces = self.pieces(mem, linear, size, Want::Read)?;
+        let (head, tail) = out.split_at_mut(pieces.first_len as usize);
+        mem.read(pieces.first, head);
+        mem.read(pieces.second, tail);
+        if self.matches_page(linear, size, DataAccess::Load) {
+            self.note_hits(mem, linear, size, DataAccess::Load, None);
+        }
+        Ok(())
+    }
+
+    /// Stores any number of bytes (at most a page) through every check.
+    ///
+    /// # Errors
+    /// The fault is in the CPU; nothing was written.
+    #[cold]
+    #[inline(never)]
+    pub fn store_slow(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        data: &[u8],
+    ) -> Result<(), Faulted> {
+        let size = data.len() as u64;
+        let pieces = self.pieces(mem, linear, size, Want::Write)?;
+        let watched = self.matches_page(linear, size, DataAccess::Store);
+        let before = watched.then(|| self.watched_values(mem));
+        let code_epoch = mem.code_epoch();
+        let (head, tail) = data.split_at(pieces.first_len as usize);
+        mem.write(pieces.first, head);
+        if !tail.is_empty() {
+            mem.write(pieces.second, tail);
+        }
+        if mem.code_epoch() != code_epoch {
+            self.attention.raise(Attention::CODE_CHANGED);
+        }
+        if watched {
+            self.note_hits(mem, linear, size, DataAccess::Store, before);
+        }
+        Ok(())
+    }
+
+    /// Raises a fault: remembers it and returns its marker.
+    #[cold]
+    pub fn raise(&mut self, exception: Exception) -> Faulted {
+        self.fault = Some(exception);
+        Faulted
+    }
+
+    /// How a completed instruction goes on: to the next one, or to the boundary.
+    #[inline(always)]
+    pub(crate) fn completed(&self) -> Flow {
+        if self.attention.is_quiet() { Flow::Next } else { Flow::Boundary }
+    }
+
+    /// Translates every byte of an access.
+    fn pieces(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        size: u64,
+        want: Want,
+    ) -> Result<Pieces, Faulted> {
+        let last = linear.wrapping_add(size.saturating_sub(1));
+        if self.in_long_mode() && !(is_canonical(linear) && is_canonical(last)) {
+            return Err(self.raise(Exception::gp0()));
+        }
+        let privilege = self.privilege();
+        if self.mode & NEVER_FAST != 0 && !is_aligned(linear, size) {
+            return Err(self.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
+        }
+        let first = self.translate(mem, linear, want, privilege)?;
+        let room = PAGE_SIZE - (linear & PAGE_OFFSET_MASK);
+        if size <= room {
+            return Ok(Pieces { first, first_len: size, second: 0 });
+        }
+        let second = self.translate(mem, linear.wrapping_add(room), want, privilege)?;
+        Ok(Pieces { first, first_len: room, second })
+    }
+
+    /// Physical address of a byte; fills the TLB.
+    pub(crate) fn translate(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        want: Want,
+        privilege: Privilege,
+    ) -> Result<u64, Faulted> {
+        let tlb = match want {
+            Want::Read => &self.tlbs.read,
+            Want::Write => &self.tlbs.write,
+            Want::Fetch => &self.tlbs.fetch,
+        };
+        let known = tlb.full(linear, privilege);
+        let physical = match known {
+            Some(physical) => physical,
+            None => {
+                let control = &self.regs.control;
+                let flags = self.regs.system_flags;
+                walk(mem, control, flags, linear, want, privilege, Marks::Set).map_err(
+                    |refused| self.raise(Exception::page_fault(linear, refused.error)),
+                )?
+            }
+        };
+        self.remember(mem, linear, physical, want, privilege);
+        Ok(physical)
+    }
+
+    /// Fills the TLB; the entry is fast where nothing needs to be looked at.
+    fn remember(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        physical: u64,
+        want: Want,
+        privilege: Privilege,
+    ) {
+        let frame = physical >> PAGE_SHIFT;
+        let in_ram = frame < mem.nr_frames();
+        let (tlb, plain) = match want {
+            Want::Read => (&mut self.tlbs.read, !self.watch.watches_read(linear)),
+            Want::Write => {
+                let plain = !self.watch.watches_write(linear) && !mem.is_code(frame);
+                if plain && in_ram {
+                    mem.mark_written(frame);
+                }
+                (&mut self.tlbs.write, plain)
+            }
+            Want::Fetch => (&mut self.tlbs.fetch, true),
+        };
+        let speed = if plain && in_ram { Speed::Fast } else { Speed::Checked };
+        tlb.fill(linear, physical, privilege, speed);
+    }
+
+    /// Whether an access touches a page on which such accesses are watched.
+    fn matches_page(&self, linear: u64, size: u64, access: DataAccess) -> bool {
+        let last = linear.wrapping_add(size.saturating_sub(1));
+        match access {
+            DataAccess::Load => self.watch.watches_read(linear) || self.watch.watches_read(last),
+            DataAccess::Store => {
+                self.watch.watches_write(linear) || self.watch.watches_write(last)
+            }
+        }
+    }
+
+    /// Compares an access with the debug registers and makes its hits pending.
+    fn note_hits(
+        &mut self,
+        mem: &mut PhysMem,
+        linear: u64,
+        size: u64,
+        access: DataAccess,
+        before: Option<[u64; 4]>,
+    ) {
+        let hits = self.debug.match_data(linear, size, access);
+        if hits == 0 {
+            return;
+        }
+        self.pending.debug |= hits;
+        self.attention.raise(Attention::DEBUG);
+        let now = self.watched_values(mem);
+        for index in (0..4).filter(|index| hits >> index & 1 != 0) {
+            let old = before.map_or(now[index], |values| values[index]);
+            // A read-modify-write is one report: the first old value, the store's
+            // address (rule M7).
+            let first_old = self.records[index].map_or(old, |record| record.old);
+            let was_write = self.records[index].is_some_and(|r| r.kind == AccessKind::Write);
+            let kind = if access == DataAccess::Store || was_write {
+                AccessKind::Write
+            } else {
+                AccessKind::Read
+            };
+            self.records[index] = Some(AccessRecord {
+                kind,
+                rip: self.records[index].map_or(0, |record| record.rip),
+                linear,
+                size: size as u32,
+                old: first_old,
+                new: now[index],
+            });
+        }
+    }
+
+    /// The bytes that each enabled entry covers, as they are now.
+    fn watched_values(&self, mem: &mut PhysMem) -> [u64; 4] {
+        std::array::from_fn(|index| {
+            if !self.debug.dr7().is_enabled(index) {
+                return 0;
+            }
+            let (base, last) = self.debug.range(index);
+            let mut bytes = [0; 8];
+            let len = (last - base + 1) as usize;
+            // A look, not an access: it must leave no marks and fault nowhere.
+            self.peek(mem, base, &mut bytes[..len]);
+            u64::from_le_bytes(bytes)
+        })
+    }
+
+    /// Reads memory as a debugger would: any mapped page, no marks, no matches.
+    /// Returns how many bytes could be read.
+    pub fn peek(&self, mem: &mut PhysMem, linear: u64, out: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < out.len() {
+            let at = linear.wrapping_add(done as u64);
+            let Some(physical) = self.peek_translate(mem, at) else { break };
+            let room = (PAGE_SIZE - (at & PAGE_OFFSET_MASK)) as usize;
+            let len = room.min(out.len() - done);
+            mem.read(physical, &mut out[done..done + len]);
+            done += len;
+        }
+        done
+    }
+
+    /// Physical address of a mapped linear address, without marks or rights.
+    #[must_use]
+    pub fn peek_translate(&self, mem: &mut PhysMem, linear: u64) -> Option<u64> {
+        let control = &self.regs.control;
+        let all_rights = crate::regs::RFlags::AC;
+        let want = Want::Read;
+        walk(mem, control, all_rights, linear, want, Privilege::Supervisor, Marks::Leave).ok()
+    }
+}
+
+/// Natural alignment as #AC checks it (SDM vol. 3A, table 6-7): sizes that are
+/// not powers of two are checked by their largest part.
+fn is_aligned(linear: u64, size: u64) -> bool {
+    let unit = match size {
+        1 => 1,
+        2 => 2,
+        3..=7 => 4,
+        _ => 8,
+    };
+    linear.is_multiple_of(unit)
+}

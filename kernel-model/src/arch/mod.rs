@@ -1,0 +1,3 @@
+//! What depends on the processor: the one place that knows the emulator.
+
+pub mod x86;

@@ -1,0 +1,3 @@
+//! x86-64: the machine, entry code, traps, debug registers.
+
+pub mod hw;

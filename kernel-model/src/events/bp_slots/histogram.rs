@@ -1,0 +1,77 @@
+//! A histogram of small counts: how many holders have exactly `k` slots, for `k` in `1..=S`.
+//!
+//! Holders without a slot are not in it. With one such table the largest count is found by
+//! looking at `S` cells instead of at every holder.
+//! Source: `struct bp_slots_histogram`, Linux 6.x kernel/events/hw_breakpoint.c.
+
+/// Cell `k` counts the holders with `k + 1` slots (linux-hw-breakpoint rule 2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Histogram {
+    cells: Vec<u32>,
+}
+
+impl Histogram {
+    /// An empty histogram for counts up to `nr_slots`.
+    pub(super) fn new(nr_slots: usize) -> Self {
+        Self { cells: vec![0; nr_slots] }
+    }
+
+    /// One holder goes from `from` slots to `to` slots. A count of 0 has no cell, so that side
+    /// does nothing (rule 2.3.5, last sentence).
+    pub(super) fn shift(&mut self, from: usize, to: usize) {
+        if let Some(cell) = from.checked_sub(1).and_then(|k| self.cells.get_mut(k)) {
+            debug_assert!(*cell > 0, "a holder with {from} slots leaves an empty cell");
+            *cell = cell.saturating_sub(1);
+        }
+        debug_assert!(to <= self.cells.len(), "{to} slots of {}", self.cells.len());
+        if let Some(cell) = to.checked_sub(1).and_then(|k| self.cells.get_mut(k)) {
+            *cell += 1;
+        }
+    }
+
+    /// The largest count that any holder has; 0 when there is none.
+    pub(super) fn max(&self) -> usize {
+        self.cells.iter().rposition(|&cell| cell > 0).map_or(0, |k| k + 1)
+    }
+
+    /// The largest count in either of two histograms (rule 2.3.3).
+    pub(super) fn max_merge(&self, other: &Self) -> usize {
+        self.max().max(other.max())
+    }
+
+    /// The cells, lowest count first.
+    #[cfg(test)]
+    pub(super) fn cells(&self) -> &[u32] {
+        &self.cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shifts_and_maxima() {
+        let mut h = Histogram::new(4);
+        assert_eq!(h.max(), 0);
+        h.shift(0, 1);
+        h.shift(0, 3);
+        assert_eq!((h.cells(), h.max()), (&[1, 0, 1, 0][..], 3));
+        h.shift(3, 4);
+        h.shift(1, 0);
+        assert_eq!((h.cells(), h.max()), (&[0, 0, 0, 1][..], 4));
+        h.shift(4, 0);
+        h.shift(0, 0);
+        assert_eq!((h.cells(), h.max()), (&[0; 4][..], 0));
+    }
+
+    #[test]
+    fn merged_maximum_is_that_of_the_sum() {
+        let mut a = Histogram::new(4);
+        let mut b = Histogram::new(4);
+        a.shift(0, 2);
+        assert_eq!((a.max_merge(&b), b.max_merge(&a)), (2, 2));
+        b.shift(0, 4);
+        assert_eq!((a.max_merge(&b), b.max_merge(&a)), (4, 4));
+    }
+}

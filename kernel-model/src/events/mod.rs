@@ -1,0 +1,4 @@
+//! Perf events that count on debug registers: the breakpoint PMU, its slots, and the kernel's
+//! side of `perf_event_open`.
+
+pub mod bp_slots;

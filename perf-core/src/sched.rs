@@ -1,0 +1,339 @@
+//! Putting groups on a CPU and taking them off: all or nothing per group, classes in the order
+//! cpu pinned, task pinned, cpu flexible, task flexible (rules 3.2.3 to 3.2.10).
+//!
+//! Neighbours: `install` and `ioctl` ask for a [`Perf::resched`]; `pmu_ops` talks to the PMU.
+//! Source: `ctx_resched`, `group_sched_in`, `merge_sched_in`, Linux 6.x kernel/events/core.c.
+
+use crate::attr::abi::AttrFlags;
+use crate::context::GroupClass::{self, Flexible, Pinned};
+use crate::event::{ContextId, EventState};
+use crate::ids::{CpuId, EventId, TaskId};
+use crate::perf::Perf;
+use crate::pmu::{Pmu, PmuClass, PmuId};
+
+/// A member of a group could not be installed; the group is off again.
+pub(crate) struct InstallFailed;
+
+/// Which groups a re-run touches: `None` all, `Some` only those led by this PMU (rule 3.2.5).
+pub(crate) type PmuFilter = Option<PmuId>;
+
+impl Perf {
+    /// The CPU `task` runs on now.
+    #[must_use]
+    pub fn task_cpu(&self, task: TaskId) -> Option<CpuId> {
+        (0u32..).zip(&self.cpus).find(|(_, c)| c.current == Some(task)).map(|(i, _)| CpuId(i))
+    }
+
+    fn task_context_on(&self, cpu: CpuId) -> Option<ContextId> {
+        let task = self.cpus[cpu.index()].current?;
+        self.tasks.contains_key(&task).then_some(ContextId::Task(task))
+    }
+
+    /// The running task of `cpu` leaves it: its events come off (rule 3.2.4).
+    pub fn task_sched_out(&mut self, pmu: &mut dyn Pmu, now: u64, cpu: CpuId) {
+        if let Some(context) = self.task_context_on(cpu) {
+            for class in [Pinned, Flexible] {
+                self.class_sched_out(pmu, now, cpu, context, class, None);
+            }
+            if let Some(c) = self.context_mut(context) {
+                c.stop_clock(now);
+            }
+        }
+        self.cpus[cpu.index()].current = None;
+    }
+
+    /// `task` starts to run on `cpu`. Must follow [`Perf::task_sched_out`] of the task before.
+    pub fn task_sched_in(&mut self, pmu: &mut dyn Pmu, now: u64, cpu: CpuId, task: TaskId) {
+        if self.cpus[cpu.index()].current.is_some() {
+            self.task_sched_out(pmu, now, cpu);
+        }
+        self.cpus[cpu.index()].current = Some(task);
+        let Some(context) = self.tasks.get_mut(&task) else { return };
+        context.start_clock(cpu, now);
+        let (own, cpu_wide) = (ContextId::Task(task), ContextId::Cpu(cpu));
+        let has_pinned = !context.pinned_groups.is_empty();
+        if has_pinned {
+            self.class_sched_out(pmu, now, cpu, cpu_wide, Flexible, None);
+        }
+        self.class_sched_in(pmu, now, cpu, own, Pinned, None);
+        if has_pinned {
+            self.class_sched_in(pmu, now, cpu, cpu_wide, Flexible, None);
+        }
+        self.class_sched_in(pmu, now, cpu, own, Flexible, None);
+    }
+
+    /// Re-runs the classes of equal or lower priority than `class` of `context` on the CPU the
+    /// context is live on (`ctx_resched`). Nothing to do when it is live nowhere.
+    pub(crate) fn resched(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        context: ContextId,
+        class: GroupClass,
+        filter: PmuFilter,
+    ) {
+        let Some(cpu) = self.context(context).and_then(|c| c.on_cpu) else { return };
+        let cpu_wide = ContextId::Cpu(cpu);
+        let task = self.task_context_on(cpu);
+        let order = [
+            (Some(cpu_wide), Pinned),
+            (task, Pinned),
+            (Some(cpu_wide), Flexible),
+            (task, Flexible),
+        ];
+        let first = order.iter().position(|&(c, k)| c == Some(context) && k == class);
+        let rerun = &order[first.unwrap_or(order.len())..];
+        for &(context, class) in rerun.iter().rev() {
+            if let Some(context) = context {
+                self.class_sched_out(pmu, now, cpu, context, class, filter);
+            }
+        }
+        for &(context, class) in rerun {
+            if let Some(context) = context {
+                self.class_sched_in(pmu, now, cpu, context, class, filter);
+            }
+        }
+    }
+
+    /// The filter and class for a re-run on behalf of `event`.
+    pub(crate) fn resched_for(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+        let e = self.ev(event);
+        let Some(context) = e.context else { return };
+        let only_own = self.config.defects.foreign_leader_sibling_not_started;
+        let filter = only_own.then_some(e.sched_pmu);
+        let leader_pinned = self.ev(e.group_leader).is_pinned();
+        let class = if leader_pinned { Pinned } else { Flexible };
+        self.resched(pmu, now, context, class, filter);
+    }
+
+    /// Leaders of a class that pass the filter, PMU by PMU, then in the context's order.
+    fn leaders(&self, context: ContextId, class: GroupClass, filter: PmuFilter) -> Vec<EventId> {
+        let groups = self.context(context).map(|c| c.groups(class).as_slice()).unwrap_or_default();
+        let passes = |l: &EventId| filter.is_none_or(|pmu| self.ev(*l).sched_pmu == pmu);
+        let mut leaders: Vec<EventId> = groups.iter().copied().filter(passes).collect();
+        leaders.sort_by_key(|&l| self.ev(l).sched_pmu);
+        leaders
+    }
+
+    pub(crate) fn class_sched_out(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        context: ContextId,
+        class: GroupClass,
+        filter: PmuFilter,
+    ) {
+        for leader in self.leaders(context, class, filter) {
+            self.group_sched_out(pmu, now, cpu, leader);
+        }
+        if class == Flexible && let Some(c) = self.context_mut(context) {
+            c.rotate_necessary = false;
+        }
+    }
+
+    pub(crate) fn class_sched_in(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        context: ContextId,
+        class: GroupClass,
+        filter: PmuFilter,
+    ) {
+        let mut can_add_hw = true;
+        for leader in self.leaders(context, class, filter) {
+            self.merge_sched_in(pmu, now, cpu, leader, &mut can_add_hw);
+            let wants_rotation =
+                class == Flexible && self.wants_to_run_on(leader, cpu, EventState::Inactive);
+            if wants_rotation && let Some(c) = self.context_mut(context) {
+                c.rotate_necessary = true;
+            }
+        }
+    }
+
+    fn wants_to_run_on(&self, leader: EventId, cpu: CpuId, state: EventState) -> bool {
+        let e = self.ev(leader);
+        e.state == state && e.target.cpu().is_none_or(|c| c == cpu)
+    }
+
+    /// Tries one group. A pinned group that does not fit goes to ERROR (rule 3.2.11).
+    fn merge_sched_in(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        leader: EventId,
+        can_add_hw: &mut bool,
+    ) {
+        if !self.wants_to_run_on(leader, cpu, EventState::Inactive) {
+            return;
+        }
+        if self.group_can_go_on(cpu, leader, *can_add_hw)
+            && self.group_sched_in(pmu, now, cpu, leader).is_ok()
+        {
+            return;
+        }
+        if self.ev(leader).sched_pmu == PmuId::External {
+            *can_add_hw = false;
+        }
+        if self.ev(leader).is_pinned() {
+            self.set_state(leader, EventState::Error, now);
+            self.error_wakeups.push(leader);
+        }
+    }
+
+    /// Group admission before trying (rules 3.2.1, 3.2.2).
+    fn group_can_go_on(&self, cpu: CpuId, leader: EventId, can_add_hw: bool) -> bool {
+        let e = self.ev(leader);
+        let software = |id: &EventId| self.ev(*id).class == PmuClass::Software;
+        if software(&leader) && e.siblings.iter().all(software) {
+            return true;
+        }
+        let state = &self.cpus[cpu.index()];
+        let wants_alone = e.attr.has(AttrFlags::EXCLUSIVE) && state.active_hardware > 0;
+        !state.exclusive && !wants_alone && can_add_hw
+    }
+
+    /// Installs leader and siblings, or none of them (rule 3.2.10).
+    fn group_sched_in(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        leader: EventId,
+    ) -> Result<(), InstallFailed> {
+        self.event_sched_in(pmu, now, cpu, leader)?;
+        for i in 0..self.ev(leader).siblings.len() {
+            let sibling = self.ev(leader).siblings[i];
+            if self.event_sched_in(pmu, now, cpu, sibling).is_err() {
+                for j in 0..i {
+                    let installed = self.ev(leader).siblings[j];
+                    self.event_sched_out(pmu, now, cpu, installed);
+                }
+                self.event_sched_out(pmu, now, cpu, leader);
+                return Err(InstallFailed);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn group_sched_out(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        leader: EventId,
+    ) {
+        if self.ev(leader).state != EventState::Active {
+            return;
+        }
+        self.event_sched_out(pmu, now, cpu, leader);
+        for i in 0..self.ev(leader).siblings.len() {
+            let sibling = self.ev(leader).siblings[i];
+            self.event_sched_out(pmu, now, cpu, sibling);
+        }
+    }
+
+    fn event_sched_in(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        event: EventId,
+    ) -> Result<(), InstallFailed> {
+        if self.ev(event).state <= EventState::Off {
+            return Ok(());
+        }
+        self.ev_mut(event).oncpu = Some(cpu);
+        self.set_state(event, EventState::Active, now);
+        if self.pmu_add(pmu, now, cpu, event).is_err() {
+            self.set_state(event, EventState::Inactive, now);
+            self.ev_mut(event).oncpu = None;
+            return Err(InstallFailed);
+        }
+        let e = self.ev(event);
+        let hardware = e.class == PmuClass::Hardware;
+        let exclusive = hardware && e.attr.has(AttrFlags::EXCLUSIVE);
+        let state = &mut self.cpus[cpu.index()];
+        state.active_hardware += u32::from(hardware);
+        state.exclusive |= exclusive;
+        Ok(())
+    }
+
+    /// Takes one event off; it stays INACTIVE, or goes OFF if it had to be switched off.
+    pub(crate) fn event_sched_out(
+        &mut self,
+        pmu: &mut dyn Pmu,
+        now: u64,
+        cpu: CpuId,
+        event: EventId,
+    ) {
+        if self.ev(event).state != EventState::Active {
+            return;
+        }
+        self.pmu_del(pmu, now, cpu, event);
+        let e = self.ev_mut(event);
+        e.oncpu = None;
+        let off = std::mem::take(&mut e.pending_disable);
+        let hardware = e.class == PmuClass::Hardware;
+        let exclusive = hardware && e.attr.has(AttrFlags::EXCLUSIVE);
+        let state = &mut self.cpus[cpu.index()];
+        state.active_hardware -= u32::from(hardware);
+        if exclusive || state.active_hardware == 0 {
+            state.exclusive = false;
+        }
+        let to = if off { EventState::Off } else { EventState::Inactive };
+        self.set_state(event, to, now);
+    }
+
+    /// The multiplexing timer of `cpu`: where a flexible group found no room, the first active
+    /// flexible group goes to the tail and the flexible classes run again (rule 3.2.12).
+    pub fn rotate(&mut self, pmu: &mut dyn Pmu, now: u64, cpu: CpuId) {
+        let cpu_wide = ContextId::Cpu(cpu);
+        let task = self.task_context_on(cpu);
+        let due = |perf: &Perf, c| perf.context(c).is_some_and(|c| c.rotate_necessary);
+        let cpu_due = due(self, cpu_wide);
+        let task_due = task.is_some_and(|task| due(self, task));
+        if !cpu_due && !task_due {
+            return;
+        }
+        let mut rerun = Vec::new();
+        if cpu_due {
+            rerun.push(cpu_wide);
+        }
+        rerun.extend(task);
+        let first = |perf: &Perf, c| {
+            let leaders = perf.leaders(c, Flexible, None);
+            let active = leaders.iter().find(|l| perf.ev(**l).state == EventState::Active);
+            active.or(leaders.first()).copied()
+        };
+        let cpu_first = cpu_due.then(|| first(self, cpu_wide)).flatten();
+        let task_first = task.filter(|_| task_due).and_then(|task| first(self, task));
+        for &context in rerun.iter().rev() {
+            self.class_sched_out(pmu, now, cpu, context, Flexible, None);
+        }
+        self.move_to_tail(cpu_wide, cpu_first);
+        if let Some(task) = task {
+            self.move_to_tail(task, task_first);
+        }
+        for &context in &rerun {
+            self.class_sched_in(pmu, now, cpu, context, Flexible, None);
+        }
+    }
+
+    fn move_to_tail(&mut self, context: ContextId, leader: Option<EventId>) {
+        let Some(context) = self.context_mut(context) else { return };
+        if let Some(at) = context.flexible_groups.iter().position(|l| Some(*l) == leader) {
+            let leader = context.flexible_groups.remove(at);
+            context.flexible_groups.push(leader);
+        }
+    }
+
+    /// Whether [`Perf::rotate`] would do anything on `cpu`.
+    #[must_use]
+    pub fn rotation_due(&self, cpu: CpuId) -> bool {
+        let contexts = [Some(ContextId::Cpu(cpu)), self.task_context_on(cpu)];
+        contexts.into_iter().flatten().any(|c| self.context(c).is_some_and(|c| c.rotate_necessary))
+    }
+}

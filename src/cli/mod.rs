@@ -1,0 +1,201 @@
+//! The command line, first stage: what was typed.
+//!
+//! Names are those that perf and rr users expect. The second stage (`cmd::plan`)
+//! makes validated objects from these.
+
+mod size;
+pub mod watch_spec;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::session::config::Timing;
+use crate::session::plan::DEFAULT_MARK_EVERY;
+
+/// A deterministic x86-64 machine with faithful debug registers.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "dr7", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run a static x86-64 program and print each hit of its watches.
+    Run(RunArgs),
+    /// Run a program and keep all that a replay needs.
+    Record(RecordArgs),
+    /// Run a recording again and verify every input, hit and digest.
+    Replay(ReplayArgs),
+    /// Show what a recording holds.
+    Dump(DumpArgs),
+}
+
+/// Which program on which machine, with which watches.
+#[derive(Clone, Debug, Args)]
+pub struct GuestArgs {
+    /// Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx].
+    ///
+    /// ADDR is decimal, or hexadecimal after 0x. The access has the letters w,
+    /// rw or x in any order (default rw); LEN is 1, 2, 4 or 8 bytes (default 4,
+    /// and 8 for x). May be given several times.
+    #[arg(short = 'e', long = "event", value_name = "EVENT")]
+    pub events: Vec<String>,
+
+    /// CPUs of the machine, 1 to 64.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub cpus: u32,
+
+    /// How cycles are counted.
+    #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
+    pub timing: Timing,
+
+    /// Memory of the machine, in bytes or with K, M or G.
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size::parse)]
+    pub mem: u64,
+
+    /// Where the guest's random numbers start from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Stop after so many instructions.
+    #[arg(long, value_name = "N")]
+    pub max_insns: Option<u64>,
+
+    /// Add a variable to the guest's small fixed environment, or replace one.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<OsString>,
+
+    /// Scheduling quanta between two digests of the machine's state.
+    #[arg(long, value_name = "STEPS", default_value_t = DEFAULT_MARK_EVERY, hide = true)]
+    pub mark_every: u64,
+
+    /// The program, a path or found through PATH, and its arguments.
+    #[arg(
+        value_name = "PROG",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<OsString>,
+}
+
+/// How much of the hits is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct HitArgs {
+    /// Print at most so many hits of each watch; all are counted.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub hits: u64,
+}
+
+/// `dr7 run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Also write hits, armed spans, exits and the summary as JSON lines.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// How much is printed.
+    #[command(flatten)]
+    pub hits: HitArgs,
+
+    /// What to run.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+}
+
+/// `dr7 record`.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// The recording, written when the run has ended.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Also write hits, armed spans, exits and the summary as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// How much is printed.
+    #[command(flatten)]
+    pub hits: HitArgs,
+
+    /// What to run.
+    #[command(flatten)]
+    pub guest: GuestArgs,
+}
+
+/// `dr7 replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Also write hits, armed spans, exits and the summary as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// How much is printed.
+    #[command(flatten)]
+    pub hits: HitArgs,
+}
+
+/// `dr7 dump`.
+#[derive(Clone, Debug, Args)]
+pub struct DumpArgs {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// As JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_end_where_the_program_starts() {
+        let words = ["dr7", "run", "-e", "mem:a:w", "--cpus", "4", "--", "prog", "-e", "--cpus"];
+        let Command::Run(run) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not run");
+        };
+        assert_eq!(run.guest.events, ["mem:a:w"]);
+        assert_eq!(run.guest.cpus, 4);
+        assert_eq!(run.guest.command, ["prog", "-e", "--cpus"]);
+
+        let words = ["dr7", "record", "-o", "f", "--timing", "table", "prog", "-x"];
+        let Command::Record(record) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not record");
+        };
+        assert_eq!(record.guest.timing, Timing::Table);
+        assert_eq!(record.guest.command, ["prog", "-x"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_refused() {
+        for words in [
+            &["dr7", "run"][..],
+            &["dr7", "record", "--", "prog"],
+            &["dr7", "replay"],
+            &["dr7", "run", "--timing", "exact", "--", "prog"],
+            &["dr7", "run", "--mem", "lots", "--", "prog"],
+        ] {
+            let error = Cli::try_parse_from(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+        }
+    }
+}

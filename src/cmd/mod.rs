@@ -1,0 +1,143 @@
+//! The subcommands: each joins a plan, a machine and observers.
+//!
+//! Neighbours: `cli` says what was typed, `session` runs, `report` and
+//! `recording` observe. Exit codes are `main`'s.
+
+mod divergence;
+mod dump;
+mod plan;
+mod record;
+mod replay;
+mod run;
+
+#[cfg(test)]
+mod cmd_tests;
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use kernel_model::inputs::InputError;
+use kernel_model::observe::ExitStatus;
+
+use crate::cli::Command;
+use crate::cli::watch_spec::WatchSpecError;
+use crate::recording::RecordingError;
+use crate::report::{ReportError, Streams};
+use crate::session::config::ConfigError;
+use crate::session::guest::{GuestError, Machine};
+use crate::session::program::{ElfError, ProgramError};
+use crate::session::watch::ResolveError;
+
+/// How a command ended that did what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The guest ended so.
+    Guest(ExitStatus),
+    /// The replay was the recorded run.
+    Identical,
+    /// The replay was another run.
+    Diverged,
+    /// What was asked for was shown.
+    Shown,
+}
+
+/// Why a command could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The program.
+    #[error("{0}")]
+    Program(#[from] ProgramError),
+    /// The machine.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// An event that says nothing.
+    #[error("{0}")]
+    Spec(#[from] WatchSpecError),
+    /// An event that says nothing about this program.
+    #[error("-e {text}: {source}")]
+    Watch {
+        /// As typed.
+        text: String,
+        /// What is wrong.
+        source: ResolveError,
+    },
+    /// A variable without a name.
+    #[error("--env {text}: a variable is NAME=VALUE")]
+    Env {
+        /// As typed.
+        text: String,
+    },
+    /// No digests.
+    #[error("--mark-every 0: there is at least one step between two digests")]
+    MarkEvery,
+    /// The machine refuses the plan.
+    #[error("{0}")]
+    Guest(#[from] GuestError),
+    /// The machine could not go on.
+    #[error("{program}: the machine stopped: {reason}")]
+    Stopped {
+        /// The program.
+        program: String,
+        /// The kernel model's words.
+        reason: String,
+    },
+    /// The limit was reached.
+    #[error("{program}: stopped at the limit of --max-insns {max_insns}")]
+    Limit {
+        /// The program.
+        program: String,
+        /// The limit.
+        max_insns: u64,
+    },
+    /// The guest could not be answered.
+    #[error("{0}")]
+    Input(InputError),
+    /// Nothing can be told.
+    #[error("{0}")]
+    Report(#[from] ReportError),
+    /// A recording that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: RecordingError,
+    },
+    /// A recording of what this version cannot run.
+    #[error("{}: the recorded program: {source}", path.display())]
+    RecordedProgram {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ElfError,
+    },
+    /// A file that cannot be opened.
+    #[error("{}: cannot read: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What was asked for cannot be shown.
+    #[error("standard output: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// Does what was typed.
+///
+/// # Errors
+/// If it cannot be done; the guest's own failure is not an error.
+pub fn execute(
+    command: Command,
+    machine: &dyn Machine,
+    stdin: impl Read + 'static,
+    streams: Streams<'_>,
+) -> Result<Outcome, CommandError> {
+    match command {
+        Command::Run(args) => run::run(&args, machine, stdin, streams),
+        Command::Record(args) => record::record(&args, machine, stdin, streams),
+        Command::Replay(args) => replay::replay(&args, machine, streams),
+        Command::Dump(args) => dump::dump(&args, streams),
+    }
+}

@@ -1,0 +1,15 @@
+//! dr7: a deterministic x86-64 machine with faithful debug registers, and the
+//! Linux layer that programs them, on the command line.
+//!
+//! This crate has no semantics of the machine or of Linux: it says what to run
+//! (`cli`, `session`), shows what happened (`report`, `symbols`) and keeps it
+//! (`recording`). The machine is in `emulator`, perf events are in `perf-core`,
+//! Linux is in `kernel-model`.
+
+pub mod cli;
+pub mod cmd;
+pub mod output_file;
+pub mod recording;
+pub mod report;
+pub mod session;
+pub mod symbols;

@@ -1,0 +1,183 @@
+//! How the META, IMAG and DONE sections are laid out.
+
+use kernel_model::observe::{WatchAccess, WatchRequest};
+
+use super::decode::{Decoder, PayloadError};
+use super::encode::Encoder;
+use super::entry;
+use crate::session::config::{MachineConfig, Timing};
+use crate::session::event::{CpuWork, Digest, Done, Ending, Entry, Event, Totals};
+use crate::session::plan::{Image, Plan, Watch};
+
+/// How many entries of each kind a log holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answers given to the guest.
+    pub inputs: u64,
+    /// Bytes of those answers.
+    pub input_bytes: u64,
+    /// Hits, spans, output, exits.
+    pub events: u64,
+    /// Hits alone.
+    pub hits: u64,
+    /// Digests of machine state.
+    pub marks: u64,
+}
+
+impl Counts {
+    /// Counts one more entry.
+    pub fn add(&mut self, entry: &Entry) {
+        use crate::session::event::Input;
+        match entry {
+            Entry::Input(input) => {
+                self.inputs += 1;
+                self.input_bytes += match input {
+                    Input::Stdin { bytes, .. } | Input::Random { bytes } => bytes.len() as u64,
+                    Input::BootRealtime { .. } => 8,
+                };
+            }
+            Entry::Event(event) => {
+                self.events += 1;
+                self.hits += u64::from(matches!(event, Event::Hit(_)));
+            }
+            Entry::Mark(_) => self.marks += 1,
+        }
+    }
+}
+
+/// META: everything of the plan save the image.
+pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
+    out.text(&plan.machine.generation);
+    out.u32(plan.machine.nr_cpus);
+    out.u64(plan.machine.ram_bytes);
+    out.text(plan.machine.timing.name());
+    out.u64(plan.machine.seed);
+    out.list(&plan.argv, |out, word| out.bytes(word));
+    out.list(&plan.envp, |out, word| out.bytes(word));
+    out.list(&plan.watches, |out, watch| {
+        out.text(&watch.text);
+        out.u64(watch.request.addr);
+        out.u64(watch.request.len);
+        out.u8(match watch.request.access {
+            WatchAccess::Write => 2,
+            WatchAccess::ReadWrite => 3,
+            WatchAccess::Execute => 4,
+        });
+    });
+    out.u64(plan.mark_every);
+    out.option(plan.max_insns, Encoder::u64);
+}
+
+/// META, with an empty image.
+pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
+    let machine = get_machine(from)?;
+    let argv = from.list("arguments", 8, |from| from.bytes("argument"))?;
+    let envp = from.list("environment", 8, |from| from.bytes("environment variable"))?;
+    let watches = from.list("watches", 25, get_watch)?;
+    let mark_every = match from.u64("steps between marks")? {
+        0 => return Err(PayloadError::Range { what: "steps between marks", value: 0 }),
+        steps => steps,
+    };
+    let max_insns = from.option("limit on instructions", |from| from.u64("limit on instructions"))?;
+    from.finish()?;
+    let image = Image { path: String::new(), bytes: Vec::new() };
+    Ok(Plan { machine, image, argv, envp, watches, mark_every, max_insns })
+}
+
+fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
+    let generation = from.text("kernel generation")?;
+    let nr_cpus = from.u32("CPUs")?;
+    let ram_bytes = from.u64("memory")?;
+    let timing = from.text("timing model")?;
+    let timing = Timing::from_name(&timing)
+        .ok_or(PayloadError::UnknownName { what: "timing model", name: timing })?;
+    let seed = from.u64("seed")?;
+    Ok(MachineConfig { nr_cpus, ram_bytes, timing, seed, generation })
+}
+
+fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {
+    let text = from.text("watch")?;
+    let addr = from.u64("watched address")?;
+    let len = from.u64("watched length")?;
+    let access = match from.u8("watched access")? {
+        2 => WatchAccess::Write,
+        3 => WatchAccess::ReadWrite,
+        4 => WatchAccess::Execute,
+        value => {
+            return Err(PayloadError::Unknown { what: "watched access", value: u64::from(value) });
+        }
+    };
+    Ok(Watch { text, request: WatchRequest { addr, len, access } })
+}
+
+/// IMAG: the path, then the file.
+pub(super) fn put_image(out: &mut Encoder, image: &Image) {
+    out.text(&image.path);
+    out.bytes(&image.bytes);
+}
+
+pub(super) fn get_image(from: &mut Decoder<'_>) -> Result<Image, PayloadError> {
+    let path = from.text("path of the program")?;
+    let bytes = from.bytes("program")?;
+    from.finish()?;
+    Ok(Image { path, bytes })
+}
+
+/// DONE: the end, and how much the log holds.
+pub(super) fn put_done(out: &mut Encoder, done: &Done, counts: &Counts) {
+    match &done.ending {
+        Ending::Exited(status) => {
+            out.u8(0);
+            entry::put_status(out, *status);
+        }
+        Ending::Stopped { reason } => {
+            out.u8(1);
+            out.text(reason);
+        }
+        Ending::Limit { max_insns } => {
+            out.u8(2);
+            out.u64(*max_insns);
+        }
+    }
+    out.u64(done.steps);
+    out.u64(done.totals.time_ns);
+    out.list(&done.totals.cpus, |out, cpu| {
+        out.u64(cpu.insns);
+        out.u64(cpu.cycles);
+        out.u64(cpu.time_ns);
+    });
+    out.raw(&done.digest.0);
+    for count in [counts.inputs, counts.input_bytes, counts.events, counts.hits, counts.marks] {
+        out.u64(count);
+    }
+}
+
+pub(super) fn get_done(from: &mut Decoder<'_>) -> Result<(Done, Counts), PayloadError> {
+    let ending = match from.u8("kind of end")? {
+        0 => Ending::Exited(entry::get_status(from)?),
+        1 => Ending::Stopped { reason: from.text("reason")? },
+        2 => Ending::Limit { max_insns: from.u64("limit on instructions")? },
+        value => {
+            return Err(PayloadError::Unknown { what: "kind of end", value: u64::from(value) });
+        }
+    };
+    let steps = from.u64("steps")?;
+    let time_ns = from.u64("guest time")?;
+    let cpus = from.list("CPUs", 24, |from| {
+        Ok(CpuWork {
+            insns: from.u64("instructions")?,
+            cycles: from.u64("cycles")?,
+            time_ns: from.u64("time of a CPU")?,
+        })
+    })?;
+    let digest = Digest(from.array("digest")?);
+    let counts = Counts {
+        inputs: from.u64("count of inputs")?,
+        input_bytes: from.u64("bytes of inputs")?,
+        events: from.u64("count of events")?,
+        hits: from.u64("count of hits")?,
+        marks: from.u64("count of marks")?,
+    };
+    from.finish()?;
+    Ok((Done { ending, steps, totals: Totals { cpus, time_ns }, digest }, counts))
+}

@@ -1,0 +1,162 @@
+//! Runs a guest to its end and tells an observer everything, in order.
+//!
+//! A run, a recording and a replay are this one loop with other observers, so
+//! what they see cannot differ by how they look.
+
+use kernel_model::inputs::{InputError, Inputs};
+
+use super::event::{Done, Ending, Entry, Event, Mark, Position};
+use super::guest::{Guest, GuestError, Machine, Step, Stop};
+use super::inputs::{RecordingInputs, Tap};
+use super::plan::Plan;
+
+/// Output longer than this is told in several pieces.
+const OUTPUT_PIECE_BYTES: usize = 1 << 20;
+
+/// Whether an observer wants more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// It has seen enough.
+    Enough,
+}
+
+/// Someone who watches a run.
+pub trait Observer {
+    /// What can go wrong in telling it.
+    type Error;
+
+    /// One more entry of the log.
+    fn entry(&mut self, at: Position, entry: &Entry) -> Result<Flow, Self::Error>;
+
+    /// A step was run.
+    fn progress(&mut self, at: Position);
+}
+
+/// How driving ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driven {
+    /// The run came to its end.
+    Done(Done),
+    /// A question of the guest could not be answered.
+    InputFailed(Position, InputError),
+    /// The observer had enough.
+    Enough,
+    /// `max_steps` were run and there is more to do.
+    StillRunning(Position),
+}
+
+/// A guest that is ready to run, with its plan.
+pub struct Session<'p> {
+    plan: &'p Plan,
+    guest: Box<dyn Guest>,
+    tap: Tap,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("plan", self.plan).finish_non_exhaustive()
+    }
+}
+
+impl<'p> Session<'p> {
+    /// Boots the machine, loads the program and opens the breakpoints.
+    ///
+    /// # Errors
+    /// If one of the three is refused.
+    pub fn start(
+        machine: &dyn Machine,
+        plan: &'p Plan,
+        inputs: impl Inputs + 'static,
+    ) -> Result<Self, GuestError> {
+        let (inputs, tap) = RecordingInputs::new(inputs);
+        let mut guest = machine.boot(&plan.machine, Box::new(inputs))?;
+        guest
+            .spawn_init(&plan.image, &plan.argv, &plan.envp)
+            .map_err(|cause| GuestError::Exec { path: plan.image.path.clone(), cause })?;
+        for watch in &plan.watches {
+            guest
+                .open_watch(&watch.request)
+                .map_err(|cause| GuestError::Watch { text: watch.text.clone(), cause })?;
+        }
+        Ok(Self { plan, guest, tap })
+    }
+
+    /// Runs to the end, or until the observer has enough, or for `max_steps`.
+    ///
+    /// # Errors
+    /// The observer's.
+    pub fn drive<O: Observer>(
+        &mut self,
+        observer: &mut O,
+        max_steps: Option<u64>,
+    ) -> Result<Driven, O::Error> {
+        let mut at = Position::default();
+        loop {
+            let step = if at.step == 0 { Step::Running } else { self.guest.step() };
+            at.insns = self.guest.totals().insns();
+            if self.tell(at, observer)? == Flow::Enough {
+                return Ok(Driven::Enough);
+            }
+            observer.progress(at);
+            let ending = match step {
+                Step::Finished(status) => Some(Ending::Exited(status)),
+                Step::Stopped(Stop::Machine { reason }) => Some(Ending::Stopped { reason }),
+                Step::Stopped(Stop::Input(error)) => return Ok(Driven::InputFailed(at, error)),
+                Step::Running => self.limit_reached(at),
+            };
+            if let Some(ending) = ending {
+                return Ok(Driven::Done(self.done(at, ending)));
+            }
+            if at.step > 0
+                && at.step.is_multiple_of(self.plan.mark_every)
+                && self.mark(at, observer)? == Flow::Enough
+            {
+                return Ok(Driven::Enough);
+            }
+            if max_steps.is_some_and(|max| at.step >= max) {
+                return Ok(Driven::StillRunning(at));
+            }
+            at.step += 1;
+        }
+    }
+
+    /// Tells the answers that the step was given, then what happened in it.
+    fn tell<O: Observer>(&mut self, at: Position, observer: &mut O) -> Result<Flow, O::Error> {
+        let inputs = self.tap.take().map(Entry::Input);
+        let events = self.guest.take_events().into_iter().flat_map(pieces).map(Entry::Event);
+        for entry in inputs.chain(events) {
+            if observer.entry(at, &entry)? == Flow::Enough {
+                return Ok(Flow::Enough);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn mark<O: Observer>(&mut self, at: Position, observer: &mut O) -> Result<Flow, O::Error> {
+        let digest = self.guest.digest();
+        observer.entry(at, &Entry::Mark(Mark { at, digest }))
+    }
+
+    fn limit_reached(&self, at: Position) -> Option<Ending> {
+        let max_insns = self.plan.max_insns?;
+        (at.insns >= max_insns).then_some(Ending::Limit { max_insns })
+    }
+
+    fn done(&mut self, at: Position, ending: Ending) -> Done {
+        let digest = self.guest.digest();
+        Done { ending, steps: at.step, totals: self.guest.totals(), digest }
+    }
+}
+
+/// Cuts long output, so that an entry has a bounded size.
+fn pieces(event: Event) -> Vec<Event> {
+    match event {
+        Event::Output { fd, bytes } if bytes.len() > OUTPUT_PIECE_BYTES => bytes
+            .chunks(OUTPUT_PIECE_BYTES)
+            .map(|piece| Event::Output { fd, bytes: piece.to_vec() })
+            .collect(),
+        other => vec![other],
+    }
+}

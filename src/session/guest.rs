@@ -1,0 +1,99 @@
+//! What a session needs of a machine: [`Machine`] boots one, [`Guest`] runs it.
+//!
+//! The one machine is the kernel model on the emulator (`kernel_guest.rs`); the
+//! tests of the session have one that follows a script.
+
+use kernel_model::inputs::{InputError, Inputs};
+use kernel_model::observe::{ExitStatus, WatchRequest};
+
+use super::config::MachineConfig;
+use super::event::{Digest, Event, Totals};
+use super::plan::Image;
+
+/// An error of the machine, kept whole for its message.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A machine that did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// The machine itself.
+    #[error("the machine does not boot: {0}")]
+    Boot(#[source] Cause),
+    /// The program.
+    #[error("{path}: the kernel model cannot run it: {cause}")]
+    Exec {
+        /// The program.
+        path: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// A breakpoint.
+    #[error("{text}: {cause}")]
+    Watch {
+        /// As it was typed.
+        text: String,
+        /// Why, and who holds the slots where there is none left.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// Why a machine cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A question of the guest could not be answered.
+    Input(InputError),
+    /// Anything else, in the kernel model's words.
+    Machine {
+        /// The words.
+        reason: String,
+    },
+}
+
+/// What one step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do.
+    Running,
+    /// The first process ended.
+    Finished(ExitStatus),
+    /// The machine cannot go on.
+    Stopped(Stop),
+}
+
+/// A machine that runs.
+pub trait Guest {
+    /// Makes the first process.
+    fn spawn_init(
+        &mut self,
+        image: &Image,
+        argv: &[Vec<u8>],
+        envp: &[Vec<u8>],
+    ) -> Result<(), Cause>;
+
+    /// Opens a breakpoint on the first process.
+    fn open_watch(&mut self, request: &WatchRequest) -> Result<(), Cause>;
+
+    /// Runs one scheduling quantum of one CPU.
+    fn step(&mut self) -> Step;
+
+    /// What happened since the last call, in order.
+    fn take_events(&mut self) -> Vec<Event>;
+
+    /// The state of the machine, chained over all calls.
+    fn digest(&mut self) -> Digest;
+
+    /// Work done since boot.
+    fn totals(&self) -> Totals;
+}
+
+/// A way to make a guest.
+pub trait Machine {
+    /// Boots a machine whose only source of nondeterminism is `inputs`.
+    fn boot(
+        &self,
+        config: &MachineConfig,
+        inputs: Box<dyn Inputs>,
+    ) -> Result<Box<dyn Guest>, GuestError>;
+}

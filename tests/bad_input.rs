@@ -1,0 +1,496 @@
+//! What cannot be run or read is refused with status 2 and a message that says
+//! why, and leaves nothing behind.
+
+mod guest_programs;
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::thread;
+
+use guest_programs::{Variant, build_or_skip, dr7, run, scratch_directory, text};
+use tempfile::TempDir;
+
+/// Below this size each byte is damaged in turn; above it, this many of them.
+const NR_DAMAGED_BYTES: usize = 1500;
+
+/// How the status ends on bad input.
+const STATUS_BAD_INPUT: i32 = 2;
+
+fn directory() -> TempDir {
+    tempfile::tempdir_in(scratch_directory()).expect("a temporary directory")
+}
+
+/// Checks that bad input was refused as it should be: with a message that has
+/// one of `reasons` in it, whatever their case.
+fn assert_refused(output: &Output, reasons: &[&str], what: &str) {
+    let said = text(&output.stderr);
+    assert!(
+        !said.contains("panicked at"),
+        "{what}: dr7 panicked:\n{said}"
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(STATUS_BAD_INPUT),
+        "{what}: stderr:\n{said}"
+    );
+    let first = said.lines().next().unwrap_or_default();
+    assert!(!first.trim().is_empty(), "{what}: no message");
+    let lower = said.to_lowercase();
+    let names_it = reasons
+        .iter()
+        .any(|reason| lower.contains(&reason.to_lowercase()));
+    assert!(names_it, "{what}: none of {reasons:?} in:\n{said}");
+}
+
+/// Runs `dr7 run ARGUMENTS -- PROGRAM`, and `dr7 record` in the same way, which
+/// must leave no file.
+fn assert_program_refused(program: &Path, arguments: &[&str], reasons: &[&str], what: &str) {
+    let output = run(dr7().arg("run").args(arguments).arg("--").arg(program), &[]);
+    assert_refused(&output, reasons, what);
+    assert!(
+        output.stdout.is_empty(),
+        "{what}: something ran: {}",
+        text(&output.stdout)
+    );
+
+    let directory = directory();
+    let mut command = dr7();
+    command
+        .arg("record")
+        .arg("-o")
+        .arg(directory.path().join("refused.dr7"));
+    let output = run(command.args(arguments).arg("--").arg(program), &[]);
+    assert_refused(&output, reasons, what);
+    assert_empty(directory.path(), what);
+}
+
+fn assert_empty(directory: &Path, what: &str) {
+    let entries =
+        fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+    let left: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.is_empty(), "{what}: left behind {left:?}");
+}
+
+fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = directory.path().join(name);
+    fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    path
+}
+
+fn small_program() -> Option<(PathBuf, Vec<u8>)> {
+    let path = build_or_skip("tiny", Variant::HOST)?;
+    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Some((path, bytes))
+}
+
+// -------------------------------------------------------------------- programs
+
+#[test]
+fn files_that_are_no_programs() {
+    let directory = directory();
+    let cases: [(&str, &[u8]); 4] = [
+        ("empty", b""),
+        ("text", b"int main(void) { return 0; }\n"),
+        ("script", b"#!/bin/sh\nexit 0\n"),
+        ("zeros", &[0; 4096]),
+    ];
+    for (name, bytes) in cases {
+        let path = write(&directory, name, bytes);
+        assert_program_refused(&path, &[], &["ELF"], name);
+    }
+    let missing = directory.path().join("missing");
+    assert_program_refused(
+        &missing,
+        &[],
+        &["No such file", "not found", "cannot read"],
+        "missing",
+    );
+    assert_program_refused(
+        directory.path(),
+        &[],
+        &["directory", "cannot read"],
+        "a directory",
+    );
+}
+
+#[test]
+fn programs_for_other_machines() {
+    let Some((_, image)) = small_program() else {
+        return;
+    };
+    let directory = directory();
+    // Offset in the ELF header, the byte put there, what the message must name.
+    let cases: [(&str, usize, u8, &[&str]); 5] = [
+        ("32-bit", 4, 1, &["32-bit", "ELF class", "64-bit"]),
+        ("big-endian", 5, 2, &["endian"]),
+        ("aarch64", 18, 183, &["machine", "x86-64"]),
+        ("relocatable", 16, 1, &["executable", "object"]),
+        ("core", 16, 4, &["executable", "core"]),
+    ];
+    for (name, offset, value, reasons) in cases {
+        let mut bytes = image.clone();
+        bytes[offset] = value;
+        let path = write(&directory, name, &bytes);
+        assert_program_refused(&path, &[], reasons, name);
+    }
+}
+
+fn little_endian(bytes: &[u8], range: Range<usize>) -> u64 {
+    bytes[range]
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// The end of the last byte of the file that is loaded.
+fn loaded_end(image: &[u8]) -> usize {
+    let table = little_endian(image, 32..40) as usize;
+    let entry_bytes = little_endian(image, 54..56) as usize;
+    let nr_entries = little_endian(image, 56..58) as usize;
+    let headers = (0..nr_entries).map(|i| &image[table + i * entry_bytes..][..entry_bytes]);
+    let loaded = headers.filter(|header| little_endian(header, 0..4) == 1);
+    let ends = loaded.map(|h| little_endian(h, 8..16) + little_endian(h, 32..40));
+    ends.max().expect("a loaded segment") as usize
+}
+
+/// A program cut off before its last loaded byte is refused. What comes after it
+/// (symbols, debug information) is not needed to run, as on Linux.
+#[test]
+fn truncated_programs() {
+    let Some((path, image)) = small_program() else {
+        return;
+    };
+    let directory = directory();
+    let end = loaded_end(&image);
+    let headers = 0..end.min(400);
+    let lengths = headers
+        .chain((400..end).step_by(97))
+        .chain([end.saturating_sub(1)]);
+    for length in lengths {
+        let path = write(&directory, "truncated", &image[..length]);
+        let output = run(dr7().args(["run", "--"]).arg(&path), &[]);
+        assert_refused(
+            &output,
+            &["ELF", "truncated"],
+            &format!("{length} bytes of a program"),
+        );
+        assert!(
+            output.stdout.is_empty(),
+            "{length} bytes of a program: something ran"
+        );
+    }
+    let whole = run(dr7().args(["run", "--"]).arg(&path), &[]);
+    for length in (end..image.len()).step_by(211) {
+        let path = write(&directory, "truncated", &image[..length]);
+        let output = run(dr7().args(["run", "--"]).arg(&path), &[]);
+        if output.status.code() == Some(STATUS_BAD_INPUT) {
+            assert_refused(&output, &["ELF", "truncated"], &format!("{length} bytes"));
+        } else {
+            assert_eq!(output.stdout, whole.stdout, "{length} bytes of a program");
+            assert_eq!(output.status, whole.status, "{length} bytes of a program");
+        }
+    }
+}
+
+/// Damaged headers lead to a refusal or to a run that ends, never to a panic.
+#[test]
+fn altered_program_headers() {
+    let Some((_, image)) = small_program() else {
+        return;
+    };
+    let directory = directory();
+    for offset in 16..image.len().min(64 + 4 * 56) {
+        for value in [0x00, 0x7f, 0xff] {
+            let mut bytes = image.clone();
+            if bytes[offset] == value {
+                continue;
+            }
+            bytes[offset] = value;
+            let path = write(&directory, "altered", &bytes);
+            let output = run(dr7().args(["run", "--"]).arg(&path), &[]);
+            let said = text(&output.stderr);
+            let what = format!("byte {offset} of the headers set to {value:#x}");
+            assert!(
+                !said.contains("panicked at"),
+                "{what}: dr7 panicked:\n{said}"
+            );
+            assert!(
+                output.status.code().is_some(),
+                "{what}: dr7 was killed: {}",
+                output.status
+            );
+            if output.status.code() == Some(STATUS_BAD_INPUT) {
+                assert!(!said.trim().is_empty(), "{what}: no message");
+            }
+        }
+    }
+}
+
+// ---------------------------------------------------------------------- events
+
+#[test]
+fn events_that_say_nothing() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let cases = [
+        "",
+        "mem",
+        "mem:",
+        "mem:/8",
+        "mem::w",
+        "mem:0x",
+        "mem:0xg",
+        "mem:0x601040/",
+        "mem:0x601040/3:w",
+        "mem:0x601040/0:w",
+        "mem:0x601040/-8:w",
+        "mem:0x601040/16:w",
+        "mem:0x601040/8:",
+        "mem:0x601040/8:q",
+        "mem:0x601040/8:ww",
+        "mem:0x601040/8:r",
+        "mem:0x601040/8:rx",
+        "mem:0x601040/4:x",
+        "mem:0x601040/8:w:w",
+        "mem:0x10000000000000000/8:w",
+        "mem:said+/4:w",
+        "mem:said+x/4:w",
+        "cycles",
+        "mem:said/4:w,mem:said/4:w",
+        "mem:said +4/4:w",
+        "mem:\u{e9}\u{df}/8:\u{fc}",
+    ];
+    for event in cases {
+        let reasons = ["mem:", "event", "symbol", "column"];
+        assert_program_refused(&path, &["-e", event], &reasons, &format!("event {event:?}"));
+    }
+}
+
+#[test]
+fn events_that_no_register_can_watch() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let cases: [(&str, &[&str]); 6] = [
+        ("mem:no_such_symbol/4:w", &["no_such_symbol"]),
+        ("mem:sayd/4:w", &["sayd"]),
+        ("mem:0x601041/8:w", &["align", "EINVAL"]),
+        ("mem:0x601042/4:w", &["align", "EINVAL"]),
+        ("mem:0xffffffffffffffff/2:w", &["align", "EINVAL", "wrap"]),
+        (
+            "mem:said+0xffffffffffffffff/1:w",
+            &["overflow", "address", "beyond", "symbol"],
+        ),
+    ];
+    for (event, reasons) in cases {
+        assert_program_refused(&path, &["-e", event], reasons, &format!("event {event:?}"));
+    }
+}
+
+#[test]
+fn more_events_than_registers() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let five = ["-e", "mem:said/4:w"].repeat(5);
+    let reasons = ["ENOSPC", "slot", "debug register"];
+    assert_program_refused(&path, &five, &reasons, "five events");
+    let four = run(
+        dr7()
+            .arg("run")
+            .args(["-e", "mem:said/4:w"].repeat(4))
+            .arg("--")
+            .arg(&path),
+        &[],
+    );
+    assert_ne!(
+        four.status.code(),
+        Some(STATUS_BAD_INPUT),
+        "four events: {}",
+        text(&four.stderr)
+    );
+}
+
+#[test]
+fn options_that_say_nothing() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let cases: [&[&str]; 6] = [
+        &["--cpus", "0"],
+        &["--cpus", "65"],
+        &["--cpus", "many"],
+        &["--timing", "exact"],
+        &["--no-such-option"],
+        &["-e"],
+    ];
+    for options in cases {
+        let output = run(dr7().arg("run").args(options).arg("--").arg(&path), &[]);
+        assert_refused(
+            &output,
+            &[options[0], options.last().unwrap_or(&"")],
+            &format!("{options:?}"),
+        );
+    }
+    for arguments in [
+        &["run"][..],
+        &["record"],
+        &["replay"],
+        &["dump"],
+        &["no-such-command"],
+    ] {
+        let output = run(dr7().args(arguments), &[]);
+        assert_refused(&output, &["usage"], &format!("{arguments:?}"));
+    }
+}
+
+// ------------------------------------------------------------------ recordings
+
+#[test]
+fn files_that_are_no_recordings() {
+    let directory = directory();
+    let cases: [(&str, &[u8]); 3] = [
+        ("empty", b""),
+        ("text", b"not a recording\n"),
+        ("zeros", &[0; 4096]),
+    ];
+    for (name, bytes) in cases {
+        let path = write(&directory, name, bytes);
+        for command in ["replay", "dump"] {
+            let output = run(dr7().arg(command).arg(&path), &[]);
+            assert_refused(
+                &output,
+                &["recording", "magic"],
+                &format!("{command} {name}"),
+            );
+        }
+    }
+    for command in ["replay", "dump"] {
+        let output = run(
+            dr7().arg(command).arg(directory.path().join("missing")),
+            &[],
+        );
+        assert_refused(
+            &output,
+            &["No such file", "not found", "cannot read"],
+            "a missing recording",
+        );
+    }
+}
+
+/// A recording of the smallest program, with a watch.
+fn small_recording(directory: &TempDir) -> Option<Vec<u8>> {
+    let (path, _) = small_program()?;
+    let to = directory.path().join("small.dr7");
+    let mut command = dr7();
+    command
+        .arg("record")
+        .arg("-o")
+        .arg(&to)
+        .args(["-e", "mem:said/4:w", "--"])
+        .arg(path);
+    let output = run(&mut command, &[]);
+    Some(fs::read(&to).unwrap_or_else(|e| panic!("{e}:\n{}", text(&output.stderr))))
+}
+
+/// Every position of a small file, evenly spread ones of a larger file.
+fn positions(length: usize) -> Vec<usize> {
+    let step = length.div_ceil(NR_DAMAGED_BYTES).max(1);
+    let mut positions: Vec<usize> = (0..length).step_by(step).collect();
+    positions.extend(length.checked_sub(1));
+    positions
+}
+
+/// Runs `check` for each position, on two threads.
+fn for_each_position(positions: &[usize], check: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for half in positions.chunks(positions.len().div_ceil(2).max(1)) {
+            let check = &check;
+            scope.spawn(move || half.iter().for_each(|&at| check(at)));
+        }
+    });
+}
+
+fn assert_recording_refused(directory: &TempDir, name: &str, bytes: &[u8], what: &str) {
+    let path = write(directory, name, bytes);
+    let output = run(dr7().arg("replay").arg(&path), &[]);
+    assert_refused(&output, &["offset", "recording"], what);
+    fs::remove_file(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
+#[test]
+fn truncated_recordings() {
+    let directory = directory();
+    let Some(whole) = small_recording(&directory) else {
+        return;
+    };
+    for_each_position(&positions(whole.len()), |length| {
+        let what = format!("{length} of {} bytes of a recording", whole.len());
+        assert_recording_refused(&directory, &length.to_string(), &whole[..length], &what);
+    });
+    let longer = [whole.as_slice(), b"x"].concat();
+    assert_recording_refused(&directory, "longer", &longer, "a byte too much");
+}
+
+#[test]
+fn altered_recordings() {
+    let directory = directory();
+    let Some(whole) = small_recording(&directory) else {
+        return;
+    };
+    for_each_position(&positions(whole.len()), |at| {
+        let mut altered = whole.clone();
+        altered[at] ^= 1 << (at % 8);
+        let what = format!("byte {at} of {} altered", whole.len());
+        assert_recording_refused(&directory, &at.to_string(), &altered, &what);
+    });
+}
+
+/// A recording that cannot be written leaves nothing, and an older one of that
+/// name stays as it was.
+#[test]
+fn recordings_that_cannot_be_written() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let directory = directory();
+    let nowhere = directory.path().join("missing").join("out.dr7");
+    let output = run(
+        dr7()
+            .arg("record")
+            .arg("-o")
+            .arg(&nowhere)
+            .arg("--")
+            .arg(&path),
+        &[],
+    );
+    assert_refused(
+        &output,
+        &["No such file", "cannot write", "cannot create"],
+        "no such directory",
+    );
+
+    let older = write(&directory, "older.dr7", b"older");
+    let mut command = dr7();
+    command
+        .arg("record")
+        .arg("-o")
+        .arg(&older)
+        .args(["-e", "mem:no_such_symbol/4:w", "--"])
+        .arg(&path);
+    assert_refused(
+        &run(&mut command, &[]),
+        &["no_such_symbol"],
+        "an older recording",
+    );
+    assert_eq!(
+        fs::read(&older).ok().as_deref(),
+        Some(b"older".as_slice()),
+        "the older recording"
+    );
+    fs::remove_file(&older).unwrap_or_else(|e| panic!("{}: {e}", older.display()));
+    assert_empty(directory.path(), "recordings that could not be written");
+}
