@@ -1,48 +1,14 @@
-//! What cannot be run or read is refused with status 2 and a message that says
-//! why, and leaves nothing behind.
+//! Programs, events and options that cannot be used are refused with status 2
+//! and a message that says why, and leave nothing behind.
 
 mod guest_programs;
+mod refusals;
 
-use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::thread;
+use std::path::Path;
 
-use guest_programs::{Variant, build_or_skip, dr7, run, scratch_directory, text};
-use tempfile::TempDir;
-
-/// Below this size each byte is damaged in turn; above it, this many of them.
-const NR_DAMAGED_BYTES: usize = 1500;
-
-/// How the status ends on bad input.
-const STATUS_BAD_INPUT: i32 = 2;
-
-fn directory() -> TempDir {
-    tempfile::tempdir_in(scratch_directory()).expect("a temporary directory")
-}
-
-/// Checks that bad input was refused as it should be: with a message that has
-/// one of `reasons` in it, whatever their case.
-fn assert_refused(output: &Output, reasons: &[&str], what: &str) {
-    let said = text(&output.stderr);
-    assert!(
-        !said.contains("panicked at"),
-        "{what}: dr7 panicked:\n{said}"
-    );
-    assert_eq!(
-        output.status.code(),
-        Some(STATUS_BAD_INPUT),
-        "{what}: stderr:\n{said}"
-    );
-    let first = said.lines().next().unwrap_or_default();
-    assert!(!first.trim().is_empty(), "{what}: no message");
-    let lower = said.to_lowercase();
-    let names_it = reasons
-        .iter()
-        .any(|reason| lower.contains(&reason.to_lowercase()));
-    assert!(names_it, "{what}: none of {reasons:?} in:\n{said}");
-}
+use guest_programs::{dr7, run, text};
+use refusals::{STATUS_BAD_INPUT, assert_empty, assert_refused, directory, small_program, write};
 
 /// Runs `dr7 run ARGUMENTS -- PROGRAM`, and `dr7 record` in the same way, which
 /// must leave no file.
@@ -64,25 +30,6 @@ fn assert_program_refused(program: &Path, arguments: &[&str], reasons: &[&str], 
     let output = run(command.args(arguments).arg("--").arg(program), &[]);
     assert_refused(&output, reasons, what);
     assert_empty(directory.path(), what);
-}
-
-fn assert_empty(directory: &Path, what: &str) {
-    let entries =
-        fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
-    let left: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    assert!(left.is_empty(), "{what}: left behind {left:?}");
-}
-
-fn write(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = directory.path().join(name);
-    fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    path
-}
-
-fn small_program() -> Option<(PathBuf, Vec<u8>)> {
-    let path = build_or_skip("tiny", Variant::HOST)?;
-    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    Some((path, bytes))
 }
 
 // -------------------------------------------------------------------- programs
@@ -345,152 +292,4 @@ fn options_that_say_nothing() {
         let output = run(dr7().args(arguments), &[]);
         assert_refused(&output, &["usage"], &format!("{arguments:?}"));
     }
-}
-
-// ------------------------------------------------------------------ recordings
-
-#[test]
-fn files_that_are_no_recordings() {
-    let directory = directory();
-    let cases: [(&str, &[u8]); 3] = [
-        ("empty", b""),
-        ("text", b"not a recording\n"),
-        ("zeros", &[0; 4096]),
-    ];
-    for (name, bytes) in cases {
-        let path = write(&directory, name, bytes);
-        for command in ["replay", "dump"] {
-            let output = run(dr7().arg(command).arg(&path), &[]);
-            assert_refused(
-                &output,
-                &["recording", "magic"],
-                &format!("{command} {name}"),
-            );
-        }
-    }
-    for command in ["replay", "dump"] {
-        let output = run(
-            dr7().arg(command).arg(directory.path().join("missing")),
-            &[],
-        );
-        assert_refused(
-            &output,
-            &["No such file", "not found", "cannot read"],
-            "a missing recording",
-        );
-    }
-}
-
-/// A recording of the smallest program, with a watch.
-fn small_recording(directory: &TempDir) -> Option<Vec<u8>> {
-    let (path, _) = small_program()?;
-    let to = directory.path().join("small.dr7");
-    let mut command = dr7();
-    command
-        .arg("record")
-        .arg("-o")
-        .arg(&to)
-        .args(["-e", "mem:said/4:w", "--"])
-        .arg(path);
-    let output = run(&mut command, &[]);
-    Some(fs::read(&to).unwrap_or_else(|e| panic!("{e}:\n{}", text(&output.stderr))))
-}
-
-/// Every position of a small file, evenly spread ones of a larger file.
-fn positions(length: usize) -> Vec<usize> {
-    let step = length.div_ceil(NR_DAMAGED_BYTES).max(1);
-    let mut positions: Vec<usize> = (0..length).step_by(step).collect();
-    positions.extend(length.checked_sub(1));
-    positions
-}
-
-/// Runs `check` for each position, on two threads.
-fn for_each_position(positions: &[usize], check: impl Fn(usize) + Sync) {
-    thread::scope(|scope| {
-        for half in positions.chunks(positions.len().div_ceil(2).max(1)) {
-            let check = &check;
-            scope.spawn(move || half.iter().for_each(|&at| check(at)));
-        }
-    });
-}
-
-fn assert_recording_refused(directory: &TempDir, name: &str, bytes: &[u8], what: &str) {
-    let path = write(directory, name, bytes);
-    let output = run(dr7().arg("replay").arg(&path), &[]);
-    assert_refused(&output, &["offset", "recording"], what);
-    fs::remove_file(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-}
-
-#[test]
-fn truncated_recordings() {
-    let directory = directory();
-    let Some(whole) = small_recording(&directory) else {
-        return;
-    };
-    for_each_position(&positions(whole.len()), |length| {
-        let what = format!("{length} of {} bytes of a recording", whole.len());
-        assert_recording_refused(&directory, &length.to_string(), &whole[..length], &what);
-    });
-    let longer = [whole.as_slice(), b"x"].concat();
-    assert_recording_refused(&directory, "longer", &longer, "a byte too much");
-}
-
-#[test]
-fn altered_recordings() {
-    let directory = directory();
-    let Some(whole) = small_recording(&directory) else {
-        return;
-    };
-    for_each_position(&positions(whole.len()), |at| {
-        let mut altered = whole.clone();
-        altered[at] ^= 1 << (at % 8);
-        let what = format!("byte {at} of {} altered", whole.len());
-        assert_recording_refused(&directory, &at.to_string(), &altered, &what);
-    });
-}
-
-/// A recording that cannot be written leaves nothing, and an older one of that
-/// name stays as it was.
-#[test]
-fn recordings_that_cannot_be_written() {
-    let Some((path, _)) = small_program() else {
-        return;
-    };
-    let directory = directory();
-    let nowhere = directory.path().join("missing").join("out.dr7");
-    let output = run(
-        dr7()
-            .arg("record")
-            .arg("-o")
-            .arg(&nowhere)
-            .arg("--")
-            .arg(&path),
-        &[],
-    );
-    assert_refused(
-        &output,
-        &["No such file", "cannot write", "cannot create"],
-        "no such directory",
-    );
-
-    let older = write(&directory, "older.dr7", b"older");
-    let mut command = dr7();
-    command
-        .arg("record")
-        .arg("-o")
-        .arg(&older)
-        .args(["-e", "mem:no_such_symbol/4:w", "--"])
-        .arg(&path);
-    assert_refused(
-        &run(&mut command, &[]),
-        &["no_such_symbol"],
-        "an older recording",
-    );
-    assert_eq!(
-        fs::read(&older).ok().as_deref(),
-        Some(b"older".as_slice()),
-        "the older recording"
-    );
-    fs::remove_file(&older).unwrap_or_else(|e| panic!("{}: {e}", older.display()));
-    assert_empty(directory.path(), "recordings that could not be written");
 }

@@ -1,3 +1,19 @@
-//! kernel-model: the Linux layer that programs the debug registers.
+//! The Linux layer that programs the debug registers, modelled on an emulated machine:
+//! tasks, memory, system calls, traps, and the breakpoint PMU with its slots.
+//!
+//! It is laid out like the kernel that it models. Only [`arch::x86`] knows the emulator.
+
+pub mod arch;
+mod digest;
+pub mod events;
+pub mod exec;
+pub mod fs;
 pub mod inputs;
+pub mod kernel;
+pub mod mm;
 pub mod observe;
+pub mod sched;
+pub mod signal;
+pub mod syscalls;
+pub mod task;
+pub mod uapi;

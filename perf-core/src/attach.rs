@@ -90,7 +90,9 @@ impl Perf {
     }
 
     fn list_del(&mut self, event: EventId) {
-        let Some(id) = self.ev_mut(event).context.take() else { return };
+        let Some(id) = self.ev_mut(event).context.take() else {
+            return;
+        };
         if let Some(context) = self.context_mut(id) {
             context.events.retain(|e| *e != event);
             context.pinned_groups.retain(|e| *e != event);

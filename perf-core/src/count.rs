@@ -61,7 +61,11 @@ impl Perf {
         let overrides = self.config.defects.sample_period_overrides_period;
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
-        let Some(e) = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut()) else {
+        let Some(e) = self
+            .events
+            .get_mut(event.index())
+            .and_then(|e| e.as_deref_mut())
+        else {
             return out;
         };
         if e.state != EventState::Active || e.excludes(regs.mode) {
@@ -84,7 +88,9 @@ impl Perf {
         }
         let period = e.hw.last_period;
         debug_assert!(freq || e.hw.sample_period != 0);
-        e.hw.period_left = e.hw.period_left.saturating_add(i64::try_from(nr).unwrap_or(i64::MAX));
+        e.hw.period_left =
+            e.hw.period_left
+                .saturating_add(i64::try_from(nr).unwrap_or(i64::MAX));
         if e.hw.period_left < 0 {
             return out;
         }
@@ -156,6 +162,10 @@ impl Perf {
         let e = self.events.get_mut(event.index())?.as_deref_mut()?;
         let addr = e.pending_work.take()?;
         let (perf_type, sig_data) = (e.attr.attr_type, e.attr.sig_data);
-        Some(SigTrap { addr, perf_type, sig_data })
+        Some(SigTrap {
+            addr,
+            perf_type,
+            sig_data,
+        })
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Source: `perf_group_attach`, `perf_group_detach`, Linux 6.x kernel/events/core.c.
 
-use crate::attr::abi::{AttrFlags, PERF_FORMAT_GROUP, PERF_FORMAT_ID, PERF_FORMAT_LOST,
-    PERF_FORMAT_TOTAL_TIME_ENABLED, PERF_FORMAT_TOTAL_TIME_RUNNING};
+use crate::attr::abi::{
+    AttrFlags, PERF_FORMAT_GROUP, PERF_FORMAT_ID, PERF_FORMAT_LOST, PERF_FORMAT_TOTAL_TIME_ENABLED,
+    PERF_FORMAT_TOTAL_TIME_RUNNING,
+};
 use crate::context::GroupClass;
 use crate::errno::Errno;
 use crate::ids::EventId;
@@ -40,8 +42,14 @@ impl Perf {
             let attr = &self.ev(id).attr;
             read_size(attr.read_format, nr) + header_size(attr) >= MAX_FIXED_SIZE
         };
-        let mut members = [event, leader].into_iter().chain(self.ev(leader).siblings.clone());
-        if members.any(too_big) { Err(Errno::E2BIG) } else { Ok(()) }
+        let mut members = [event, leader]
+            .into_iter()
+            .chain(self.ev(leader).siblings.clone());
+        if members.any(too_big) {
+            Err(Errno::E2BIG)
+        } else {
+            Ok(())
+        }
     }
 
     /// Links an event to its leader, or enters a leader into its context's list of groups.
@@ -59,18 +67,13 @@ impl Perf {
 
     /// A group with a hardware event is scheduled in the hardware PMU's context: software
     /// members that were there first move over.
-    fn choose_pmu_context(
-        &mut self,
-        pmu: &mut dyn Pmu,
-        now: u64,
-        event: EventId,
-        leader: EventId,
-    ) {
+    fn choose_pmu_context(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, leader: EventId) {
         let hardware = self.ev(event).class == PmuClass::Hardware;
         let leader_context = self.ev(leader).sched_pmu;
-        let group_is_hardware = self.group_members(leader).iter().any(|m| {
-            self.ev(*m).class == PmuClass::Hardware
-        });
+        let group_is_hardware = self
+            .group_members(leader)
+            .iter()
+            .any(|m| self.ev(*m).class == PmuClass::Hardware);
         if group_is_hardware {
             self.ev_mut(event).sched_pmu = leader_context;
         } else if hardware {
@@ -85,11 +88,17 @@ impl Perf {
 
     /// Leader first, then its siblings.
     pub(crate) fn group_members(&self, leader: EventId) -> Vec<EventId> {
-        std::iter::once(leader).chain(self.ev(leader).siblings.iter().copied()).collect()
+        std::iter::once(leader)
+            .chain(self.ev(leader).siblings.iter().copied())
+            .collect()
     }
 
     pub(crate) fn group_class(&self, leader: EventId) -> GroupClass {
-        if self.ev(leader).is_pinned() { GroupClass::Pinned } else { GroupClass::Flexible }
+        if self.ev(leader).is_pinned() {
+            GroupClass::Pinned
+        } else {
+            GroupClass::Flexible
+        }
     }
 
     fn add_to_groups(&mut self, leader: EventId) {

@@ -40,9 +40,15 @@ impl Perf {
         child: TaskId,
         flags: CloneFlags,
     ) -> Result<(), Errno> {
-        let Some(context) = self.tasks.get(&parent) else { return Ok(()) };
-        let leaders: Vec<EventId> =
-            context.pinned_groups.iter().chain(&context.flexible_groups).copied().collect();
+        let Some(context) = self.tasks.get(&parent) else {
+            return Ok(());
+        };
+        let leaders: Vec<EventId> = context
+            .pinned_groups
+            .iter()
+            .chain(&context.flexible_groups)
+            .copied()
+            .collect();
         for leader in leaders {
             if !self.inherits(leader, flags) {
                 continue;
@@ -107,7 +113,11 @@ impl Perf {
         let (clock, period) = (self.ev(root).clock, self.ev(root).hw.sample_period);
         let c = self.ev_mut(copy);
         c.clock = clock;
-        c.state = if enabled { EventState::Inactive } else { EventState::Off };
+        c.state = if enabled {
+            EventState::Inactive
+        } else {
+            EventState::Off
+        };
         if attr.has(AttrFlags::FREQ) {
             c.set_all_periods(period);
         }
@@ -141,7 +151,11 @@ impl Perf {
             if e.state < EventState::Inactive {
                 self.set_state(event, EventState::Inactive, now);
                 let pinned = class == Some(GroupClass::Pinned) || self.ev(leader).is_pinned();
-                class = Some(if pinned { GroupClass::Pinned } else { GroupClass::Flexible });
+                class = Some(if pinned {
+                    GroupClass::Pinned
+                } else {
+                    GroupClass::Flexible
+                });
             }
         }
         if let Some(class) = class {
@@ -175,18 +189,16 @@ impl Perf {
 
     /// Events of a task, newest first, as Linux keeps the list.
     fn task_events(&self, task: TaskId) -> Vec<EventId> {
-        let events = self.tasks.get(&task).map(|c| c.events.clone()).unwrap_or_default();
+        let events = self
+            .tasks
+            .get(&task)
+            .map(|c| c.events.clone())
+            .unwrap_or_default();
         events.into_iter().rev().collect()
     }
 
     /// `perf_event_exit_event`: an event with a descriptor stays, in EXIT; a copy is freed.
-    fn exit_event(
-        &mut self,
-        pmu: &mut dyn Pmu,
-        now: u64,
-        event: EventId,
-        detached: &mut Detached,
-    ) {
+    fn exit_event(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, detached: &mut Detached) {
         match self.ev(event).parent {
             Some(root) => {
                 self.remove_from_context(pmu, now, event, Detach::Child);
@@ -203,7 +215,9 @@ impl Perf {
     /// Whether the CPU takes part in scheduling.
     #[must_use]
     pub fn is_cpu_online(&self, cpu: CpuId) -> bool {
-        self.cpus.get(cpu.index()).is_some_and(|c| c.context.on_cpu.is_some())
+        self.cpus
+            .get(cpu.index())
+            .is_some_and(|c| c.context.on_cpu.is_some())
     }
 
     /// The CPU goes down: its events come off and wait (rule 6.5.1). No task runs on it any

@@ -161,7 +161,8 @@ impl Perf {
         };
         e.init_period();
         self.events.push(Some(Box::new(e)));
-        self.check_unsupported(attr).inspect_err(|_| self.event_free(pmu, event))?;
+        self.check_unsupported(attr)
+            .inspect_err(|_| self.event_free(pmu, event))?;
         Ok(event)
     }
 
@@ -238,7 +239,9 @@ impl Perf {
 
     /// Frees an event that was never installed, or has been taken out of its context.
     pub fn event_free(&mut self, pmu: &mut dyn Pmu, event: EventId) {
-        let Some(e) = self.events.get_mut(event.index()).and_then(Option::take) else { return };
+        let Some(e) = self.events.get_mut(event.index()).and_then(Option::take) else {
+            return;
+        };
         if let Some(buffer) = e.rb.and_then(|b| self.buffers[b.index()].as_mut()) {
             buffer.detach(event);
         }
@@ -257,7 +260,14 @@ impl Perf {
         target: Target,
         handler: Option<HandlerId>,
     ) -> Result<EventId, Errno> {
-        let alloc = Alloc { attr, target, leader: None, parent: None, handler, owner: None };
+        let alloc = Alloc {
+            attr,
+            target,
+            leader: None,
+            parent: None,
+            handler,
+            owner: None,
+        };
         let event = self.alloc(pmu, &alloc)?;
         self.event_install(pmu, now, event, None)?;
         Ok(event)
@@ -267,7 +277,9 @@ impl Perf {
     /// copies die with it, its siblings become singletons (rules 3.3.2, 3.6.5).
     pub fn release(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) -> Detached {
         let mut detached = Detached::default();
-        let Some(e) = self.event(event) else { return detached };
+        let Some(e) = self.event(event) else {
+            return detached;
+        };
         let (siblings, was_off) = (e.siblings.clone(), e.state == EventState::Off);
         let mapped = e.rb.filter(|_| e.mmap_count > 0);
         self.remove_from_context(pmu, now, event, Detach::Dead);
@@ -292,5 +304,9 @@ impl Perf {
 
 /// Rule 3.1.1.
 fn initial_state(attr: &PerfEventAttr) -> EventState {
-    if attr.has(AttrFlags::DISABLED) { EventState::Off } else { EventState::Inactive }
+    if attr.has(AttrFlags::DISABLED) {
+        EventState::Off
+    } else {
+        EventState::Inactive
+    }
 }

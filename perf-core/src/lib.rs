@@ -12,8 +12,8 @@
 //! and decides on overflow, `record` and `ring_buffer` write it out, `ioctl` and `read` serve
 //! the descriptor, `inherit` serves fork, exec and exit.
 
-pub mod attr;
 mod attach;
+pub mod attr;
 mod clock;
 mod context;
 mod count;

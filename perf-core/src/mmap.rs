@@ -70,7 +70,11 @@ pub enum Output {
 }
 
 fn direction(e: &PerfEvent) -> Direction {
-    if e.attr.has(AttrFlags::WRITE_BACKWARD) { Direction::Backward } else { Direction::Forward }
+    if e.attr.has(AttrFlags::WRITE_BACKWARD) {
+        Direction::Backward
+    } else {
+        Direction::Forward
+    }
 }
 
 impl Perf {
@@ -96,12 +100,7 @@ impl Perf {
         Ok(mapped)
     }
 
-    fn mmap_again(
-        &self,
-        event: EventId,
-        buffer: BufferId,
-        nr_pages: u64,
-    ) -> Result<Mapped, Errno> {
+    fn mmap_again(&self, event: EventId, buffer: BufferId, nr_pages: u64) -> Result<Mapped, Errno> {
         let existing = self.buffers[buffer.index()].as_ref().ok_or(Errno::EINVAL)?;
         if existing.nr_pages != nr_pages {
             return Err(Errno::EINVAL);
@@ -123,7 +122,11 @@ impl Perf {
         let e = self.ev_mut(event);
         e.rb = Some(buffer);
         let by_bytes = e.attr.has(AttrFlags::WATERMARK);
-        let watermark = if by_bytes { u64::from(e.attr.wakeup_events) } else { 0 };
+        let watermark = if by_bytes {
+            u64::from(e.attr.wakeup_events)
+        } else {
+            0
+        };
         let fill = match access {
             MmapAccess::ReadOnly => Fill::Overwrite,
             MmapAccess::Writable => Fill::Bounded,
@@ -131,12 +134,17 @@ impl Perf {
         let direction = direction(e);
         let new = RingBuffer::new(buffer, event, nr_pages, watermark, fill, direction);
         self.buffers.push(Some(new));
-        Ok(Mapped::New { buffer, bytes: (nr_pages + 1) * PAGE_SIZE })
+        Ok(Mapped::New {
+            buffer,
+            bytes: (nr_pages + 1) * PAGE_SIZE,
+        })
     }
 
     /// Fills the control page of a new buffer (rule 3.10.2). Its memory must be zero.
     pub fn init_userpage(&mut self, now: u64, event: EventId, mem: &mut dyn BufferMemory) {
-        let Some(buffer) = self.event(event).and_then(|e| e.rb) else { return };
+        let Some(buffer) = self.event(event).and_then(|e| e.rb) else {
+            return;
+        };
         if let Some(b) = &self.buffers[buffer.index()] {
             ControlPage::new(mem, buffer).init(b.data_size());
         }
@@ -162,19 +170,25 @@ impl Perf {
     /// A mapping went away. With the last one the buffer goes, also for events redirected to it.
     pub fn mmap_close(&mut self, event: EventId) -> Detached {
         let mut detached = Detached::default();
-        let Some(e) = self.event(event) else { return detached };
+        let Some(e) = self.event(event) else {
+            return detached;
+        };
         let (count, buffer) = (e.mmap_count, e.rb);
         if count > 0 {
             self.ev_mut(event).mmap_count -= 1;
         }
-        if count == 1 && let Some(buffer) = buffer {
+        if count == 1
+            && let Some(buffer) = buffer
+        {
             self.free_buffer(buffer, &mut detached);
         }
         detached
     }
 
     pub(crate) fn free_buffer(&mut self, buffer: BufferId, detached: &mut Detached) {
-        let Some(gone) = self.buffers[buffer.index()].take() else { return };
+        let Some(gone) = self.buffers[buffer.index()].take() else {
+            return;
+        };
         self.ev_mut(gone.owner).mmap_count = 0;
         for &event in &gone.events {
             self.ev_mut(event).rb = None;

@@ -82,7 +82,10 @@ impl Perf {
 
     /// Ids of all live events, ascending.
     pub fn events(&self) -> impl Iterator<Item = EventId> + '_ {
-        (0u32..).zip(&self.events).filter(|(_, e)| e.is_some()).map(|(i, _)| EventId(i))
+        (0u32..)
+            .zip(&self.events)
+            .filter(|(_, e)| e.is_some())
+            .map(|(i, _)| EventId(i))
     }
 
     /// Pinned events that could not be installed since the last call: their pollers are to be
@@ -94,11 +97,14 @@ impl Perf {
 
     /// An event that perf core's own structures refer to, hence exists.
     pub(crate) fn ev(&self, event: EventId) -> &PerfEvent {
-        self.event(event).expect("event ids inside perf core are live")
+        self.event(event)
+            .expect("event ids inside perf core are live")
     }
 
     pub(crate) fn ev_mut(&mut self, event: EventId) -> &mut PerfEvent {
-        self.events[event.index()].as_deref_mut().expect("event ids inside perf core are live")
+        self.events[event.index()]
+            .as_deref_mut()
+            .expect("event ids inside perf core are live")
     }
 
     pub(crate) fn context(&self, context: ContextId) -> Option<&Context> {

@@ -28,7 +28,9 @@ impl PollEvents {
 impl Perf {
     /// The event's poll bits. Clears what the buffer had pending.
     pub fn poll(&mut self, event: EventId) -> PollEvents {
-        let Some(e) = self.event(event) else { return PollEvents::ERR };
+        let Some(e) = self.event(event) else {
+            return PollEvents::ERR;
+        };
         if e.state <= EventState::Exit && e.children.is_empty() {
             return PollEvents::HUP;
         }

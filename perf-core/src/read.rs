@@ -58,7 +58,11 @@ impl Perf {
         self.pmu_read(pmu, now, event);
         let e = self.ev(event);
         let value = e.count.wrapping_add(e.child_count);
-        let mut totals = Totals { value, enabled_ns, running_ns };
+        let mut totals = Totals {
+            value,
+            enabled_ns,
+            running_ns,
+        };
         for child in e.children.clone() {
             self.pmu_read(pmu, now, child);
             let (enabled, running) = self.times_at(child, now);
@@ -69,13 +73,7 @@ impl Perf {
         totals
     }
 
-    fn read_one(
-        &mut self,
-        pmu: &mut dyn Pmu,
-        now: u64,
-        event: EventId,
-        format: u64,
-    ) -> Vec<u64> {
+    fn read_one(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, format: u64) -> Vec<u64> {
         let totals = self.totals(pmu, now, event);
         let mut words = vec![totals.value];
         put_times(&mut words, format, &totals);

@@ -4,14 +4,14 @@
 //! kernel/events/core.c.
 
 use crate::attr::abi::{
-    AttrFlags, PERF_FORMAT_GROUP, PERF_FORMAT_ID, PERF_FORMAT_LOST,
-    PERF_FORMAT_TOTAL_TIME_ENABLED, PERF_FORMAT_TOTAL_TIME_RUNNING, PERF_SAMPLE_ADDR,
-    PERF_SAMPLE_AUX, PERF_SAMPLE_BRANCH_STACK, PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_CGROUP,
-    PERF_SAMPLE_CODE_PAGE_SIZE, PERF_SAMPLE_CPU, PERF_SAMPLE_DATA_PAGE_SIZE, PERF_SAMPLE_DATA_SRC,
-    PERF_SAMPLE_ID, PERF_SAMPLE_IDENTIFIER, PERF_SAMPLE_IP, PERF_SAMPLE_PERIOD,
-    PERF_SAMPLE_PHYS_ADDR, PERF_SAMPLE_RAW, PERF_SAMPLE_READ, PERF_SAMPLE_REGS_INTR,
-    PERF_SAMPLE_REGS_USER, PERF_SAMPLE_STACK_USER, PERF_SAMPLE_STREAM_ID, PERF_SAMPLE_TID,
-    PERF_SAMPLE_TIME, PERF_SAMPLE_TRANSACTION, PERF_SAMPLE_WEIGHT, PERF_SAMPLE_WEIGHT_STRUCT,
+    AttrFlags, PERF_FORMAT_GROUP, PERF_FORMAT_ID, PERF_FORMAT_LOST, PERF_FORMAT_TOTAL_TIME_ENABLED,
+    PERF_FORMAT_TOTAL_TIME_RUNNING, PERF_SAMPLE_ADDR, PERF_SAMPLE_AUX, PERF_SAMPLE_BRANCH_STACK,
+    PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_CGROUP, PERF_SAMPLE_CODE_PAGE_SIZE, PERF_SAMPLE_CPU,
+    PERF_SAMPLE_DATA_PAGE_SIZE, PERF_SAMPLE_DATA_SRC, PERF_SAMPLE_ID, PERF_SAMPLE_IDENTIFIER,
+    PERF_SAMPLE_IP, PERF_SAMPLE_PERIOD, PERF_SAMPLE_PHYS_ADDR, PERF_SAMPLE_RAW, PERF_SAMPLE_READ,
+    PERF_SAMPLE_REGS_INTR, PERF_SAMPLE_REGS_USER, PERF_SAMPLE_STACK_USER, PERF_SAMPLE_STREAM_ID,
+    PERF_SAMPLE_TID, PERF_SAMPLE_TIME, PERF_SAMPLE_TRANSACTION, PERF_SAMPLE_WEIGHT,
+    PERF_SAMPLE_WEIGHT_STRUCT,
 };
 use crate::ids::{BufferId, EventId};
 use crate::overflow::{HitRegs, Mode};
@@ -96,13 +96,24 @@ impl Perf {
         }
         let format = e.attr.read_format;
         let group = format & PERF_FORMAT_GROUP != 0;
-        let (enabled, running) =
-            if group { self.times_at(event, now) } else { self.total_times_at(event, now) };
-        let members = if group { self.group_members(e.group_leader) } else { vec![event] };
+        let (enabled, running) = if group {
+            self.times_at(event, now)
+        } else {
+            self.total_times_at(event, now)
+        };
+        let members = if group {
+            self.group_members(e.group_leader)
+        } else {
+            vec![event]
+        };
         let own_only = e.attr.has(AttrFlags::INHERIT);
         let value = |m: EventId| {
             let m = self.ev(m);
-            if own_only { m.count } else { m.count.wrapping_add(m.child_count) }
+            if own_only {
+                m.count
+            } else {
+                m.count.wrapping_add(m.child_count)
+            }
         };
         if group {
             r.u64(members.len() as u64);
@@ -141,13 +152,19 @@ impl Perf {
         let mut chain = Vec::new();
         let kernel = regs.mode == Mode::Kernel && !attr.has(AttrFlags::EXCLUDE_CALLCHAIN_KERNEL);
         if kernel {
-            let ips = regs.source.map_or(vec![regs.ip], |s| s.callchain_kernel(max));
+            let ips = regs
+                .source
+                .map_or(vec![regs.ip], |s| s.callchain_kernel(max));
             chain.push(PERF_CONTEXT_KERNEL);
             chain.extend(ips.into_iter().take(max));
         }
         let left = max.saturating_sub(chain.len().saturating_sub(1));
         let user = !attr.has(AttrFlags::EXCLUDE_CALLCHAIN_USER);
-        let only_ip = if regs.mode == Mode::User { vec![regs.ip] } else { Vec::new() };
+        let only_ip = if regs.mode == Mode::User {
+            vec![regs.ip]
+        } else {
+            Vec::new()
+        };
         let ips = regs.source.map_or(only_ip, |s| s.callchain_user(left));
         if user && !ips.is_empty() {
             chain.push(PERF_CONTEXT_USER);

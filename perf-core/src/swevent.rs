@@ -94,10 +94,14 @@ impl Perf {
         regs: &HitRegs<'_>,
         mem: &mut dyn BufferMemory,
     ) -> Vec<Overflow> {
-        let Some(cpu) = self.cpus.get(regs.cpu.index()) else { return Vec::new() };
+        let Some(cpu) = self.cpus.get(regs.cpu.index()) else {
+            return Vec::new();
+        };
         let matches = |e: &EventId| self.ev(*e).attr.config == kind as u64;
         let hit: Vec<EventId> = cpu.swevents.iter().rev().copied().filter(matches).collect();
-        let results = hit.into_iter().map(|event| self.swevent_hit(event, nr, regs, mem));
+        let results = hit
+            .into_iter()
+            .map(|event| self.swevent_hit(event, nr, regs, mem));
         results.filter(|o| o.counted).collect()
     }
 }

@@ -18,8 +18,8 @@ impl Perf {
     /// `max_samples_per_tick`: the sample rate limit, rounded up to whole samples a tick.
     #[must_use]
     pub fn max_samples_per_tick(&self) -> u64 {
-        let per_tick = u128::from(self.config.limits.max_sample_rate)
-            * u128::from(self.config.tick_ns);
+        let per_tick =
+            u128::from(self.config.limits.max_sample_rate) * u128::from(self.config.tick_ns);
         u64::try_from(per_tick.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 
@@ -31,7 +31,10 @@ impl Perf {
         regs: &HitRegs<'_>,
         mem: &mut dyn BufferMemory,
     ) -> bool {
-        let seq = self.cpus.get(regs.cpu.index()).map_or(0, |c| c.throttled_seq);
+        let seq = self
+            .cpus
+            .get(regs.cpu.index())
+            .map_or(0, |c| c.throttled_seq);
         let limit = self.max_samples_per_tick();
         let tick_ns = self.config.tick_ns;
         let event = out.event;
@@ -92,13 +95,19 @@ impl Perf {
     /// periods (rule 3.5.7). Returns the buffers to wake.
     pub fn task_tick(&mut self, mem: &mut dyn BufferMemory, current: &Current) -> Vec<BufferId> {
         let tick_ns = self.config.tick_ns;
-        let Some(cpu) = self.cpus.get_mut(current.cpu.index()) else { return Vec::new() };
+        let Some(cpu) = self.cpus.get_mut(current.cpu.index()) else {
+            return Vec::new();
+        };
         cpu.throttled_seq = cpu.throttled_seq.wrapping_add(1);
         let mut contexts = vec![ContextId::Cpu(current.cpu)];
         contexts.extend(cpu.current.map(ContextId::Task));
         let events: Vec<EventId> = contexts
             .into_iter()
-            .flat_map(|c| self.context(c).map(|c| c.events.clone()).unwrap_or_default())
+            .flat_map(|c| {
+                self.context(c)
+                    .map(|c| c.events.clone())
+                    .unwrap_or_default()
+            })
             .collect();
         let mut wakeups = Vec::new();
         for event in events {

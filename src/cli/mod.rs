@@ -95,6 +95,11 @@ pub struct HitArgs {
 
 /// `dr7 run`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "dr7 run [OPTIONS] -- PROG [ARGS]...")]
+#[command(
+    after_help = "Exit status: the guest's own (128 + signal if it was killed), \
+    or 2 for what dr7 itself could not do."
+)]
 pub struct RunArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
@@ -111,6 +116,8 @@ pub struct RunArgs {
 
 /// `dr7 record`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "dr7 record [OPTIONS] -o FILE -- PROG [ARGS]...")]
+#[command(after_help = "Exit status: as of dr7 run.")]
 pub struct RecordArgs {
     /// The recording, written when the run has ended.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
@@ -131,6 +138,7 @@ pub struct RecordArgs {
 
 /// `dr7 replay`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Exit status: 0 identical, 1 diverged, 2 for what dr7 itself could not do.")]
 pub struct ReplayArgs {
     /// The recording.
     #[arg(value_name = "FILE")]
@@ -169,7 +177,9 @@ mod tests {
 
     #[test]
     fn options_end_where_the_program_starts() {
-        let words = ["dr7", "run", "-e", "mem:a:w", "--cpus", "4", "--", "prog", "-e", "--cpus"];
+        let words = [
+            "dr7", "run", "-e", "mem:a:w", "--cpus", "4", "--", "prog", "-e", "--cpus",
+        ];
         let Command::Run(run) = Cli::try_parse_from(words).unwrap().command else {
             panic!("not run");
         };
@@ -177,7 +187,9 @@ mod tests {
         assert_eq!(run.guest.cpus, 4);
         assert_eq!(run.guest.command, ["prog", "-e", "--cpus"]);
 
-        let words = ["dr7", "record", "-o", "f", "--timing", "table", "prog", "-x"];
+        let words = [
+            "dr7", "record", "-o", "f", "--timing", "table", "prog", "-x",
+        ];
         let Command::Record(record) = Cli::try_parse_from(words).unwrap().command else {
             panic!("not record");
         };

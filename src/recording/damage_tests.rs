@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::section::{self, SectionHeader, Tag, FILE_HEADER_BYTES, SECTION_HEADER_BYTES};
+use super::section::{self, FILE_HEADER_BYTES, SECTION_HEADER_BYTES, SectionHeader, Tag};
 use super::writer::Frame;
-use super::{samples, Recording, RecordingError};
+use super::{Recording, RecordingError, samples};
 use crate::session::script;
 
 #[test]
@@ -32,7 +32,13 @@ fn a_long_log_is_cut_into_sections() {
     let log: Vec<_> = short.iter().cycle().take(20_000).cloned().collect();
     samples::write(&path, &plan, &log, &done);
     let recording = Recording::read(std::fs::read(path).unwrap()).unwrap();
-    assert!(recording.sections().filter(|section| section.name == "LOG.").count() > 3);
+    assert!(
+        recording
+            .sections()
+            .filter(|section| section.name == "LOG.")
+            .count()
+            > 3
+    );
     let same = recording.entries().map(Result::unwrap).eq(log);
     assert!(same);
 }
@@ -43,7 +49,10 @@ fn refused(file: Vec<u8>, what: &str) -> RecordingError {
         Ok(_) => panic!("{what}: accepted"),
         Err(error) => error,
     };
-    assert!(message.to_string().starts_with("offset "), "{what}: {message}");
+    assert!(
+        message.to_string().starts_with("offset "),
+        "{what}: {message}"
+    );
     message
 }
 
@@ -55,7 +64,10 @@ fn every_truncation_is_refused() {
     }
     let mut longer = file;
     longer.push(0);
-    assert!(matches!(refused(longer, "one more"), RecordingError::FileLength { .. }));
+    assert!(matches!(
+        refused(longer, "one more"),
+        RecordingError::FileLength { .. }
+    ));
 }
 
 #[test]
@@ -127,16 +139,25 @@ fn sections_out_of_order_are_refused() {
     for (from, to) in [(0, 1), (1, 2), (2, 3)] {
         let mut swapped = good.clone();
         swapped.swap(from, to);
-        assert!(matches!(refused(sealed(&swapped), "swapped"), RecordingError::Order { .. }));
+        assert!(matches!(
+            refused(sealed(&swapped), "swapped"),
+            RecordingError::Order { .. }
+        ));
     }
     for missing in [0, 1, 3] {
         let mut short = good.clone();
         short.remove(missing);
-        assert!(matches!(refused(sealed(&short), "missing"), RecordingError::Order { .. }));
+        assert!(matches!(
+            refused(sealed(&short), "missing"),
+            RecordingError::Order { .. }
+        ));
     }
     let mut without_log = good;
     without_log.remove(2);
-    assert!(matches!(refused(sealed(&without_log), "no log"), RecordingError::Counts { .. }));
+    assert!(matches!(
+        refused(sealed(&without_log), "no log"),
+        RecordingError::Counts { .. }
+    ));
 }
 
 #[test]
@@ -153,9 +174,19 @@ fn a_declared_length_is_not_believed() {
     file.extend_from_slice(&header.to_bytes());
     file.extend_from_slice(&stored);
     let bomb = section::decompress(offset, header, &stored).unwrap_err();
-    assert!(matches!(bomb, RecordingError::RawLength { declared: 100, found: 101, .. }));
+    assert!(matches!(
+        bomb,
+        RecordingError::RawLength {
+            declared: 100,
+            found: 101,
+            ..
+        }
+    ));
 
-    let huge = SectionHeader { raw_len: u32::MAX, ..header };
+    let huge = SectionHeader {
+        raw_len: u32::MAX,
+        ..header
+    };
     let error = SectionHeader::read(&huge.to_bytes(), 0).unwrap_err();
     assert!(matches!(error, RecordingError::TooLong { .. }));
 }

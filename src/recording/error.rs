@@ -9,7 +9,10 @@ pub enum RecordingError {
     #[error("offset 0: not a dr7 recording (the first 8 bytes are not its magic)")]
     Magic,
     /// Another version of the format.
-    #[error("offset 8: format version {found}; this dr7 reads version {}", super::FORMAT_VERSION)]
+    #[error(
+        "offset 8: format version {found}; this dr7 reads version {}",
+        super::FORMAT_VERSION
+    )]
     Version {
         /// The version in the file.
         found: u32,
@@ -41,7 +44,9 @@ pub enum RecordingError {
         offset: u64,
     },
     /// A payload that is not as it was written.
-    #[error("offset {offset}: the checksum of section {section} does not match: the file was altered")]
+    #[error(
+        "offset {offset}: the checksum of section {section} does not match: the file was altered"
+    )]
     PayloadChecksum {
         /// Where the payload starts.
         offset: u64,

@@ -35,6 +35,8 @@ mod writer;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod entry_tests;
+#[cfg(test)]
 pub(crate) mod samples;
 
 pub use decode::PayloadError;

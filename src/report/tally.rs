@@ -28,7 +28,7 @@ pub(super) struct ArmedIn {
     pub(super) to_icount: u64,
     /// Instructions of the CPU while it was armed.
     pub(super) insns: u64,
-    /// The tasks for which it was armed: `comm/tid`.
+    /// The tasks for which it was armed: `comm/pid`, with `/tid` for other threads.
     pub(super) tasks: Vec<String>,
 }
 
@@ -47,8 +47,9 @@ impl WatchTally {
             armed.from_icount = span.from_icount;
         }
         armed.to_icount = armed.to_icount.max(span.to_icount);
-        armed.insns =
-            armed.insns.saturating_add(span.to_icount.saturating_sub(span.from_icount));
+        armed.insns = armed
+            .insns
+            .saturating_add(span.to_icount.saturating_sub(span.from_icount));
         armed.spans += 1;
         let task = task_name(&span.who);
         if !armed.tasks.contains(&task) {
@@ -64,9 +65,13 @@ pub(super) struct Exited {
     pub(super) status: ExitStatus,
 }
 
-/// A task as perf writes it.
+/// `comm/pid`, and the thread where it is not the first.
 pub(super) fn task_name(who: &Who) -> String {
-    format!("{}/{}", who.comm, who.tid)
+    if who.tid == who.pid {
+        format!("{}/{}", who.comm, who.pid)
+    } else {
+        format!("{}/{}/{}", who.comm, who.pid, who.tid)
+    }
 }
 
 /// How a process ended, in words.
@@ -101,5 +106,8 @@ fn signal_name(signal: u8) -> Option<&'static str> {
         (15, "SIGTERM"),
         (31, "SIGSYS"),
     ];
-    NAMES.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name)
+    NAMES
+        .iter()
+        .find(|(number, _)| *number == signal)
+        .map(|(_, name)| *name)
 }

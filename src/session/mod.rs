@@ -8,6 +8,7 @@
 //! Neighbours: `cli` says what was typed, `cmd` joins the parts, `report` and
 //! `recording` observe.
 
+mod absent;
 pub mod config;
 pub mod drive;
 pub mod event;
@@ -19,3 +20,9 @@ pub mod watch;
 
 #[cfg(test)]
 pub(crate) mod script;
+
+/// The machine that programs run on.
+#[must_use]
+pub fn machine() -> impl guest::Machine {
+    absent::AbsentMachine
+}

@@ -48,9 +48,9 @@ impl<'image> Lines<'image> {
         let section = |id: gimli::SectionId| -> Result<Slice<'image>, gimli::Error> {
             let found = elf.section_by_name(id.name());
             let plain = found.filter(|section| {
-                section.compressed_file_range().is_ok_and(|range| {
-                    range.format == object::CompressionFormat::None
-                })
+                section
+                    .compressed_file_range()
+                    .is_ok_and(|range| range.format == object::CompressionFormat::None)
             });
             let data = plain.and_then(|section| section.data().ok()).unwrap_or(&[]);
             Ok(EndianSlice::new(data, RunTimeEndian::Little))
@@ -62,6 +62,9 @@ impl<'image> Lines<'image> {
 
     pub(super) fn find(&self, addr: u64) -> Option<SourceLine> {
         let location = self.context.find_location(addr).ok()??;
-        Some(SourceLine { file: location.file?.to_owned(), line: location.line? })
+        Some(SourceLine {
+            file: location.file?.to_owned(),
+            line: location.line?,
+        })
     }
 }

@@ -9,8 +9,8 @@ mod lines;
 mod near_names;
 mod table;
 
-use object::read::elf::ElfFile64;
 use object::LittleEndian;
+use object::read::elf::ElfFile64;
 
 pub use lines::SourceLine;
 pub use table::{LookupError, Near, Symbol};
@@ -30,7 +30,10 @@ impl<'image> Symbols<'image> {
     #[must_use]
     pub fn read(image: &'image [u8]) -> Self {
         match ElfFile64::<LittleEndian>::parse(image) {
-            Ok(elf) => Self { table: Table::read(&elf), lines: Lines::read(&elf) },
+            Ok(elf) => Self {
+                table: Table::read(&elf),
+                lines: Lines::read(&elf),
+            },
             Err(_) => Self::default(),
         }
     }

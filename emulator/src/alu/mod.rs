@@ -2,5 +2,7 @@
 
 pub mod arith;
 pub mod bits;
+pub mod float;
 pub mod muldiv;
 pub mod shift;
+pub mod simd;

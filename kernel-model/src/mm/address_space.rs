@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use perf_core::errno::Errno;
-use perf_core::ids::EventId;
+use perf_core::Errno;
+use perf_core::EventId;
 
 use super::frame::{FrameAllocator, Pfn};
 use super::layout::{DEFAULT_STACK_LIMIT, MAX_MAP_COUNT, PAGE_SHIFT, PAGE_SIZE, mmap_base};

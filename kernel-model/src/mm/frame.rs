@@ -6,7 +6,7 @@
 //! and are never freed.
 
 use bitvec::prelude::{BitVec, bitvec};
-use perf_core::errno::Errno;
+use perf_core::Errno;
 
 use crate::arch::x86::hw::{Hw, PAGE_SHIFT};
 

@@ -1,8 +1,8 @@
 //! mmap and munmap.
 //! Source: Linux 6.18 `mm/mmap.c` (`do_mmap`), `mm/vma.c` (`do_vmi_munmap`).
 
-use perf_core::errno::Errno;
-use perf_core::ids::EventId;
+use perf_core::Errno;
+use perf_core::EventId;
 
 use super::address_space::AddressSpace;
 use super::frame::{FrameAllocator, Pfn};

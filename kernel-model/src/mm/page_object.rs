@@ -8,7 +8,7 @@
 //! A [`PageObject`] is one use of the object. It must be given back with
 //! [`PageObject::release`].
 
-use perf_core::errno::Errno;
+use perf_core::Errno;
 
 use super::frame::{FrameAllocator, Pfn};
 use super::page_table::{PageTable, Pte};

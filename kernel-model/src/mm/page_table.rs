@@ -6,7 +6,7 @@
 //! allow everything.
 //! Source: Intel SDM vol. 3A, 4.5; Linux 6.18 `arch/x86/include/asm/pgtable_types.h`.
 
-use perf_core::errno::Errno;
+use perf_core::Errno;
 
 use super::frame::{FrameAllocator, Pfn};
 use crate::arch::x86::hw::{Hw, PAGE_SHIFT, PAGE_SIZE};

@@ -1,7 +1,7 @@
 //! Where a mapping goes that names no fixed address.
 //! Source: Linux 6.18 `arch/x86/kernel/sys_x86_64.c` (`arch_get_unmapped_area_topdown`).
 
-use perf_core::errno::Errno;
+use perf_core::Errno;
 
 use super::address_space::AddressSpace;
 use super::layout::{

@@ -1,7 +1,7 @@
 //! A virtual memory area: a range of pages with the same rights and contents.
 //! Source: Linux 6.18 `include/linux/mm_types.h` (`vm_area_struct`), `mm/vma.c` (merging).
 
-use perf_core::ids::EventId;
+use perf_core::EventId;
 
 use super::frame::FrameAllocator;
 use super::layout::{PAGE_SHIFT, STACK_GUARD_GAP};

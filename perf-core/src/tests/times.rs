@@ -7,7 +7,10 @@ use crate::attr::abi::AttrFlags;
 use crate::{EventId, PerfEventAttr, Scope};
 
 fn timed() -> PerfEventAttr {
-    PerfEventAttr { read_format: 3, ..bp() }
+    PerfEventAttr {
+        read_format: 3,
+        ..bp()
+    }
 }
 
 /// Rule 3.4.2: "disabled fresh: ena=0 run=0", busy adds, sleep does not, DISABLE freezes, RESET
@@ -62,8 +65,7 @@ fn cpu_filtered_task_event() {
 #[test]
 fn hits_while_migrating() {
     let mut rig = Rig::new();
-    let events =
-        [0, 1, -1].map(|cpu| rig.try_open(&timed(), Some(T0), cpu, None).unwrap());
+    let events = [0, 1, -1].map(|cpu| rig.try_open(&timed(), Some(T0), cpu, None).unwrap());
     for cpu in [C0, C1, C1, C0] {
         for c in [C0, C1] {
             rig.stop(c);

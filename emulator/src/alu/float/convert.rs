@@ -2,7 +2,8 @@
 
 use super::env::{Env, Rounding, mxcsr};
 use super::format::{Double, Format, Single};
-use super::round::round;
+use super::quick;
+use super::round::{drop_bits, round};
 use super::unpack::{Class, signed, unpack};
 
 /// How a conversion to integer rounds.
@@ -64,12 +65,12 @@ fn integer_magnitude(
         64.. => None,
         63 => Some((significand, false)),
         0..=62 => {
-            Some(super::round::drop_bits(rounding, negative, significand, 63 - exponent as u32))
+            Some(drop_bits(rounding, negative, significand, 63 - exponent as u32))
         }
         // From a half on the fraction counts; below, only that there is one.
         _ => {
             let fraction = if exponent == -1 { significand >> 1 | significand & 1 } else { 1 };
-            Some(super::round::drop_bits(rounding, negative, fraction, 63))
+            Some(drop_bits(rounding, negative, fraction, 63))
         }
     }
 }
@@ -114,7 +115,7 @@ fn convert_nan<From: Format, To: Format>(bits: u64) -> u64 {
     To::INFINITY | To::QUIET | payload
 }
 
-/// CVTSS2SD for one value.
+/// CVTSS2SD for one value: exact but for NaNs.
 #[inline]
 pub fn widen(env: &mut Env, bits: u64) -> u64 {
     if Single::is_normal(bits) {
@@ -126,5 +127,8 @@ pub fn widen(env: &mut Env, bits: u64) -> u64 {
 /// CVTSD2SS for one value.
 #[inline]
 pub fn narrow(env: &mut Env, bits: u64) -> u64 {
+    if let Some(narrowed) = quick::narrow(env, bits) {
+        return narrowed;
+    }
     convert::<Double, Single>(env, bits)
 }

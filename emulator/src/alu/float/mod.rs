@@ -4,7 +4,7 @@
 //! [`env`](mod@env) holds rounding, DAZ, FTZ and the exceptions raised; [`format`](mod@format)
 //! the two formats; [`unpack`] and [`round`] the way from bits to numbers and back.
 //! The operations are in [`arith`], [`compare`], [`convert`] and [`approx`], each on
-//! one lane; [`lanes`] spreads a lane operation over a vector. [`quick`] decides
+//! one lane; [`lanes`] and [`vectors`] spread them over a vector. [`quick`] decides
 //! when the host's arithmetic gives the same answer.
 
 pub mod approx;
@@ -17,6 +17,7 @@ pub mod lanes;
 pub mod quick;
 pub mod round;
 pub mod unpack;
+pub mod vectors;
 
 pub use env::{Env, Rounding, mxcsr};
 pub use format::{Double, Format, Single};

@@ -7,7 +7,7 @@
 //! otherwise it is found exactly from the operands.
 
 use super::env::Env;
-use super::format::Format;
+use super::format::{Double, Format, Single};
 
 /// Whether an operand is normal or zero.
 #[inline(always)]
@@ -66,6 +66,20 @@ pub fn sqrt<F: Format>(env: &Env, a: u64) -> Option<u64> {
     let root = F::host_sqrt(a);
     let silent = || env.inexact_is_known() || product_equals::<F>(root, root, a);
     silent().then_some(root)
+}
+
+/// The host's conversion to binary32, where that is all there is to it.
+#[inline(always)]
+pub fn narrow(env: &Env, bits: u64) -> Option<u64> {
+    if !(env.is_default() && is_plain::<Double>(bits)) {
+        return None;
+    }
+    let value = f64::from_bits(bits);
+    let narrowed = value as f32;
+    let result = u64::from(narrowed.to_bits());
+    let silent = || env.inexact_is_known() || f64::from(narrowed).to_bits() == bits;
+    let inside = Double::is_zero(bits) || is_inside::<Single>(result);
+    (inside && silent()).then_some(result)
 }
 
 /// Whether a rounded sum is exact: the error of the sum, computed without error

@@ -1,25 +1,18 @@
 //! Branch prediction: which branches are charged as mispredicted.
 //!
-//! Conditional branches: a small TAGE, one table of 16384 two-bit counters indexed by address and four
-//! tables of 1024 tagged three-bit counters indexed by address and 5, 12, 27 or 60 bits of history; the
-//! longest history with a matching tag decides. Indirect branches: a table of 2048 targets by address, and
-//! one of 2048 by address and history that is asked first. Returns: a stack of 16 entries that overwrites its
-//! oldest. The sizes are the model's own; the real core's are larger and not published.
-//! Idea: A. Seznec and P. Michaud, "A case for (partially) TAgged GEometric history length branch prediction", 2006.
+//! Conditional branches: `tage`. Indirect branches: a table of 2048 targets by address, and one of 2048 by
+//! address and history that is asked first. Returns: a stack of 16 entries that overwrites its oldest. Direct
+//! branches are always predicted. The sizes are the model's own; the real core's are larger and not published.
 //!
-//! Key type: [`Predictor`]. Neighbours: `costs`. Nothing here allocates after construction.
+//! Key type: [`Predictor`]. Neighbours: `tage`, `costs`. Nothing here allocates after construction.
 
 use std::fmt;
 
 use super::super::{BranchEvent, BranchKind, TimingCounts};
-use super::costs::{Costs, DataError};
+use super::costs::Costs;
+use super::data::DataError;
+use super::tage::{Tage, hash, mix};
 
-/// Counters of the table without history.
-const NR_BASE: usize = 16384;
-/// Entries of a tagged table.
-const NR_TAGGED: usize = 1024;
-/// History bits that each tagged table sees, rising.
-const HISTORY_BITS: [u32; 4] = [5, 12, 27, 60];
 /// Entries of each table of indirect targets.
 const NR_TARGETS: usize = 2048;
 /// History bits that the second table of indirect targets sees.
@@ -30,7 +23,7 @@ const NR_RETURNS: usize = 16;
 /// The predictors of one core.
 #[derive(Clone)]
 pub(super) struct Predictor {
-    conditional: Conditional,
+    conditional: Tage,
     targets: Targets,
     returns: ReturnStack,
     /// Outcomes of the last branches, the latest in bit 0.
@@ -43,7 +36,7 @@ impl Predictor {
     /// Predictors that have seen nothing: every conditional branch is first predicted not taken.
     pub(super) fn new(costs: &Costs) -> Result<Self, DataError> {
         Ok(Predictor {
-            conditional: Conditional::new(),
+            conditional: Tage::new(),
             targets: Targets::new(),
             returns: ReturnStack::default(),
             history: 0,
@@ -110,113 +103,6 @@ impl fmt::Debug for Predictor {
     }
 }
 
-/// Spreads the bits of an address over a word (the multiplier is 2^64 divided by the golden ratio).
-fn mix(value: u64) -> u64 {
-    let spread = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    spread ^ spread >> 29
-}
-
-/// A hash of an address and the last `bits` outcomes.
-fn hash(rip: u64, history: u64, bits: u32) -> u64 {
-    let seen = history & (u64::MAX >> (64 - bits));
-    mix(mix(rip).wrapping_add(seen.wrapping_mul(0xd6e8_feb8_6659_fd93)))
-}
-
-/// An entry of a tagged table of [`Conditional`].
-#[derive(Debug, Clone, Copy, Default)]
-struct Tagged {
-    /// Part of the hash; 0 in an empty entry.
-    tag: u16,
-    /// Taken when not negative: -4 to 3.
-    counter: i8,
-    /// Whether it was right where the shorter histories were wrong: 0 to 3.
-    useful: u8,
-}
-
-/// Prediction of conditional branches.
-#[derive(Clone)]
-struct Conditional {
-    /// Two-bit counters, taken from 2 on.
-    base: Box<[u8]>,
-    /// One table after the other, in the order of [`HISTORY_BITS`].
-    tagged: Box<[Tagged]>,
-}
-
-impl Conditional {
-    fn new() -> Self {
-        Conditional {
-            base: vec![1; NR_BASE].into_boxed_slice(),
-            tagged: vec![Tagged::default(); NR_TAGGED * HISTORY_BITS.len()].into_boxed_slice(),
-        }
-    }
-
-    /// Learns an outcome; whether it had been predicted.
-    fn learn(&mut self, rip: u64, history: u64, taken: bool) -> bool {
-        let places = HISTORY_BITS.map(|bits| hash(rip, history, bits));
-        let base = mix(rip) as usize % NR_BASE;
-        let mut matching = (0..places.len()).rev().filter(|table| self.entry(*table, places[*table]).tag == tag(places[*table]));
-        let provider = matching.next();
-        let alternate = match matching.next() {
-            Some(table) => self.entry(table, places[table]).counter >= 0,
-            None => self.base[base] >= 2,
-        };
-        let predicted = provider.map_or(alternate, |table| self.entry(table, places[table]).counter >= 0);
-        match provider {
-            Some(table) => {
-                let entry = self.entry_mut(table, places[table]);
-                entry.counter = (entry.counter + if taken { 1 } else { -1 }).clamp(-4, 3);
-                if predicted != alternate {
-                    entry.useful = if predicted == taken { (entry.useful + 1).min(3) } else { entry.useful.saturating_sub(1) };
-                }
-            }
-            None => {
-                let counter = &mut self.base[base];
-                *counter = if taken { (*counter + 1).min(3) } else { counter.saturating_sub(1) };
-            }
-        }
-        if predicted != taken {
-            self.allocate(provider.map_or(0, |table| table + 1), &places, taken);
-        }
-        predicted == taken
-    }
-
-    /// Takes an entry with a longer history for a branch that was mispredicted: the first that is of no
-    /// use to another branch. Where all are in use they age.
-    fn allocate(&mut self, from: usize, places: &[u64; HISTORY_BITS.len()], taken: bool) {
-        let free = (from..places.len()).find(|table| self.entry(*table, places[*table]).useful == 0);
-        if let Some(table) = free {
-            let place = places[table];
-            *self.entry_mut(table, place) =
-                Tagged { tag: tag(place), counter: if taken { 0 } else { -1 }, useful: 0 };
-            return;
-        }
-        for table in from..places.len() {
-            self.entry_mut(table, places[table]).useful -= 1;
-        }
-    }
-
-    fn entry(&self, table: usize, place: u64) -> &Tagged {
-        &self.tagged[table * NR_TAGGED + place as usize % NR_TAGGED]
-    }
-
-    fn entry_mut(&mut self, table: usize, place: u64) -> &mut Tagged {
-        &mut self.tagged[table * NR_TAGGED + place as usize % NR_TAGGED]
-    }
-
-    fn digest(&self, hasher: &mut dyn FnMut(&[u8])) {
-        hasher(&self.base);
-        for entry in &self.tagged {
-            let [low, high] = entry.tag.to_le_bytes();
-            hasher(&[low, high, entry.counter.to_le_bytes()[0], entry.useful]);
-        }
-    }
-}
-
-/// The tag of a place: high bits of the hash, never 0.
-fn tag(place: u64) -> u16 {
-    (place >> 48) as u16 | 1
-}
-
 /// Prediction of indirect targets: (tag, target) pairs, all 0 where empty.
 #[derive(Clone)]
 struct Targets {
@@ -227,7 +113,10 @@ struct Targets {
 impl Targets {
     fn new() -> Self {
         let empty = vec![(0, 0); NR_TARGETS].into_boxed_slice();
-        Targets { by_address: empty.clone(), by_history: empty }
+        Targets {
+            by_address: empty.clone(),
+            by_history: empty,
+        }
     }
 
     /// Learns a target; whether it had been predicted.
@@ -237,7 +126,11 @@ impl Targets {
         let by_address = &mut self.by_address[(address >> 1) as usize % NR_TARGETS];
         let by_history = &mut self.by_history[place as usize % NR_TARGETS];
         let tag = place | 1;
-        let guess = if by_history.0 == tag { *by_history } else { *by_address };
+        let guess = if by_history.0 == tag {
+            *by_history
+        } else {
+            *by_address
+        };
         let predicted = guess.1 == target && (guess.0 == tag || guess.0 == address);
         *by_history = (tag, target);
         *by_address = (address, target);
@@ -289,11 +182,20 @@ mod tests {
     use super::*;
 
     fn predictor() -> (Predictor, TimingCounts) {
-        (Predictor::new(&Costs::load().unwrap()).unwrap(), TimingCounts::default())
+        (
+            Predictor::new(&Costs::load().unwrap()).unwrap(),
+            TimingCounts::default(),
+        )
     }
 
     fn event(rip: u64, kind: BranchKind, taken: bool, target: u64) -> BranchEvent {
-        BranchEvent { rip, kind, taken, target, fallthrough: rip + 5 }
+        BranchEvent {
+            rip,
+            kind,
+            taken,
+            target,
+            fallthrough: rip + 5,
+        }
     }
 
     #[test]
@@ -303,12 +205,18 @@ mod tests {
             let before = counts.branch_misses;
             for _ in 0..nr_loops {
                 for turn in 0..20 {
-                    predictor.branch(&event(0x1000, BranchKind::Conditional, turn < 19, 0xff0), &mut counts);
+                    predictor.branch(
+                        &event(0x1000, BranchKind::Conditional, turn < 19, 0xff0),
+                        &mut counts,
+                    );
                 }
             }
             counts.branch_misses - before
         };
-        assert!(run(1) >= 2, "the first turn and the first exit cannot be known");
+        assert!(
+            run(1) >= 2,
+            "the first turn and the first exit cannot be known"
+        );
         run(30);
         assert_eq!(run(50), 0);
     }
@@ -319,9 +227,19 @@ mod tests {
         let mut word = 1u64;
         let mut misses = [0u32; 2];
         for turn in 0..4000u32 {
-            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            word = word
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             for (which, taken) in [turn % 2 == 0, word >> 63 == 1].into_iter().enumerate() {
-                let cost = predictor.branch(&event(0x1000 + which as u64 * 64, BranchKind::Conditional, taken, 0), &mut counts);
+                let cost = predictor.branch(
+                    &event(
+                        0x1000 + which as u64 * 64,
+                        BranchKind::Conditional,
+                        taken,
+                        0,
+                    ),
+                    &mut counts,
+                );
                 assert!(cost == 0 || cost == 23);
                 misses[which] += u32::from(turn >= 2000 && cost != 0);
             }
@@ -336,7 +254,10 @@ mod tests {
         for turn in 0..200u64 {
             let target = 0x2000 + turn % 3 * 0x40;
             late = if turn == 100 { 0 } else { late };
-            late += predictor.branch(&event(0x1000, BranchKind::Indirect, true, target), &mut counts);
+            late += predictor.branch(
+                &event(0x1000, BranchKind::Indirect, true, target),
+                &mut counts,
+            );
         }
         assert_eq!(late, 0);
     }
@@ -345,21 +266,41 @@ mod tests {
     fn sixteen_returns_are_predicted_and_the_seventeenth_is_not() {
         let (mut predictor, mut counts) = predictor();
         for depth in 0..17u64 {
-            assert_eq!(predictor.branch(&event(0x1000 + depth * 16, BranchKind::Call, true, 0x5000), &mut counts), 0);
+            assert_eq!(
+                predictor.branch(
+                    &event(0x1000 + depth * 16, BranchKind::Call, true, 0x5000),
+                    &mut counts
+                ),
+                0
+            );
         }
         let costs: Vec<u32> = (0..17u64)
             .rev()
-            .map(|depth| predictor.branch(&event(0x9000, BranchKind::Return, true, 0x1005 + depth * 16), &mut counts))
+            .map(|depth| {
+                predictor.branch(
+                    &event(0x9000, BranchKind::Return, true, 0x1005 + depth * 16),
+                    &mut counts,
+                )
+            })
             .collect();
         assert_eq!(costs[..16], [0; 16]);
         assert_eq!(costs[16], 34);
-        assert_eq!((counts.return_misses, counts.branch_misses, counts.branches), (1, 1, 34));
+        assert_eq!(
+            (counts.return_misses, counts.branch_misses, counts.branches),
+            (1, 1, 34)
+        );
     }
 
     #[test]
     fn a_return_elsewhere_costs_a_return_miss() {
         let (mut predictor, mut counts) = predictor();
         predictor.branch(&event(0x1000, BranchKind::Call, true, 0x5000), &mut counts);
-        assert_eq!(predictor.branch(&event(0x5000, BranchKind::Return, true, 0x6000), &mut counts), 34);
+        assert_eq!(
+            predictor.branch(
+                &event(0x5000, BranchKind::Return, true, 0x6000),
+                &mut counts
+            ),
+            34
+        );
     }
 }

@@ -1,86 +1,14 @@
 //! From decoded instructions to what the block model simulates: class, inputs, outputs, memory operands.
 //!
-//! Key types: [`Op`], [`MemOperand`], [`RegId`], [`Effect`]. Which registers an instruction reads and writes
-//! comes from iced-x86's instruction information. Neighbours: `classify`, `block`.
+//! Key types: [`Op`], [`Effect`]. Which registers an instruction reads and writes
+//! comes from iced-x86's instruction information. Neighbours: `classify`, `operand`, `block`.
 
 use iced_x86::{
-    Instruction, InstructionInfo, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RflagsBits,
-    UsedMemory,
+    Instruction, InstructionInfo, InstructionInfoFactory, Mnemonic, OpKind, RflagsBits,
 };
 
 use super::classify::{ClassId, Classes, Kind};
-
-/// A register of the block model: all that renames as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RegId(u8);
-
-impl RegId {
-    /// How many there are: 16 GPRs, 32 vector, 8 mask and 8 x87 registers, two parts of RFLAGS.
-    pub(super) const NR: usize = 66;
-    /// The stack pointer.
-    pub(super) const RSP: RegId = RegId(4);
-    /// The frame pointer.
-    pub(super) const RBP: RegId = RegId(5);
-    /// RFLAGS.CF, which INC and DEC leave alone.
-    const CARRY: RegId = RegId(64);
-    /// The other status flags.
-    const STATUS: RegId = RegId(65);
-
-    /// The register that `register` is a part of; `None` for those that do not rename (segment, control, RIP).
-    fn of(register: Register) -> Option<RegId> {
-        let number = register.number() as u8;
-        if register.is_gpr() {
-            Some(RegId(register.full_register().number() as u8))
-        } else if register.is_vector_register() {
-            Some(RegId(16 + number))
-        } else if register.is_k() {
-            Some(RegId(48 + number))
-        } else if register.is_mm() || register.is_st() {
-            Some(RegId(56 + number))
-        } else {
-            None
-        }
-    }
-
-    /// Its place in an array of [`RegId::NR`].
-    pub(super) fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// How a memory operand is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MemUse {
-    /// Read.
-    Load,
-    /// Written.
-    Store,
-}
-
-/// One access of an instruction.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct MemOperand {
-    /// Read or written; a read-modify-write has one of each.
-    pub(super) usage: MemUse,
-    /// Base register.
-    pub(super) base: Option<RegId>,
-    /// Index register, perhaps a vector.
-    pub(super) index: Option<RegId>,
-    /// Scale of the index.
-    pub(super) scale: u32,
-    /// Displacement.
-    pub(super) displacement: i64,
-    /// Segment register: FS and GS tell addresses apart.
-    pub(super) segment: Register,
-    /// Bytes; 0 when unknown.
-    pub(super) size: u32,
-    /// Whether the data is in a vector or x87 register.
-    pub(super) is_vector: bool,
-    /// Whether it takes part in memory renaming.
-    pub(super) renames: bool,
-    /// Whether it belongs to a read-modify-write.
-    pub(super) is_rmw: bool,
-}
+use super::operand::{MemOperand, MemUse, RegId, is_read, is_write, memory_operands};
 
 /// What an instruction does to the value of a register, where the model follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,8 +75,15 @@ pub(super) struct Op {
 }
 
 /// Lowers a block.
-pub(super) fn lower(insns: &[Instruction], classes: &Classes, factory: &mut InstructionInfoFactory) -> Vec<Op> {
-    let mut ops: Vec<Op> = insns.iter().map(|insn| lower_one(insn, classes, factory.info(insn))).collect();
+pub(super) fn lower(
+    insns: &[Instruction],
+    classes: &Classes,
+    factory: &mut InstructionInfoFactory,
+) -> Vec<Op> {
+    let mut ops: Vec<Op> = insns
+        .iter()
+        .map(|insn| lower_one(insn, classes, factory.info(insn)))
+        .collect();
     for tail in 1..ops.len() {
         if fuses(&insns[tail - 1], &insns[tail]) {
             ops[tail - 1].is_fused_head = true;
@@ -187,7 +122,10 @@ fn lower_one(insn: &Instruction, classes: &Classes, info: &InstructionInfo) -> O
 
 /// Micro-fused issue slots: a load joins the operation that uses it, a store's two halves are one.
 fn nr_slots(nr_uops: usize, memory: &[MemOperand]) -> u32 {
-    let nr_stores = memory.iter().filter(|operand| operand.usage == MemUse::Store).count();
+    let nr_stores = memory
+        .iter()
+        .filter(|operand| operand.usage == MemUse::Store)
+        .count();
     let nr_loads = memory.len() - nr_stores;
     let front = nr_uops.max(nr_loads);
     u32::try_from(front + nr_stores).unwrap_or(u32::MAX).max(1)
@@ -196,7 +134,8 @@ fn nr_slots(nr_uops: usize, memory: &[MemOperand]) -> u32 {
 fn add_registers(op: &mut Op, insn: &Instruction, info: &InstructionInfo) {
     let moves_stack = op.stack_increment != 0;
     let is_implicit_stack = |id| moves_stack && id == RegId::RSP;
-    for operand in (0..insn.op_count()).filter(|operand| insn.op_kind(*operand) == OpKind::Register) {
+    for operand in (0..insn.op_count()).filter(|operand| insn.op_kind(*operand) == OpKind::Register)
+    {
         let register = insn.op_register(operand);
         let access = info.op_access(operand);
         let merges = is_write(access) && register.is_gpr() && register.size() < 4;
@@ -208,11 +147,18 @@ fn add_registers(op: &mut Op, insn: &Instruction, info: &InstructionInfo) {
         }
     }
     for used in info.used_registers() {
-        let Some(id) = RegId::of(used.register()).filter(|id| !is_implicit_stack(*id)) else { continue };
-        let is_address = op.memory.iter().any(|operand| operand.base == Some(id) || operand.index == Some(id));
+        let Some(id) = RegId::of(used.register()).filter(|id| !is_implicit_stack(*id)) else {
+            continue;
+        };
+        let is_address = op
+            .memory
+            .iter()
+            .any(|operand| operand.base == Some(id) || operand.index == Some(id));
         let is_lea = insn.mnemonic() == Mnemonic::Lea;
-        let is_explicit = (0..insn.op_count())
-            .any(|operand| insn.op_kind(operand) == OpKind::Register && RegId::of(insn.op_register(operand)) == Some(id));
+        let is_explicit = (0..insn.op_count()).any(|operand| {
+            insn.op_kind(operand) == OpKind::Register
+                && RegId::of(insn.op_register(operand)) == Some(id)
+        });
         if is_read(used.access()) && !is_address && (!is_explicit || is_lea) {
             add(&mut op.reads, id);
         }
@@ -223,7 +169,10 @@ fn add_registers(op: &mut Op, insn: &Instruction, info: &InstructionInfo) {
 }
 
 fn add_flags(op: &mut Op, insn: &Instruction) {
-    let parts = [(RflagsBits::CF, RegId::CARRY), (!RflagsBits::CF & STATUS_FLAGS, RegId::STATUS)];
+    let parts = [
+        (RflagsBits::CF, RegId::CARRY),
+        (!RflagsBits::CF & STATUS_FLAGS, RegId::STATUS),
+    ];
     for (bits, id) in parts {
         if insn.rflags_read() & bits != 0 {
             add(&mut op.reads, id);
@@ -235,65 +184,16 @@ fn add_flags(op: &mut Op, insn: &Instruction) {
 }
 
 /// The status flags.
-const STATUS_FLAGS: u32 =
-    RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
+const STATUS_FLAGS: u32 = RflagsBits::OF
+    | RflagsBits::SF
+    | RflagsBits::ZF
+    | RflagsBits::AF
+    | RflagsBits::CF
+    | RflagsBits::PF;
 
 fn add(ids: &mut Vec<RegId>, id: RegId) {
     if !ids.contains(&id) {
         ids.push(id);
-    }
-}
-
-fn is_read(access: OpAccess) -> bool {
-    match access {
-        OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite | OpAccess::CondWrite => true,
-        OpAccess::None | OpAccess::Write | OpAccess::NoMemAccess => false,
-    }
-}
-
-fn is_write(access: OpAccess) -> bool {
-    match access {
-        OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite => true,
-        OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess => false,
-    }
-}
-
-fn memory_operands(insn: &Instruction, info: &InstructionInfo, kind: Kind) -> Vec<MemOperand> {
-    let is_vector = (0..insn.op_count())
-        .filter(|operand| insn.op_kind(*operand) == OpKind::Register)
-        .any(|operand| !insn.op_register(operand).is_gpr());
-    let mut operands = Vec::new();
-    for used in info.used_memory() {
-        let loads = matches!(
-            used.access(),
-            OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite
-        );
-        let stores = is_write(used.access());
-        let usages = [(loads, MemUse::Load), (stores, MemUse::Store)];
-        for (_, usage) in usages.into_iter().filter(|(happens, _)| *happens) {
-            operands.push(memory_operand(used, usage, is_vector, loads && stores, kind));
-        }
-    }
-    operands.sort_by_key(|operand| operand.usage == MemUse::Store);
-    operands
-}
-
-fn memory_operand(used: &UsedMemory, usage: MemUse, is_vector: bool, is_rmw: bool, kind: Kind) -> MemOperand {
-    let index = RegId::of(used.index());
-    MemOperand {
-        usage,
-        base: RegId::of(used.base()),
-        index,
-        scale: used.scale(),
-        displacement: used.displacement() as i64,
-        segment: match used.segment() {
-            segment @ (Register::FS | Register::GS) => segment,
-            _ => Register::None,
-        },
-        size: u32::try_from(used.memory_size().size()).unwrap_or(0),
-        is_vector,
-        renames: !is_vector && index.is_none() && (!is_rmw || kind == Kind::Renamed),
-        is_rmw,
     }
 }
 
@@ -305,21 +205,32 @@ fn has_length_changing_prefix(insn: &Instruction) -> bool {
 }
 
 fn effect(insn: &Instruction, kind: Kind) -> Effect {
-    let register = |operand| match insn.op_count() > operand && insn.op_kind(operand) == OpKind::Register {
-        true => RegId::of(insn.op_register(operand)),
-        false => None,
-    };
+    let register =
+        |operand| match insn.op_count() > operand && insn.op_kind(operand) == OpKind::Register {
+            true => RegId::of(insn.op_register(operand)),
+            false => None,
+        };
     let is_gpr64 = |operand| register(operand).is_some() && insn.op_register(operand).is_gpr64();
     let is_memory = |operand| insn.op_count() > operand && insn.op_kind(operand) == OpKind::Memory;
     match (insn.mnemonic(), register(0), register(1)) {
         (Mnemonic::Lea, Some(to), _) if kind == Kind::Fold => match RegId::of(insn.memory_base()) {
-            Some(from) => Effect::Add { to, from, constant: insn.memory_displacement64() as i64 },
+            Some(from) => Effect::Add {
+                to,
+                from,
+                constant: insn.memory_displacement64() as i64,
+            },
             None => Effect::None,
         },
-        (mnemonic, Some(to), _) if kind == Kind::Fold => Effect::Add { to, from: to, constant: addend(insn, mnemonic) },
-        (_, Some(to), Some(from)) if kind == Kind::Move => {
-            Effect::Copy { to, from, is_whole: is_gpr64(0) && is_gpr64(1) }
-        }
+        (mnemonic, Some(to), _) if kind == Kind::Fold => Effect::Add {
+            to,
+            from: to,
+            constant: addend(insn, mnemonic),
+        },
+        (_, Some(to), Some(from)) if kind == Kind::Move => Effect::Copy {
+            to,
+            from,
+            is_whole: is_gpr64(0) && is_gpr64(1),
+        },
         (Mnemonic::Leave, ..) => Effect::Leave,
         (Mnemonic::Mov, Some(to), None) if is_gpr64(0) && is_memory(1) => Effect::Reload { to },
         (Mnemonic::Pop, Some(to), None) if is_gpr64(0) => Effect::Reload { to },
@@ -360,11 +271,75 @@ fn addend(insn: &Instruction, mnemonic: Mnemonic) -> i64 {
 fn fuses(head: &Instruction, tail: &Instruction) -> bool {
     let is_head = matches!(
         head.mnemonic(),
-        Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Add | Mnemonic::Sub | Mnemonic::And | Mnemonic::Inc | Mnemonic::Dec
+        Mnemonic::Cmp
+            | Mnemonic::Test
+            | Mnemonic::Add
+            | Mnemonic::Sub
+            | Mnemonic::And
+            | Mnemonic::Inc
+            | Mnemonic::Dec
     );
     let nr_operands = head.op_count();
     let stores = nr_operands > 0 && head.op_kind(0) == OpKind::Memory;
     let compares = matches!(head.mnemonic(), Mnemonic::Cmp | Mnemonic::Test);
     let has_immediate = nr_operands > 1 && head.try_immediate(1).is_ok();
     is_head && tail.is_jcc_short_or_near() && (!stores || compares && !has_immediate)
+}
+
+#[cfg(test)]
+mod tests {
+    use iced_x86::{Decoder, DecoderOptions, Register};
+
+    use super::super::costs::Costs;
+    use super::*;
+
+    fn lowered(code: &[u8]) -> Vec<Op> {
+        let insns: Vec<Instruction> = Decoder::new(64, code, DecoderOptions::NONE)
+            .into_iter()
+            .collect();
+        let classes = Classes::load(&Costs::load().unwrap()).unwrap();
+        lower(&insns, &classes, &mut InstructionInfoFactory::new())
+    }
+
+    fn gpr(register: Register) -> RegId {
+        RegId::of(register).unwrap()
+    }
+
+    #[test]
+    fn addresses_and_data_are_told_apart() {
+        use Register::{RAX, RBX};
+        // mov rax, [rax]; add rax, [rbx]; mov [rbx], rax; mov al, bl; mov eax, ebx; push rax; lea rax, [rax+rbx]
+        let ops = lowered(&[
+            0x48, 0x8b, 0x00, 0x48, 0x03, 0x03, 0x48, 0x89, 0x03, 0x88, 0xd8, 0x89, 0xd8, 0x50,
+            0x48, 0x8d, 0x04, 0x18,
+        ]);
+        let reads: Vec<Vec<RegId>> = ops.iter().map(|op| op.reads.clone()).collect();
+        let (rax, rbx) = (gpr(RAX), gpr(RBX));
+        assert_eq!(
+            reads,
+            [
+                vec![],
+                vec![rax],
+                vec![rax],
+                vec![rax, rbx],
+                vec![rbx],
+                vec![rax],
+                vec![rax, rbx]
+            ]
+        );
+        assert_eq!(ops[0].memory[0].base, Some(rax));
+        assert_eq!(ops[2].memory[0].usage, MemUse::Store);
+        assert_eq!(ops[5].stack_increment, -8);
+    }
+
+    #[test]
+    fn compare_and_jump_are_one() {
+        // cmp rax, rbx; jne; cmp dword [rbx], 1; jne; mov eax, ebx; jne
+        let ops = lowered(&[
+            0x48, 0x39, 0xd8, 0x75, 0x00, 0x83, 0x3b, 0x01, 0x75, 0x00, 0x89, 0xd8, 0x75, 0x00,
+        ]);
+        let tails: Vec<bool> = ops.iter().map(|op| op.is_fused_tail).collect();
+        assert_eq!(tails, [false, true, false, false, false, false]);
+        assert_eq!(ops[1].nr_slots, 0);
+    }
 }

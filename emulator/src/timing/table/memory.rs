@@ -9,7 +9,8 @@
 
 use super::super::{AccessKind, MemoryEvent, TimingCounts};
 use super::cache::{Lookup, SetAssociative};
-use super::costs::{Costs, DataError};
+use super::costs::Costs;
+use super::data::DataError;
 use super::tlb::{PAGE_SHIFT, Tlbs};
 
 /// Bits of an address within a cache line.
@@ -74,19 +75,26 @@ impl Hierarchy {
     pub(super) fn access(&mut self, event: &MemoryEvent, counts: &mut TimingCounts) -> u32 {
         let reach = u64::from(event.size.max(1) - 1);
         let first_page = event.linear >> PAGE_SHIFT;
-        let nr_more_pages = (event.linear.wrapping_add(reach) >> PAGE_SHIFT).wrapping_sub(first_page);
+        let nr_more_pages =
+            (event.linear.wrapping_add(reach) >> PAGE_SHIFT).wrapping_sub(first_page);
         let first_line = event.physical >> LINE_SHIFT;
-        let nr_more_lines = (event.physical.wrapping_add(reach) >> LINE_SHIFT).wrapping_sub(first_line);
+        let nr_more_lines =
+            (event.physical.wrapping_add(reach) >> LINE_SHIFT).wrapping_sub(first_line);
         let mut cycles = self.tlbs.access(event.kind, first_page, counts);
         cycles = cycles.saturating_add(self.line(event.kind, first_line, counts));
         if nr_more_lines == 0 {
             return cycles;
         }
         for page in 1..=nr_more_pages.min(u64::from(event.size)) {
-            cycles = cycles.saturating_add(self.tlbs.access(event.kind, first_page.wrapping_add(page), counts));
+            cycles = cycles.saturating_add(self.tlbs.access(
+                event.kind,
+                first_page.wrapping_add(page),
+                counts,
+            ));
         }
         for line in 1..=nr_more_lines.min(u64::from(event.size)) {
-            cycles = cycles.saturating_add(self.line(event.kind, first_line.wrapping_add(line), counts));
+            cycles =
+                cycles.saturating_add(self.line(event.kind, first_line.wrapping_add(line), counts));
         }
         cycles.saturating_add(self.split(event.kind, nr_more_pages))
     }
@@ -174,7 +182,7 @@ impl Streamer {
     fn is_stream(&mut self, line: u64) -> bool {
         let slot = (line / LINES_PER_PAGE) as usize % NR_STREAMS;
         let previous = std::mem::replace(&mut self.last[slot], line.wrapping_add(1));
-        previous == line && line % LINES_PER_PAGE != 0
+        previous == line && !line.is_multiple_of(LINES_PER_PAGE)
     }
 
     fn digest(&self, hasher: &mut dyn FnMut(&[u8])) {
@@ -189,17 +197,33 @@ mod tests {
     use super::*;
 
     fn hierarchy() -> (Hierarchy, TimingCounts) {
-        (Hierarchy::new(&Costs::load().unwrap()).unwrap(), TimingCounts::default())
+        (
+            Hierarchy::new(&Costs::load().unwrap()).unwrap(),
+            TimingCounts::default(),
+        )
     }
 
     fn event(kind: AccessKind, address: u64, size: u32) -> MemoryEvent {
-        MemoryEvent { kind, linear: address, physical: address, size }
+        MemoryEvent {
+            kind,
+            linear: address,
+            physical: address,
+            size,
+        }
     }
 
     /// Accesses with the page's translation already there.
-    fn warm(memory: &mut Hierarchy, counts: &mut TimingCounts, kind: AccessKind, address: u64, size: u32) -> u32 {
+    fn warm(
+        memory: &mut Hierarchy,
+        counts: &mut TimingCounts,
+        kind: AccessKind,
+        address: u64,
+        size: u32,
+    ) -> u32 {
         memory.tlbs.access(kind, address >> PAGE_SHIFT, counts);
-        memory.tlbs.access(kind, (address >> PAGE_SHIFT) + 1, counts);
+        memory
+            .tlbs
+            .access(kind, (address >> PAGE_SHIFT) + 1, counts);
         memory.access(&event(kind, address, size), counts)
     }
 
@@ -224,8 +248,14 @@ mod tests {
     #[test]
     fn a_store_shows_a_quarter_of_its_miss() {
         let (mut memory, mut counts) = hierarchy();
-        assert_eq!(warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8), (531 - 5) / 4);
-        assert_eq!(warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8), 0);
+        assert_eq!(
+            warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8),
+            (531 - 5) / 4
+        );
+        assert_eq!(
+            warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8),
+            0
+        );
     }
 
     #[test]
@@ -248,18 +278,33 @@ mod tests {
     #[test]
     fn a_stream_is_fetched_ahead_and_scattered_loads_are_not() {
         let (mut memory, mut counts) = hierarchy();
-        let run: Vec<u32> =
-            (0..6).map(|line| warm(&mut memory, &mut counts, AccessKind::Load, line * 64, 8)).collect();
+        let run: Vec<u32> = (0..6)
+            .map(|line| warm(&mut memory, &mut counts, AccessKind::Load, line * 64, 8))
+            .collect();
         assert_eq!(run, [526, 526, 11, 11, 11, 11]);
-        let scattered: Vec<u32> =
-            (0..6).map(|line| warm(&mut memory, &mut counts, AccessKind::Load, 0x8000 + line * 192, 8)).collect();
+        let scattered: Vec<u32> = (0..6)
+            .map(|line| {
+                warm(
+                    &mut memory,
+                    &mut counts,
+                    AccessKind::Load,
+                    0x8000 + line * 192,
+                    8,
+                )
+            })
+            .collect();
         assert_eq!(scattered, [526; 6]);
     }
 
     #[test]
     fn extreme_addresses_and_sizes_are_taken() {
         let (mut memory, mut counts) = hierarchy();
-        for (address, size) in [(u64::MAX, 8), (u64::MAX - 63, 64), (0, 0), (u64::MAX - 4096, 8192)] {
+        for (address, size) in [
+            (u64::MAX, 8),
+            (u64::MAX - 63, 64),
+            (0, 0),
+            (u64::MAX - 4096, 8192),
+        ] {
             memory.access(&event(AccessKind::Store, address, size), &mut counts);
         }
     }

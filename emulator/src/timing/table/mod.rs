@@ -4,8 +4,9 @@
 //! caches and TLBs and mispredicted branches are charged at run time on top ([`memory`], [`branch`]).
 //! All figures are in the CSV files of `timing/data`, measured and estimated ones apart.
 //!
-//! Key type: [`Table`]. Within: `costs` (figures), `classify` and `lower` (instructions to classes and
-//! operands), `block` with `pipeline` and `store_forward`, `cache`, `tlb`, `memory`, `branch`.
+//! Key type: [`Table`]. Within: `data` and `costs` (figures), `classify` with `when`, and `lower` with `operand`
+//! (instructions to classes and operands), `block` with `pipeline` and `store_forward` (the core), `memory` with
+//! `cache` and `tlb`, `branch` with `tage`.
 //! Not modelled: overlap of a miss with other work, other cores, the bytes that REP moves beyond its start-up
 //! and its misses.
 
@@ -14,13 +15,17 @@ mod branch;
 mod cache;
 mod classify;
 mod costs;
+mod data;
 mod lower;
 mod memory;
+mod operand;
 mod pipeline;
 mod store_forward;
+mod tage;
 #[cfg(test)]
 mod tests;
 mod tlb;
+mod when;
 
 use std::fmt;
 
@@ -30,7 +35,7 @@ use super::{BlockCost, BranchEvent, FixedEvent, MemoryEvent, TimingCounts, Timin
 use block::BlockModel;
 use branch::Predictor;
 use costs::Costs;
-pub use costs::DataError;
+pub use data::DataError;
 use memory::Hierarchy;
 
 /// The model `table`. It belongs to one core.
@@ -80,7 +85,9 @@ impl Default for Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("counts", &self.counts).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@
 //! Source of the structure: Intel optimization manual, Golden Cove microarchitecture.
 
 use super::classify::Unit;
-use super::costs::{TICKS_PER_CYCLE, Ticks};
+use super::data::{TICKS_PER_CYCLE, Ticks};
 use super::store_forward::Address;
 
 /// Micro-operations issued in a cycle.
@@ -131,7 +131,9 @@ impl Pipeline {
                 self.taken.resize(cycle + 1, 0);
             }
             let free = mask & !self.taken[cycle];
-            let least = (0..NR_PORTS).filter(|port| free >> port & 1 == 1).min_by_key(|port| self.nr_taken[*port]);
+            let least = (0..NR_PORTS)
+                .filter(|port| free >> port & 1 == 1)
+                .min_by_key(|port| self.nr_taken[*port]);
             if let Some(port) = least {
                 self.taken[cycle] |= 1 << port;
                 self.nr_taken[port] += 1;
@@ -143,7 +145,11 @@ impl Pipeline {
 
     /// Takes a load port, and a place in a bank.
     pub(super) fn load_port(&mut self, bank: Bank, ready: Ticks) -> Ticks {
-        let slot = match self.banks.iter().position(|entry| entry.is_some_and(|(known, ..)| known == bank)) {
+        let slot = match self
+            .banks
+            .iter()
+            .position(|entry| entry.is_some_and(|(known, ..)| known == bank))
+        {
             Some(slot) => slot,
             None => {
                 self.next_bank = (self.next_bank + 1) % NR_BANKS;
@@ -151,8 +157,13 @@ impl Pipeline {
                 self.next_bank
             }
         };
-        let (last_cycle, nr_loads) = self.banks[slot].map_or((0, 0), |(_, cycle, nr_loads)| (cycle, nr_loads));
-        let first_free = if nr_loads < LOADS_PER_BANK { last_cycle } else { last_cycle + 1 };
+        let (last_cycle, nr_loads) =
+            self.banks[slot].map_or((0, 0), |(_, cycle, nr_loads)| (cycle, nr_loads));
+        let first_free = if nr_loads < LOADS_PER_BANK {
+            last_cycle
+        } else {
+            last_cycle + 1
+        };
         let start = self.port(LOAD_PORTS, ready.max(first_free * TICKS_PER_CYCLE));
         let cycle = start / TICKS_PER_CYCLE;
         let nr_loads = if cycle == last_cycle { nr_loads + 1 } else { 1 };
@@ -205,7 +216,9 @@ mod tests {
     #[test]
     fn six_slots_a_cycle() {
         let mut pipeline = Pipeline::default();
-        let cycles: Vec<Ticks> = (0..13).map(|_| pipeline.issue(1, 0) / TICKS_PER_CYCLE).collect();
+        let cycles: Vec<Ticks> = (0..13)
+            .map(|_| pipeline.issue(1, 0) / TICKS_PER_CYCLE)
+            .collect();
         assert_eq!(cycles, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2]);
         assert_eq!(pipeline.issue(12, 0) / TICKS_PER_CYCLE, 4);
     }
@@ -224,7 +237,10 @@ mod tests {
     fn a_gap_that_an_earlier_instruction_left_is_used() {
         let mut pipeline = Pipeline::default();
         let mask = port_bit('1').unwrap();
-        assert_eq!(pipeline.port(mask, 10 * TICKS_PER_CYCLE), 10 * TICKS_PER_CYCLE);
+        assert_eq!(
+            pipeline.port(mask, 10 * TICKS_PER_CYCLE),
+            10 * TICKS_PER_CYCLE
+        );
         assert_eq!(pipeline.port(mask, 0), 0);
         assert_eq!(pipeline.port(mask, 5_000), TICKS_PER_CYCLE);
     }

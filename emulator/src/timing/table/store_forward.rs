@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use iced_x86::Register;
 
 use super::block::Value;
-use super::costs::{Costs, DataError, Ticks};
-use super::lower::{MemOperand, RegId};
+use super::costs::Costs;
+use super::data::{DataError, Ticks};
+use super::operand::{MemOperand, RegId};
 use super::pipeline::{Bank, Line};
 
 /// Stores that are remembered.
@@ -50,12 +51,19 @@ impl Address {
 
     /// The address with the low `bits` of the offset gone: equal for all of one aligned piece.
     fn piece(&self, bits: u32) -> Address {
-        Address { offset: self.offset >> bits, ..*self }
+        Address {
+            offset: self.offset >> bits,
+            ..*self
+        }
     }
 
     /// Whether the other has the same unknowns.
     fn is_comparable(&self, other: &Address) -> bool {
-        Address { offset: 0, ..*self } == Address { offset: 0, ..*other }
+        Address { offset: 0, ..*self }
+            == Address {
+                offset: 0,
+                ..*other
+            }
     }
 }
 
@@ -100,7 +108,11 @@ impl ForwardCosts {
 
 /// Bytes of an access; one of unknown size counts as a GPR's.
 fn size(operand: &MemOperand) -> i64 {
-    if operand.size == 0 { 8 } else { i64::from(operand.size) }
+    if operand.size == 0 {
+        8
+    } else {
+        i64::from(operand.size)
+    }
 }
 
 /// A store of the block.
@@ -118,8 +130,19 @@ pub(super) struct Store {
 
 impl Store {
     /// A store of data that is there at `data`.
-    pub(super) fn new(operand: &MemOperand, address: Address, data: Ticks, value: Option<Value>) -> Self {
-        Store { operand: *operand, address, data, retired: 0, value }
+    pub(super) fn new(
+        operand: &MemOperand,
+        address: Address,
+        data: Ticks,
+        value: Option<Value>,
+    ) -> Self {
+        Store {
+            operand: *operand,
+            address,
+            data,
+            retired: 0,
+            value,
+        }
     }
 
     /// Whether a load overlaps it: in part, or wholly within it.
@@ -176,21 +199,49 @@ impl Stores {
 
     /// The stores of the last instruction retired.
     pub(super) fn retired(&mut self, time: Ticks) {
-        for store in self.stores.iter_mut().rev().take_while(|store| store.retired == 0) {
+        for store in self
+            .stores
+            .iter_mut()
+            .rev()
+            .take_while(|store| store.retired == 0)
+        {
             store.retired = time;
         }
     }
 
     /// What a load gets from the newest store that it overlaps.
-    pub(super) fn forward(&self, load: &MemOperand, address: &Address, costs: &ForwardCosts) -> Option<Forwarded> {
-        let overlaps = self.stores.iter().rev().map(|store| (store, store.overlap(load, address)));
-        let (store, overlap) = overlaps.into_iter().find(|(_, overlap)| *overlap != Overlap::None)?;
+    pub(super) fn forward(
+        &self,
+        load: &MemOperand,
+        address: &Address,
+        costs: &ForwardCosts,
+    ) -> Option<Forwarded> {
+        let overlaps = self
+            .stores
+            .iter()
+            .rev()
+            .map(|store| (store, store.overlap(load, address)));
+        let (store, overlap) = overlaps
+            .into_iter()
+            .find(|(_, overlap)| *overlap != Overlap::None)?;
         if overlap == Overlap::Partial {
-            return Some(Forwarded { ready: store.retired + costs.blocked, value: None, is_renamed: false });
+            return Some(Forwarded {
+                ready: store.retired + costs.blocked,
+                value: None,
+                is_renamed: false,
+            });
         }
         let is_renamed = store.renames_to(load, address);
-        let latency = if is_renamed { 0 } else { costs.latency(&store.operand, load) };
+        let latency = if is_renamed {
+            0
+        } else {
+            costs.latency(&store.operand, load)
+        };
         let is_whole = store.address == *address && size(load) == size(&store.operand);
-        Some(Forwarded { ready: store.data + latency, value: store.value.filter(|_| is_whole), is_renamed })
+        Some(Forwarded {
+            ready: store.data + latency,
+            value: store.value.filter(|_| is_whole),
+            is_renamed,
+        })
     }
 }

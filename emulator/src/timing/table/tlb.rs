@@ -8,7 +8,8 @@
 
 use super::super::{AccessKind, TimingCounts};
 use super::cache::{Lookup, SetAssociative};
-use super::costs::{Costs, DataError};
+use super::costs::Costs;
+use super::data::DataError;
 
 /// Bits of a linear address within a page.
 pub(super) const PAGE_SHIFT: u32 = 12;
@@ -39,7 +40,9 @@ impl Tlbs {
     #[inline]
     pub(super) fn access(&mut self, kind: AccessKind, page: u64, counts: &mut TimingCounts) -> u32 {
         let (first, misses) = match kind {
-            AccessKind::Load | AccessKind::Store => (self.data.access(page), &mut counts.dtlb_misses),
+            AccessKind::Load | AccessKind::Store => {
+                (self.data.access(page), &mut counts.dtlb_misses)
+            }
             AccessKind::Fetch => (self.fetch.access(page), &mut counts.itlb_misses),
         };
         if first == Lookup::Hit {

@@ -154,3 +154,26 @@ impl Hw {
         processor.charge_event(emulator::timing::FixedEvent::MovToDr);
     }
 }
+
+/// Cycles of guest time in a nanosecond: the emulated clock runs at 3 GHz.
+const CYCLES_PER_NS: u64 = emulator::timing::CYCLES_PER_SECOND / 1_000_000_000;
+
+impl Hw {
+    /// Guest time of a CPU, ns since boot.
+    #[must_use]
+    pub fn time_ns(&self, cpu: CpuId) -> u64 {
+        self.cycles(cpu) / CYCLES_PER_NS
+    }
+
+    /// The cycle count at a guest time.
+    #[must_use]
+    pub fn cycles_at(&self, time_ns: u64) -> u64 {
+        time_ns.saturating_mul(CYCLES_PER_NS)
+    }
+
+    /// Lets an idle CPU's clock run on to a guest time, if it is behind.
+    pub fn idle_until(&mut self, cpu: CpuId, time_ns: u64) {
+        let behind = self.cycles_at(time_ns).saturating_sub(self.cycles(cpu));
+        self.charge(cpu, behind);
+    }
+}

@@ -1,0 +1,166 @@
+//! The kernel: everything together, and its main loop.
+//!
+//! [`Kernel::step`] lets one CPU run for one quantum. What the guest asks for comes
+//! in through the entry code ([`crate::arch::x86::entry`]), system calls go to
+//! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
+
+mod boot;
+mod hits;
+mod run;
+mod switch;
+mod user_access;
+
+use std::fmt;
+
+use perf_core::{CpuId, Perf, TaskId};
+
+use crate::arch::x86::hw::Hw;
+use crate::arch::x86::layout::KernelLayout;
+use crate::fs::FileTable;
+use crate::inputs::{InputError, Inputs};
+use crate::mm::FrameAllocator;
+use crate::observe::{ExitStatus, Observation, WatchRequest};
+use crate::sched::Scheduler;
+use crate::task::Tasks;
+
+pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+
+/// A breakpoint that the command line asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) request: WatchRequest,
+    pub(crate) event: perf_core::EventId,
+}
+
+/// The kernel model with its machine.
+pub struct Kernel {
+    pub(crate) hw: Hw,
+    pub(crate) frames: FrameAllocator,
+    pub(crate) layout: KernelLayout,
+    pub(crate) tasks: Tasks,
+    pub(crate) sched: Scheduler,
+    pub(crate) perf: Perf,
+    pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
+    pub(crate) files: FileTable,
+    pub(crate) inputs: Box<dyn Inputs>,
+    pub(crate) boot_realtime_ns: u64,
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
+    /// The CPU that runs kernel code now.
+    pub(crate) this_cpu: CpuId,
+    pub(crate) init: Option<TaskId>,
+    pub(crate) stopped: Option<StopReason>,
+    /// Chain of digests.
+    pub(crate) digest: Digest,
+    pub(crate) open_spans: Vec<hits::OpenSpan>,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").field("this_cpu", &self.this_cpu).finish_non_exhaustive()
+    }
+}
+
+/// What a step led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do.
+    Running,
+    /// The first process has ended.
+    Finished(ExitStatus),
+    /// The run cannot go on.
+    Stopped(StopReason),
+}
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopReason {
+    /// An instruction that exists and is not built.
+    #[error("{0}")]
+    UnsupportedInsn(String),
+    /// The guest kernel's own structures are broken: a defect of this program.
+    #[error("the modelled kernel failed on CPU {cpu}: {what} at {ip:#x}")]
+    KernelFault {
+        /// Which CPU.
+        cpu: u32,
+        /// What happened.
+        what: &'static str,
+        /// Where.
+        ip: u64,
+    },
+    /// Every task waits and nothing can wake any.
+    #[error("deadlock: {nr_tasks} task(s) wait and nothing can wake them")]
+    Deadlock {
+        /// How many tasks are left.
+        nr_tasks: usize,
+    },
+    /// An input could not be had.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+/// A digest of machine state, chained over all digests before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Work of one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTotals {
+    /// Instructions retired.
+    pub insns: u64,
+    /// Cycles since boot.
+    pub cycles: u64,
+    /// Guest time since boot, ns.
+    pub time_ns: u64,
+}
+
+/// Work of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Each CPU's.
+    pub cpus: Vec<CpuTotals>,
+    /// The largest guest time, ns.
+    pub time_ns: u64,
+}
+
+impl Kernel {
+    /// Takes what happened since the last call, in order.
+    pub fn take_observations(&mut self) -> Vec<Observation> {
+        std::mem::take(&mut self.observations)
+    }
+
+    /// Work done so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let cpus: Vec<CpuTotals> = self
+            .hw
+            .cpus()
+            .map(|cpu| CpuTotals {
+                insns: self.hw.icount(cpu),
+                cycles: self.hw.cycles(cpu),
+                time_ns: self.hw.time_ns(cpu),
+            })
+            .collect();
+        let time_ns = cpus.iter().map(|cpu| cpu.time_ns).max().unwrap_or(0);
+        Totals { cpus, time_ns }
+    }
+
+    /// The task that runs on a CPU.
+    #[must_use]
+    pub(crate) fn current_on(&self, cpu: CpuId) -> Option<TaskId> {
+        self.sched.current(cpu)
+    }
+
+    /// Guest time on the CPU that runs now, ns since boot.
+    #[must_use]
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.hw.time_ns(self.this_cpu)
+    }
+}

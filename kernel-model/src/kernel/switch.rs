@@ -1,0 +1,162 @@
+//! Context switches, blocking and waking. Source: Linux 6.18 `kernel/sched/core.c`,
+//! `arch/x86/kernel/process_64.c`.
+
+use perf_core::{CpuId, TaskId};
+
+use super::{Kernel, StopReason};
+use crate::arch::x86::costs::Work;
+use crate::task::wait::{Channel, WaitFor, WakeCause};
+use crate::task::TaskState;
+
+impl Kernel {
+    /// Ends the run after this step.
+    pub(crate) fn stop(&mut self, reason: StopReason) {
+        self.stopped.get_or_insert(reason);
+    }
+
+    /// Puts a task on a CPU that has none: registers, memory, its perf events.
+    pub(super) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
+        self.hw.charge_work(cpu, Work::ContextSwitch);
+        let now = self.now_ns();
+        let cr3 = self.tasks.space_of_mut(task).cr3();
+        if self.hw.cr3(cpu) != cr3 {
+            self.hw.write_cr3(cpu, cr3);
+        }
+        let entry = self.tasks.task_mut(task);
+        entry.cpu = cpu;
+        entry.on_cpu_since_ns = now;
+        self.hw.load_fpu(cpu, &entry.fpu);
+        self.hw.load_bases(cpu, entry.fs_base, entry.gs_base);
+        self.perf_sched_in(cpu, task);
+    }
+
+    /// Takes the current task off its CPU, whatever state it is in.
+    pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
+        let task = self.sched.current(cpu)?;
+        self.perf_sched_out(cpu, task);
+        self.hw.cancel_timer(cpu);
+        let now = self.now_ns();
+        let fpu = self.hw.save_fpu(cpu);
+        let entry = self.tasks.task_mut(task);
+        entry.fpu = fpu;
+        entry.runtime_ns += now.saturating_sub(entry.on_cpu_since_ns);
+        self.sched.clear_current(cpu)
+    }
+
+    /// Puts the current task at the end of its CPU's queue (`sched_yield`, end of slice).
+    pub(super) fn preempt(&mut self, cpu: CpuId) {
+        let Some(task) = self.switch_out(cpu) else { return };
+        let affinity = self.tasks.task(task).affinity;
+        let target =
+            if affinity >> cpu.0 & 1 != 0 { cpu } else { self.sched.select_cpu(affinity, cpu) };
+        self.make_runnable(task, target);
+    }
+
+    /// Blocks the current task.
+    pub(super) fn block(&mut self, cpu: CpuId, wait: WaitFor) {
+        let Some(task) = self.switch_out(cpu) else { return };
+        if let Some(deadline) = wait.deadline_ns {
+            self.sched.add_sleeper(deadline, task);
+        }
+        self.tasks.task_mut(task).state = TaskState::Blocked(wait);
+    }
+
+    /// Queues a runnable task; an idle CPU's clock catches up with the waker's.
+    fn make_runnable(&mut self, task: TaskId, cpu: CpuId) {
+        let now = self.now_ns();
+        let entry = self.tasks.task_mut(task);
+        entry.state = TaskState::Runnable;
+        entry.cpu = cpu;
+        if !self.sched.is_busy(cpu) {
+            self.hw.idle_until(cpu, now);
+        }
+        self.sched.enqueue(cpu, task);
+    }
+
+    /// Queues a new task on the least loaded CPU that it may use.
+    pub(crate) fn enqueue_new(&mut self, task: TaskId) {
+        let entry = self.tasks.task(task);
+        let cpu = self.sched.select_cpu(entry.affinity, entry.cpu);
+        self.make_runnable(task, cpu);
+    }
+
+    /// Ends a task's wait.
+    fn wake_task(&mut self, task: TaskId, cause: WakeCause) {
+        let entry = self.tasks.task_mut(task);
+        let TaskState::Blocked(wait) = &entry.state else { return };
+        let deadline = wait.deadline_ns;
+        if let Some(call) = &mut entry.syscall {
+            call.woken = Some(cause);
+        }
+        let (affinity, last) = (entry.affinity, entry.cpu);
+        if let Some(deadline) = deadline {
+            self.sched.remove_sleeper(deadline, task);
+        }
+        let allowed = affinity >> last.0 & 1 != 0;
+        let cpu = if allowed { last } else { self.sched.select_cpu(affinity, last) };
+        self.make_runnable(task, cpu);
+    }
+
+    /// Wakes every task that waits on a channel.
+    pub(crate) fn wake(&mut self, channel: Channel) {
+        self.wake_n(channel, u32::MAX);
+    }
+
+    /// Wakes up to `limit` tasks that wait on a channel, in the order of their ids;
+    /// tells how many.
+    pub(crate) fn wake_n(&mut self, channel: Channel, limit: u32) -> u32 {
+        let waiting: Vec<TaskId> = self
+            .tasks
+            .tasks
+            .values()
+            .filter(|task| {
+                matches!(&task.state, TaskState::Blocked(wait) if wait.channels.contains(&channel))
+            })
+            .map(|task| task.id)
+            .take(limit as usize)
+            .collect();
+        for &task in &waiting {
+            self.wake_task(task, WakeCause::Channel(channel));
+        }
+        waiting.len() as u32
+    }
+
+    /// Wakes a task for a signal, unless its wait does not allow that.
+    pub(crate) fn wake_for_signal(&mut self, task: TaskId) {
+        let interruptible = matches!(
+            &self.tasks.task(task).state,
+            TaskState::Blocked(wait) if !wait.uninterruptible
+        );
+        if interruptible {
+            self.wake_task(task, WakeCause::Signal);
+        }
+    }
+
+    /// Wakes the first sleeper, whose time has come.
+    pub(super) fn wake_sleeper(&mut self, deadline: u64, task: TaskId) {
+        self.sched.remove_sleeper(deadline, task);
+        let cpu = self.tasks.task(task).cpu;
+        self.this_cpu = cpu;
+        if !self.sched.is_busy(cpu) {
+            self.hw.idle_until(cpu, deadline);
+        }
+        self.wake_task(task, WakeCause::Timeout);
+    }
+
+    /// The live vector state of a task.
+    pub(crate) fn save_fpu(&mut self, task: TaskId) -> crate::arch::x86::fpu::FpuState {
+        if self.current_on(self.this_cpu) == Some(task) {
+            self.hw.save_fpu(self.this_cpu)
+        } else {
+            self.tasks.task(task).fpu.clone()
+        }
+    }
+
+    /// Replaces the vector state of a task.
+    pub(crate) fn load_fpu(&mut self, task: TaskId, state: &crate::arch::x86::fpu::FpuState) {
+        if self.current_on(self.this_cpu) == Some(task) {
+            self.hw.load_fpu(self.this_cpu, state);
+        }
+        self.tasks.task_mut(task).fpu = state.clone();
+    }
+}

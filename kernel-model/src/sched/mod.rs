@@ -1,0 +1,147 @@
+//! The scheduler: one first-in first-out queue a CPU, and sleepers by time.
+//!
+//! Deterministic by construction: queues keep the order in which tasks became
+//! runnable, and the CPU whose clock is furthest behind runs next. A task gets
+//! [`TIMESLICE_TICKS`] ticks before the next one of its queue.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use perf_core::{CpuId, TaskId};
+
+/// Timer ticks a second (`CONFIG_HZ`).
+pub const HZ: u64 = 250;
+/// Nanoseconds between ticks.
+pub const TICK_NS: u64 = 1_000_000_000 / HZ;
+/// Ticks that a task runs while others wait for its CPU.
+pub const TIMESLICE_TICKS: u32 = 1;
+
+/// The queue of one CPU.
+#[derive(Clone, Debug, Default)]
+struct RunQueue {
+    current: Option<TaskId>,
+    waiting: VecDeque<TaskId>,
+    /// When the next tick is due, ns since boot.
+    next_tick_ns: u64,
+    ticks_left: u32,
+    need_resched: bool,
+}
+
+/// Run queues and sleepers.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    queues: Vec<RunQueue>,
+    sleepers: BTreeMap<(u64, TaskId), ()>,
+}
+
+impl Scheduler {
+    /// Empty queues for `nr_cpus` CPUs.
+    #[must_use]
+    pub fn new(nr_cpus: u32) -> Self {
+        let queue = RunQueue { next_tick_ns: TICK_NS, ..RunQueue::default() };
+        Self { queues: vec![queue; nr_cpus as usize], sleepers: BTreeMap::new() }
+    }
+
+    fn queue(&mut self, cpu: CpuId) -> &mut RunQueue {
+        &mut self.queues[cpu.0 as usize]
+    }
+
+    /// The task on a CPU.
+    #[must_use]
+    pub fn current(&self, cpu: CpuId) -> Option<TaskId> {
+        self.queues[cpu.0 as usize].current
+    }
+
+    /// Whether a CPU has something to run.
+    #[must_use]
+    pub fn is_busy(&self, cpu: CpuId) -> bool {
+        let queue = &self.queues[cpu.0 as usize];
+        queue.current.is_some() || !queue.waiting.is_empty()
+    }
+
+    /// Tasks on a CPU and in its queue.
+    #[must_use]
+    pub fn load(&self, cpu: CpuId) -> usize {
+        let queue = &self.queues[cpu.0 as usize];
+        usize::from(queue.current.is_some()) + queue.waiting.len()
+    }
+
+    /// The least loaded CPU that `affinity` allows, the lowest of several; the
+    /// preferred one where it is among them.
+    #[must_use]
+    pub fn select_cpu(&self, affinity: u64, preferred: CpuId) -> CpuId {
+        let allowed = |cpu: &CpuId| affinity >> cpu.0 & 1 != 0;
+        let cpus = (0..self.queues.len() as u32).map(CpuId).filter(allowed);
+        cpus.min_by_key(|&cpu| (self.load(cpu), cpu != preferred, cpu)).unwrap_or(preferred)
+    }
+
+    /// Puts a runnable task at the end of a CPU's queue.
+    pub fn enqueue(&mut self, cpu: CpuId, task: TaskId) {
+        let queue = self.queue(cpu);
+        debug_assert!(!queue.waiting.contains(&task) && queue.current != Some(task));
+        queue.waiting.push_back(task);
+    }
+
+    /// Takes a task out of the queue of a CPU, if it waits there.
+    pub fn dequeue(&mut self, cpu: CpuId, task: TaskId) {
+        self.queue(cpu).waiting.retain(|&waiting| waiting != task);
+    }
+
+    /// Takes the current task off a CPU.
+    pub fn clear_current(&mut self, cpu: CpuId) -> Option<TaskId> {
+        let queue = self.queue(cpu);
+        queue.need_resched = false;
+        queue.current.take()
+    }
+
+    /// Makes the first waiting task current.
+    pub fn pick_next(&mut self, cpu: CpuId) -> Option<TaskId> {
+        let queue = self.queue(cpu);
+        debug_assert!(queue.current.is_none());
+        queue.current = queue.waiting.pop_front();
+        queue.ticks_left = TIMESLICE_TICKS;
+        queue.current
+    }
+
+    /// When a CPU's next tick is due, ns since boot.
+    #[must_use]
+    pub fn next_tick_ns(&self, cpu: CpuId) -> u64 {
+        self.queues[cpu.0 as usize].next_tick_ns
+    }
+
+    /// A tick at `now_ns`: counts down the time slice.
+    pub fn tick(&mut self, cpu: CpuId, now_ns: u64) {
+        let queue = self.queue(cpu);
+        queue.next_tick_ns = (now_ns / TICK_NS + 1) * TICK_NS;
+        queue.ticks_left = queue.ticks_left.saturating_sub(1);
+        if queue.ticks_left == 0 && !queue.waiting.is_empty() {
+            queue.need_resched = true;
+        }
+    }
+
+    /// Asks for another task at the next return to user mode (`set_tsk_need_resched`).
+    pub fn set_need_resched(&mut self, cpu: CpuId) {
+        self.queue(cpu).need_resched = true;
+    }
+
+    /// Whether another task should run.
+    #[must_use]
+    pub fn need_resched(&self, cpu: CpuId) -> bool {
+        self.queues[cpu.0 as usize].need_resched
+    }
+
+    /// Lets a task sleep until `deadline_ns`.
+    pub fn add_sleeper(&mut self, deadline_ns: u64, task: TaskId) {
+        self.sleepers.insert((deadline_ns, task), ());
+    }
+
+    /// Takes a task out of the sleepers.
+    pub fn remove_sleeper(&mut self, deadline_ns: u64, task: TaskId) {
+        self.sleepers.remove(&(deadline_ns, task));
+    }
+
+    /// The sleeper that is due first.
+    #[must_use]
+    pub fn first_sleeper(&self) -> Option<(u64, TaskId)> {
+        self.sleepers.keys().next().copied()
+    }
+}

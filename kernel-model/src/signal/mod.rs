@@ -1,0 +1,1 @@
+//! Signals: queues, handlers, delivery.

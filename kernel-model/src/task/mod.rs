@@ -1,0 +1,240 @@
+//! Tasks: what Linux's `task_struct` holds, as far as it is modelled.
+//!
+//! A task's user registers are in [`Task::regs`] whenever the kernel runs on its
+//! behalf or it is not running; while it runs in user mode they are in its CPU.
+
+pub mod pid;
+pub mod wait;
+
+use std::collections::BTreeMap;
+
+use perf_core::{CpuId, TaskId};
+
+use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::pt_regs::PtRegs;
+use crate::fs::FdTable;
+use crate::mm::AddressSpace;
+use crate::observe::{ExitStatus, TaskTag};
+use crate::signal::{PendingSignals, SigHandlers};
+use wait::{WaitFor, WakeCause};
+
+/// Number of an address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MmId(pub u32);
+
+/// Number of a process: what its threads share besides memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProcessId(pub u32);
+
+/// What a task is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// On a CPU or waiting for one.
+    Runnable,
+    /// In a system call that waits for something.
+    Blocked(WaitFor),
+    /// Ended and not waited for yet.
+    Zombie(ExitStatus),
+}
+
+/// The system call that a task is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InSyscall {
+    /// Its number.
+    pub nr: u64,
+    /// Its arguments: RDI, RSI, RDX, R10, R8, R9 at entry.
+    pub args: [u64; 6],
+    /// Absolute end of its wait (ns since boot), once it has one: kept across
+    /// restarts of the call.
+    pub deadline_ns: Option<u64>,
+    /// Why the wait ended, when the call is run again after one.
+    pub woken: Option<WakeCause>,
+}
+
+/// A thread.
+#[derive(Debug)]
+pub struct Task {
+    /// Arena id.
+    pub id: TaskId,
+    /// Thread id as the guest sees it.
+    pub tid: u32,
+    /// The process that it belongs to.
+    pub process: ProcessId,
+    /// Name, at most 15 bytes (`comm`).
+    pub comm: String,
+    /// State.
+    pub state: TaskState,
+    /// User registers.
+    pub regs: PtRegs,
+    /// Vector state while not on a CPU.
+    pub fpu: FpuState,
+    /// FS and GS base.
+    pub fs_base: u64,
+    /// GS base of user mode.
+    pub gs_base: u64,
+    /// Its address space.
+    pub mm: MmId,
+    /// CPU that it runs on or ran on last.
+    pub cpu: CpuId,
+    /// CPUs that it may run on, a bit each.
+    pub affinity: u64,
+    /// The system call that it is in.
+    pub syscall: Option<InSyscall>,
+    /// Blocked signals, a bit each (bit n-1 for signal n).
+    pub blocked: u64,
+    /// The mask to restore once a signal has been handled (`sigsuspend`, `ppoll`).
+    pub saved_mask: Option<u64>,
+    /// Signals sent to this thread.
+    pub pending: PendingSignals,
+    /// Alternate signal stack: base, size, flags as sigaltstack has them.
+    pub altstack: (u64, u64, u32),
+    /// `set_tid_address`: zeroed and woken at exit.
+    pub clear_child_tid: u64,
+    /// `set_robust_list`: head and length.
+    pub robust_list: (u64, u64),
+    /// DR6 as ptrace sees it (`thread.virtual_dr6`).
+    pub virtual_dr6: u64,
+    /// Sigtrap perf events whose signal is due before the next user instruction.
+    pub sigtraps: Vec<perf_core::EventId>,
+    /// Time spent on a CPU, ns.
+    pub runtime_ns: u64,
+    /// When it was put on its CPU, ns since boot.
+    pub on_cpu_since_ns: u64,
+}
+
+/// A process: a thread group.
+#[derive(Debug)]
+pub struct Process {
+    /// Process id as the guest sees it (tgid).
+    pub pid: u32,
+    /// Parent process, `None` once it has ended and nobody adopted the child.
+    pub parent: Option<ProcessId>,
+    /// Process group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// Live threads in the order of their creation; the first is the leader.
+    pub threads: Vec<TaskId>,
+    /// Its threads' descriptors.
+    pub files: FdTable,
+    /// Signal handlers.
+    pub handlers: SigHandlers,
+    /// Signals sent to the process.
+    pub pending: PendingSignals,
+    /// Set when the whole process is ending.
+    pub exiting: Option<ExitStatus>,
+    /// Ended, waiting for the parent's wait.
+    pub zombie: Option<ExitStatus>,
+    /// Signal sent to the parent at the end (SIGCHLD).
+    pub exit_signal: u32,
+    /// Path that `/proc/self/exe` names.
+    pub exe_path: String,
+    /// The task arena id of the leader, kept for reporting after it has gone.
+    pub leader: TaskId,
+    /// Time on CPUs of threads that have ended, ns.
+    pub dead_runtime_ns: u64,
+    /// Whether the parent waits in vfork for this process to exec or exit.
+    pub vfork_parent: Option<TaskId>,
+}
+
+/// All tasks, processes and address spaces.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    /// Threads by arena id.
+    pub tasks: BTreeMap<TaskId, Task>,
+    /// Processes.
+    pub processes: BTreeMap<ProcessId, Process>,
+    /// Address spaces with the number of tasks that use each.
+    pub spaces: BTreeMap<MmId, (AddressSpace, u32)>,
+    next_task: u32,
+    next_space: u32,
+    /// Numbers for tids and pids.
+    pub pids: pid::PidAllocator,
+}
+
+impl Tasks {
+    /// An arena id that was never used.
+    pub fn new_task_id(&mut self) -> TaskId {
+        let id = TaskId(self.next_task);
+        self.next_task += 1;
+        id
+    }
+
+    /// Adds an address space with one user.
+    pub fn add_space(&mut self, space: AddressSpace) -> MmId {
+        let id = MmId(self.next_space);
+        self.next_space += 1;
+        self.spaces.insert(id, (space, 1));
+        id
+    }
+
+    /// A task.
+    ///
+    /// # Panics
+    /// Where there is no such task: ids are only kept of tasks that live.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> &Task {
+        &self.tasks[&id]
+    }
+
+    /// A task, to be changed.
+    ///
+    /// # Panics
+    /// Where there is no such task.
+    pub fn task_mut(&mut self, id: TaskId) -> &mut Task {
+        self.tasks.get_mut(&id).expect("a task id that was kept names a live task")
+    }
+
+    /// The process of a task.
+    ///
+    /// # Panics
+    /// Where there is no such task.
+    #[must_use]
+    pub fn process_of(&self, id: TaskId) -> &Process {
+        &self.processes[&self.task(id).process]
+    }
+
+    /// The process of a task, to be changed.
+    ///
+    /// # Panics
+    /// Where there is no such task.
+    pub fn process_of_mut(&mut self, id: TaskId) -> &mut Process {
+        let process = self.task(id).process;
+        self.processes.get_mut(&process).expect("a live task has a process")
+    }
+
+    /// The address space of a task.
+    ///
+    /// # Panics
+    /// Where there is no such task.
+    pub fn space_of_mut(&mut self, id: TaskId) -> &mut AddressSpace {
+        let mm = self.task(id).mm;
+        &mut self.spaces.get_mut(&mm).expect("a live task has an address space").0
+    }
+
+    /// The live task with this thread id.
+    #[must_use]
+    pub fn find_tid(&self, tid: u32) -> Option<TaskId> {
+        self.tasks
+            .values()
+            .find(|task| task.tid == tid && !matches!(task.state, TaskState::Zombie(_)))
+            .map(|task| task.id)
+    }
+
+    /// The process with this process id, zombies included.
+    #[must_use]
+    pub fn find_pid(&self, pid: u32) -> Option<ProcessId> {
+        self.processes.iter().find(|(_, process)| process.pid == pid).map(|(id, _)| *id)
+    }
+
+    /// How a task is named in observations.
+    ///
+    /// # Panics
+    /// Where there is no such task.
+    #[must_use]
+    pub fn tag(&self, id: TaskId) -> TaskTag {
+        let task = self.task(id);
+        let pid = self.process_of(id).pid;
+        TaskTag { task: id, pid, tid: task.tid, comm: task.comm.clone() }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a blocked system call waits for.
+//!
+//! A call that cannot complete says what it waits for and is run again from its
+//! start when that happens; [`super::InSyscall`] keeps what must survive.
+
+use perf_core::{EventId, TaskId};
+
+use super::ProcessId;
+
+/// Something that wakes waiters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// A pipe (or socket) became readable or writable; its number.
+    Pipe(u32),
+    /// A child of the process changed its state.
+    Child(ProcessId),
+    /// A futex word: the address space (or physical frame for shared ones) and address.
+    Futex {
+        /// Address space number, or the frame number with the top bit set.
+        space: u64,
+        /// Address (or offset within the frame).
+        address: u64,
+    },
+    /// A perf event's buffer or state.
+    PerfEvent(EventId),
+    /// A vfork child gave the memory back.
+    Vfork(TaskId),
+}
+
+/// What a task waits for: any of the channels, or the deadline, or a signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitFor {
+    /// Channels, any of which wakes.
+    pub channels: Vec<Channel>,
+    /// Absolute time, ns since boot.
+    pub deadline_ns: Option<u64>,
+    /// Whether signals do not wake (vfork).
+    pub uninterruptible: bool,
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeCause {
+    /// A channel was woken.
+    Channel(Channel),
+    /// The deadline passed.
+    Timeout,
+    /// A signal is to be handled.
+    Signal,
+}

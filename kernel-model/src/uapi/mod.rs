@@ -1,0 +1,1 @@
+//! The ABI: numbers and structures that guest programs see.
