@@ -18,7 +18,7 @@ use crate::arch::x86::hw::Hw;
 use crate::arch::x86::layout::KernelLayout;
 use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
-use crate::mm::FrameAllocator;
+use crate::mm::frame::FrameAllocator;
 use crate::observe::{ExitStatus, Observation, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
@@ -41,6 +41,7 @@ pub struct Kernel {
     pub(crate) sched: Scheduler,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
+    pub(crate) rings: crate::events::rings::Rings,
     pub(crate) files: FileTable,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
@@ -50,6 +51,9 @@ pub struct Kernel {
     /// The CPU that runs kernel code now.
     pub(crate) this_cpu: CpuId,
     pub(crate) init: Option<TaskId>,
+    pub(crate) init_process: Option<crate::task::ProcessId>,
+    /// How the first process ended.
+    pub(crate) init_exit: Option<ExitStatus>,
     pub(crate) stopped: Option<StopReason>,
     /// Chain of digests.
     pub(crate) digest: Digest,

@@ -124,7 +124,7 @@ impl Perf {
         let e = self.ev_mut(event);
         let mut kill = PollReason::In;
         if e.event_limit != 0 {
-            e.event_limit -= 1;
+            e.event_limit = e.event_limit.wrapping_sub(1);
             if e.event_limit == 0 {
                 stop = true;
                 kill = PollReason::Hup;

@@ -133,6 +133,7 @@ impl Perf {
         let mut detached = Detached::default();
         for event in self.task_events(task) {
             if self.ev(event).attr.has(AttrFlags::REMOVE_ON_EXEC) {
+                self.set_owner(event, None);
                 self.exit_event(pmu, now, event, &mut detached);
             }
         }
@@ -168,7 +169,7 @@ impl Perf {
     /// itself has no owner any more. [`Perf::exit_record`] comes first.
     pub fn exit_task(&mut self, pmu: &mut dyn Pmu, now: u64, task: TaskId) -> Detached {
         for event in self.owned_by(task) {
-            self.ev_mut(event).owner = None;
+            self.set_owner(event, None);
         }
         self.remove_task(pmu, now, task)
     }

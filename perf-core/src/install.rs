@@ -154,13 +154,14 @@ impl Perf {
             pending_disable: false,
             pending_work: None,
             handler: args.handler,
-            owner: args.owner,
+            owner: None,
             rb: None,
             mmap_count: 0,
             lost_samples: 0,
         };
         e.init_period();
         self.events.push(Some(Box::new(e)));
+        self.set_owner(event, args.owner);
         self.check_unsupported(attr)
             .inspect_err(|_| self.event_free(pmu, event))?;
         Ok(event)
@@ -239,7 +240,11 @@ impl Perf {
 
     /// Frees an event that was never installed, or has been taken out of its context.
     pub fn event_free(&mut self, pmu: &mut dyn Pmu, event: EventId) {
-        let Some(e) = self.events.get_mut(event.index()).and_then(Option::take) else {
+        if self.event(event).is_none() {
+            return;
+        }
+        self.set_owner(event, None);
+        let Some(e) = self.events[event.index()].take() else {
             return;
         };
         if let Some(buffer) = e.rb.and_then(|b| self.buffers[b.index()].as_mut()) {

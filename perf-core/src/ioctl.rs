@@ -142,12 +142,6 @@ impl Perf {
         }
     }
 
-    pub(crate) fn owned_by(&self, owner: TaskId) -> Vec<EventId> {
-        self.events()
-            .filter(|e| self.ev(*e).owner == Some(owner))
-            .collect()
-    }
-
     /// The event, or its group, each followed by its live copies.
     fn in_scope(&self, event: EventId, scope: Scope) -> Vec<EventId> {
         let Some(e) = self.event(event) else {

@@ -1,6 +1,6 @@
 //! [`Perf`]: the arena of events, the contexts, and access to both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attr::AttrLimits;
 use crate::clock::ClockOffsets;
@@ -46,6 +46,8 @@ pub struct Perf {
     pub(crate) next_id: u64,
     pub(crate) cpus: Vec<CpuState>,
     pub(crate) tasks: BTreeMap<TaskId, Context>,
+    /// Who opened what, for prctl and exit.
+    pub(crate) owned: BTreeSet<(TaskId, EventId)>,
     /// Ring buffers, by id.
     pub(crate) buffers: Vec<Option<RingBuffer>>,
     /// Pinned events that went to ERROR and whose pollers have not been woken yet.
@@ -69,6 +71,7 @@ impl Perf {
             next_id: 1,
             cpus,
             tasks: BTreeMap::new(),
+            owned: BTreeSet::new(),
             buffers: Vec::new(),
             error_wakeups: Vec::new(),
         }
@@ -105,6 +108,21 @@ impl Perf {
         self.events[event.index()]
             .as_deref_mut()
             .expect("event ids inside perf core are live")
+    }
+
+    /// Events `owner` opened that still count as its own, in the order of opening.
+    pub(crate) fn owned_by(&self, owner: TaskId) -> Vec<EventId> {
+        let all = (owner, EventId(0))..=(owner, EventId(u32::MAX));
+        self.owned.range(all).map(|(_, event)| *event).collect()
+    }
+
+    pub(crate) fn set_owner(&mut self, event: EventId, owner: Option<TaskId>) {
+        if let Some(old) = std::mem::replace(&mut self.ev_mut(event).owner, owner) {
+            self.owned.remove(&(old, event));
+        }
+        if let Some(new) = owner {
+            self.owned.insert((new, event));
+        }
     }
 
     pub(crate) fn context(&self, context: ContextId) -> Option<&Context> {

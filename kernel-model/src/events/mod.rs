@@ -2,3 +2,5 @@
 //! side of `perf_event_open`.
 
 pub mod bp_slots;
+pub mod hw_breakpoint;
+pub mod perf_bridge;

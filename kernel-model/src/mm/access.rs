@@ -131,7 +131,7 @@ fn bytes_in_page(addr: u64, wanted: usize) -> usize {
 mod tests {
     use super::*;
     use crate::mm::mmap::{MapSource, MmapArgs, map};
-    use crate::mm::twin_tests::{machine, space};
+    use crate::mm::fixture::{machine, space};
 
     const AT: u64 = 0x10_0000;
 

@@ -10,10 +10,13 @@ use perf_core::Errno;
 use perf_core::EventId;
 
 use super::frame::{FrameAllocator, Pfn};
-use super::layout::{DEFAULT_STACK_LIMIT, MAX_MAP_COUNT, PAGE_SHIFT, PAGE_SIZE, mmap_base};
+use super::layout::{
+    DEFAULT_STACK_LIMIT, MAX_MAP_COUNT, PAGE_SHIFT, PAGE_SIZE, STACK_TOP, mmap_base,
+    page_align_down,
+};
 use super::page_table::{PageTable, Translation};
 use super::tlb::TlbGather;
-use super::vma::{Backing, Vma};
+use super::vma::{Backing, Prot, VmFlags, Vma, VmaName};
 use crate::arch::x86::hw::Hw;
 
 /// Where the program's image lies; as `/proc/PID/stat` tells and `PR_SET_MM` sets.
@@ -117,6 +120,36 @@ impl AddressSpace {
     /// Sets `RLIMIT_STACK` in bytes; the area for mappings keeps its place until exec.
     pub fn set_stack_limit(&mut self, bytes: u64) {
         self.stack_limit = bytes;
+    }
+
+    /// `RLIMIT_STACK` in bytes.
+    #[must_use]
+    pub fn stack_limit(&self) -> u64 {
+        self.stack_limit
+    }
+
+    /// Maps the first stack from `start` (or the limit, if that is higher) to [`STACK_TOP`], with
+    /// `exec` as the right beside loads and stores. Grows downwards.
+    ///
+    /// # Errors
+    /// ENOMEM where something is mapped there.
+    pub fn map_stack(
+        &mut self,
+        hw: &Hw,
+        frames: &mut FrameAllocator,
+        start: u64,
+        exec: Prot,
+    ) -> Result<(), Errno> {
+        let start = start.max(page_align_down(STACK_TOP.saturating_sub(self.stack_limit)));
+        if start >= STACK_TOP || self.find_vma_intersection(start, STACK_TOP).is_some() {
+            return Err(Errno::ENOMEM);
+        }
+        let prot = Prot::READ.with(Prot::WRITE).with(exec);
+        let mut stack = Vma::anonymous(start, STACK_TOP, prot);
+        stack.flags = VmFlags::GROWSDOWN;
+        stack.name = VmaName::Stack;
+        self.insert(hw, frames, stack);
+        Ok(())
     }
 
     /// The areas in ascending order.

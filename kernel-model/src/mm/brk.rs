@@ -54,7 +54,7 @@ impl AddressSpace {
 mod tests {
     use super::*;
     use crate::mm::access::Access;
-    use crate::mm::twin_tests::{machine, space};
+    use crate::mm::fixture::{machine, space};
 
     const START: u64 = 0x60_0000;
 

@@ -293,7 +293,7 @@ mod tests {
     use super::*;
     use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::page_object::PageObject;
-    use crate::mm::twin_tests::{machine, space};
+    use crate::mm::fixture::{machine, space};
     use perf_core::EventId;
 
     const AT: u64 = 0x10_0000;

@@ -219,7 +219,7 @@ fn new_vma(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mm::twin_tests::{machine, space};
+    use crate::mm::fixture::{machine, space};
 
     const RW: u64 = 3;
     const ANON: u64 = map::ANONYMOUS | map::PRIVATE;

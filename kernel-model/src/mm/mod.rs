@@ -30,4 +30,6 @@ pub mod tlb;
 pub mod vma;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod twin_tests;

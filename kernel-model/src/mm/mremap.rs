@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::mm::access::Access;
     use crate::mm::mmap::{MapSource, MmapArgs, map};
-    use crate::mm::twin_tests::{machine, space};
+    use crate::mm::fixture::{machine, space};
 
     const AT: u64 = 0x10_0000;
     const FAR: u64 = 0x4000_0000;

@@ -164,7 +164,7 @@ impl PageObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mm::twin_tests::machine;
+    use crate::mm::fixture::machine;
 
     #[test]
     fn the_last_use_frees_the_pages() {

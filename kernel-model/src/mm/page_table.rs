@@ -395,7 +395,7 @@ fn free_below(hw: &Hw, frames: &mut FrameAllocator, entry: u64, level: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mm::twin_tests::machine;
+    use crate::mm::fixture::machine;
 
     const RW: u64 = bits::WRITE | bits::USER | bits::NX;
 

@@ -13,7 +13,7 @@ use perf_core::{CpuId, TaskId};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::fs::FdTable;
-use crate::mm::AddressSpace;
+use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
 use crate::signal::{PendingSignals, SigHandlers};
 use wait::{WaitFor, WakeCause};

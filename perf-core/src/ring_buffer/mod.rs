@@ -1,7 +1,7 @@
 //! The ring buffer user space maps: a control page, then 2^k data pages.
 //!
-//! [`RingBuffer`] is the kernel's side; the bytes are in [`BufferMemory`]. Room is reserved, the
-//! record written into the [`Reservation`], and the new head published by committing it.
+//! `RingBuffer` is the kernel's side; the bytes are in [`BufferMemory`]. Room is reserved, the
+//! record written into the `Reservation`, and the new head published by committing it.
 //! Source: Linux 6.x kernel/events/ring_buffer.c; linux-hw-breakpoint rule 3.10.
 
 pub mod control;

@@ -179,6 +179,22 @@ fn group_reads() {
     assert_eq!(rig.read(leader), Ok(vec![3, 2, 5, 0]));
 }
 
+/// A group that lost a member before the fork has the shape of its copies all the same.
+#[test]
+fn group_reads_after_a_member_left() {
+    let mut rig = Rig::new();
+    let attr = PerfEventAttr {
+        read_format: 8,
+        ..bp().with(AttrFlags::INHERIT)
+    };
+    let leader = rig.open(&attr);
+    rig.join(leader, &attr);
+    let gone = rig.join(leader, &attr);
+    rig.close(gone);
+    fork(&mut rig, T0, T1);
+    assert_eq!(rig.read(leader), Ok(vec![2, 0, 0]));
+}
+
 /// Rule 3.6.4: copies write into the root's buffer, with the root's id and their own stream id.
 #[test]
 fn records_of_copies() {

@@ -218,6 +218,19 @@ fn exec_of_a_non_dumpable_image() {
     assert_eq!(rig.hit_each(&[old, new]), [0, 1]);
 }
 
+/// The opener's exit leaves its events on others running, without owner.
+#[test]
+fn opener_exits() {
+    let mut rig = Rig::new();
+    let event = rig.try_open(&bp(), Some(T1), -1, None).unwrap();
+    assert_eq!(rig.perf.event(event).unwrap().owner(), Some(T0));
+    let _pollers = rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
+    assert_eq!(rig.perf.event(event).unwrap().owner(), None);
+    rig.perf.task_events_disable(&mut rig.pmu, rig.now, T0);
+    rig.run(C0, T1);
+    assert_eq!(rig.hit_each(&[event]), [1]);
+}
+
 /// Kernel counters: the handler instead of a record, no owner.
 #[test]
 fn kernel_counter() {

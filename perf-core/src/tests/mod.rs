@@ -1,5 +1,5 @@
 //! Tests of the core through its public surface, with a mock PMU of four registers per CPU.
-//! Expected values marked "measured" are from Linux 6.18 on x86-64.
+//! Expected values marked "measured" are from Linux 6.18.
 
 mod group;
 mod inherit;
@@ -14,6 +14,7 @@ mod rig;
 mod sample;
 mod sideband;
 mod sigtrap;
+mod soup;
 mod swevent;
 mod times;
 mod twin;

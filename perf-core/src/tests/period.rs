@@ -161,6 +161,17 @@ fn refresh_errors() {
     }
 }
 
+/// A negative budget is never used up and never overflows.
+#[test]
+fn refresh_with_a_negative_budget() {
+    let mut rig = Rig::new();
+    let event = rig.open(&sampling(1, PERF_SAMPLE_IP));
+    rig.perf
+        .refresh(&mut rig.pmu, rig.now, event, i32::MIN)
+        .unwrap();
+    assert_eq!(rig.hits(event, 5), 5);
+}
+
 /// Rule 1.7.
 #[test]
 fn excluded_modes_leave_no_trace() {

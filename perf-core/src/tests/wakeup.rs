@@ -86,6 +86,8 @@ fn lost_records() {
         (records.len(), records[1].kind, records[1].size),
         (2, 9, 16)
     );
+    rig.hits(event, 1);
+    assert_eq!(rig.drain(buffer).len(), 1, "reported once");
 }
 
 /// Overwrite mode: 300 records of 16 bytes, head 4800, nothing lost.

@@ -114,7 +114,11 @@ fn finite_sum<F: Format>(env: &mut Env, a: Unpacked, b: Unpacked) -> u64 {
     let distance = big.exponent.abs_diff(small.exponent);
     let large = u128::from(big.significand) << ROOM;
     let addend = shift_right_jam(u128::from(small.significand) << ROOM, distance);
-    let total = if big.negative == small.negative { large + addend } else { large - addend };
+    let total = if big.negative == small.negative {
+        large + addend
+    } else {
+        large - addend
+    };
     if total == 0 {
         return exact_zero::<F>(env);
     }
@@ -179,7 +183,12 @@ pub fn div<F: Format>(env: &mut Env, a: u64, b: u64) -> u64 {
     let numerator = u128::from(a.significand) << (63 + below);
     let divisor = u128::from(b.significand);
     let quotient = (numerator / divisor) as u64 | u64::from(numerator % divisor != 0);
-    round::<F>(env, negative, a.exponent - b.exponent - below as i32, quotient)
+    round::<F>(
+        env,
+        negative,
+        a.exponent - b.exponent - below as i32,
+        quotient,
+    )
 }
 
 /// The square root of a value.

@@ -25,3 +25,5 @@ pub use lanes::{FloatOp, LaneOp, PackedOf, ScalarOf};
 
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod tests;

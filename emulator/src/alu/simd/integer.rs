@@ -2,9 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::lane::{
-    add, borrows, carries, equal, greater, select, signed_bound, spread, sub,
-};
+use super::lane::{add, borrows, carries, equal, greater, select, signed_bound, spread, sub};
 use super::{Lane, VectorOp};
 
 /// PADDx: wraps.

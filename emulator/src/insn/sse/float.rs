@@ -51,8 +51,14 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Cmpsd, rule::<ScalarOf<Double, Compare>, M64>),
     (Mnemonic::Rcpps, rule::<PackedOf<Single, Reciprocal>, M128>),
     (Mnemonic::Rcpss, rule::<ScalarOf<Single, Reciprocal>, M32>),
-    (Mnemonic::Rsqrtps, rule::<PackedOf<Single, ReciprocalRoot>, M128>),
-    (Mnemonic::Rsqrtss, rule::<ScalarOf<Single, ReciprocalRoot>, M32>),
+    (
+        Mnemonic::Rsqrtps,
+        rule::<PackedOf<Single, ReciprocalRoot>, M128>,
+    ),
+    (
+        Mnemonic::Rsqrtss,
+        rule::<ScalarOf<Single, ReciprocalRoot>, M32>,
+    ),
     (Mnemonic::Comiss, flags_rule::<Single, Ordered, M32>),
     (Mnemonic::Comisd, flags_rule::<Double, Ordered, M64>),
     (Mnemonic::Ucomiss, flags_rule::<Single, Unordered, M32>),

@@ -95,22 +95,14 @@ fn half_rule<Merge: VectorOp, P: Part>(insn: &Instruction) -> Option<Lowered> {
 }
 
 /// Replaces the whole destination.
-pub(super) fn load<S: Source>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+pub(super) fn load<S: Source>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_enabled(cpu)?;
     let value = S::fetch(cpu, mem, op)?;
     cpu.regs.vector.set_xmm(op.dst, value);
     Ok(S::flow(cpu))
 }
 
-fn store_whole<W: WholeStore>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn store_whole<W: WholeStore>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_enabled(cpu)?;
     let linear = W::address(cpu, op)?;
     let value = cpu.regs.vector.xmm(op.src);

@@ -3,9 +3,7 @@
 use iced_x86::{Instruction, Mnemonic};
 
 use super::moves::{Low, load, store};
-use super::operand::{
-    Gpr, M16, M32, M64, Operand, Source, Xmm, check_enabled, operands,
-};
+use super::operand::{Gpr, M16, M32, M64, Operand, Source, Xmm, check_enabled, operands};
 use crate::alu::simd::Lane;
 use crate::alu::simd::lane::sign_mask;
 use crate::cpu::Cpu;
@@ -70,9 +68,7 @@ fn to_gpr<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, 
 
 fn mask_rule<L: Lane>(insn: &Instruction) -> Option<Lowered> {
     match operands(insn) {
-        (Operand::Gpr32 | Operand::Gpr64, Operand::Xmm) => {
-            Lowered::plain(insn, mask_to_gpr::<L>)
-        }
+        (Operand::Gpr32 | Operand::Gpr64, Operand::Xmm) => Lowered::plain(insn, mask_to_gpr::<L>),
         _ => None,
     }
 }
@@ -113,11 +109,7 @@ fn insert_rule(insn: &Instruction) -> Option<Lowered> {
     Lowered::plain(insn, run)
 }
 
-fn insert_word<S: Source>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn insert_word<S: Source>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_enabled(cpu)?;
     let word = S::fetch(cpu, mem, op)? & 0xffff;
     let shift = word_shift(op);

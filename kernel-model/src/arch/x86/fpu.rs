@@ -52,3 +52,11 @@ impl FpuState {
         Some(())
     }
 }
+
+impl super::hw::Hw {
+    /// MXCSR of a CPU.
+    #[must_use]
+    pub fn mxcsr(&self, cpu: perf_core::CpuId) -> u32 {
+        self.machine().cpu(cpu.0 as usize).regs.vector.mxcsr
+    }
+}

@@ -6,7 +6,7 @@
 
 use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
-use emulator::timing::TimingChoice;
+pub use emulator::timing::TimingChoice;
 use perf_core::CpuId;
 
 /// Bytes in a page frame.
@@ -21,6 +21,18 @@ pub struct Hw {
 }
 
 impl Hw {
+    /// A machine with the default processor model, after reset.
+    #[must_use]
+    pub fn boot(nr_cpus: u32, ram_bytes: u64, timing: TimingChoice) -> Self {
+        Self::new(nr_cpus, ram_bytes, timing, CpuModel::default())
+    }
+
+    /// CPUID.1:EDX, which programs find as AT_HWCAP.
+    #[must_use]
+    pub fn hwcap(&self) -> u64 {
+        u64::from(self.machine.cpu(0).model().cpuid(1, 0, 0).edx)
+    }
+
     /// A machine after reset.
     #[must_use]
     pub fn new(nr_cpus: u32, ram_bytes: u64, timing: TimingChoice, model: CpuModel) -> Self {

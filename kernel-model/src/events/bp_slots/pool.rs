@@ -50,8 +50,10 @@ pub(super) struct SlotPool {
 
 impl SlotPool {
     pub(super) fn new(nr_slots: usize, nr_cpus: usize) -> Self {
-        let cpu =
-            BpCpuinfo { cpu_pinned: Vec::new(), tsk_pinned: Histogram::new(nr_slots) };
+        let cpu = BpCpuinfo {
+            cpu_pinned: Vec::new(),
+            tsk_pinned: Histogram::new(nr_slots),
+        };
         Self {
             nr_slots,
             cpus: vec![cpu; nr_cpus],
@@ -93,9 +95,7 @@ impl SlotPool {
     /// (`max_bp_pinned_slots`, rules 2.3.1 to 2.3.3). The event fits when one more is at most `S`.
     pub(super) fn max_bp_pinned_slots(&self, target: Target) -> usize {
         match target {
-            Target::Cpu(cpu) => {
-                self.wide_on(cpu.index()) + self.max_task_bp_pinned(cpu.index())
-            }
+            Target::Cpu(cpu) => self.wide_on(cpu.index()) + self.max_task_bp_pinned(cpu.index()),
             Target::Task(task, Some(cpu)) => {
                 self.wide_on(cpu.index()) + self.task_bp_pinned(task, cpu.index())
             }
@@ -116,14 +116,19 @@ impl SlotPool {
     pub(super) fn add(&mut self, event: EventId, target: Target) {
         match target {
             Target::Cpu(cpu) => {
-                let Some(info) = self.cpus.get_mut(cpu.index()) else { return };
+                let Some(info) = self.cpus.get_mut(cpu.index()) else {
+                    return;
+                };
                 let taken = info.cpu_pinned.len();
                 self.cpu_pinned.shift(taken, taken + 1);
                 info.cpu_pinned.push(event);
             }
             Target::Task(task, cpu) => {
                 self.toggle_task(task, cpu, Toggle::Add);
-                self.task_bps.entry(task).or_default().push(TaskBp { event, cpu });
+                self.task_bps
+                    .entry(task)
+                    .or_default()
+                    .push(TaskBp { event, cpu });
             }
         }
     }
@@ -132,7 +137,9 @@ impl SlotPool {
     pub(super) fn remove(&mut self, event: EventId, target: Target) {
         match target {
             Target::Cpu(cpu) => {
-                let Some(info) = self.cpus.get_mut(cpu.index()) else { return };
+                let Some(info) = self.cpus.get_mut(cpu.index()) else {
+                    return;
+                };
                 let taken = info.cpu_pinned.len();
                 self.cpu_pinned.shift(taken, taken.saturating_sub(1));
                 info.cpu_pinned.retain(|held| *held != event);
@@ -186,7 +193,9 @@ impl SlotPool {
     fn toggle_per_cpu(&mut self, task: TaskId, mask: Range<usize>, toggle: Toggle) {
         for cpu in mask {
             let others = self.task_bp_pinned(task, cpu);
-            let Some(info) = self.cpus.get_mut(cpu) else { continue };
+            let Some(info) = self.cpus.get_mut(cpu) else {
+                continue;
+            };
             match toggle {
                 Toggle::Add => info.tsk_pinned.shift(others, others + 1),
                 Toggle::Remove => info.tsk_pinned.shift(others + 1, others),

@@ -1,0 +1,252 @@
+//! A test stand: one vCPU with page tables, GDT, TSS and an IDT of which every handler
+//! asks the monitor (VMCALL at CPL 0) and then returns with IRETQ.
+//!
+//! [`Stand`] owns the machine; [`Stand::run`] goes on to the next [`Stop`]; the frame of
+//! the handler can be read and changed before going on. Selectors are Linux's.
+
+#![allow(dead_code, reason = "every test binary uses another part of the stand")]
+
+pub mod layout;
+pub mod paging;
+
+use emulator::cpuid::CpuModel;
+use emulator::machine::{Machine, MachineConfig};
+use emulator::regs::control::{cr0, cr4, efer};
+use emulator::regs::gpr::reg::{RCX, R11, RSP};
+use emulator::regs::{Segment, SegmentReg};
+use emulator::run::{Exit, Unsupported};
+use emulator::timing::TimingChoice;
+
+use layout::{
+    CODE0, CODE3, DATA0, DATA3, GDT, GDT_ENTRIES, IDT, IRET_STUB, RAM_BYTES, RAM_TABLES, STACK0,
+    STUBS, SYSCALL_STUB, TSS, descriptor, gate, stub,
+};
+use paging::{PageTables, Rights};
+
+/// Cycles after which a run without a stop is given up.
+const PATIENCE: u64 = 5_000_000;
+
+/// The five words that delivery pushes in 64-bit mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// Saved RIP.
+    pub rip: u64,
+    /// Saved CS selector.
+    pub cs: u64,
+    /// Saved RFLAGS.
+    pub rflags: u64,
+    /// Saved RSP.
+    pub rsp: u64,
+    /// Saved SS selector.
+    pub ss: u64,
+}
+
+/// Why [`Stand::run`] came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A handler was entered: vector and error code.
+    Exception(u8, Option<u64>),
+    /// SYSCALL was executed.
+    Syscall,
+    /// The emulator has not built an instruction.
+    Unsupported(Unsupported),
+    /// Anything else, which ends a test.
+    Ended(Exit),
+}
+
+/// A machine that reports exceptions.
+#[derive(Debug)]
+pub struct Stand {
+    /// The machine.
+    pub machine: Machine,
+    tables: PageTables,
+    /// Whether the present stop's handler has an error code below its frame.
+    has_error: bool,
+}
+
+impl Stand {
+    /// A stand whose vCPU is at CPL 0 with only the system structures mapped.
+    pub fn new() -> Self {
+        let config = MachineConfig {
+            nr_cpus: 1,
+            ram_bytes: RAM_BYTES,
+            timing: TimingChoice::None,
+            model: CpuModel::V1,
+        };
+        let mut machine = Machine::new(&config);
+        let mut tables = PageTables::new(&mut machine.mem, RAM_TABLES);
+        for page in layout::SYSTEM_PAGES {
+            let frame = tables.frame();
+            tables.map(&mut machine.mem, page, frame, Rights::Supervisor);
+        }
+        let mut stand = Self { machine, tables, has_error: false };
+        stand.machine.cpu_mut(0).regs.control.cr3 = stand.tables.root();
+        stand.write_structures();
+        stand.set_registers();
+        stand
+    }
+
+    fn write_structures(&mut self) {
+        let control = &mut self.machine.cpu_mut(0).regs.control;
+        control.cr0 = cr0::PE | cr0::NE | cr0::WP | cr0::PG | cr0::AM;
+        control.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::UMIP | cr4::OSXSAVE;
+        control.efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
+        control.gdtr.base = GDT;
+        control.gdtr.limit = GDT_ENTRIES * 8 - 1;
+        control.idtr.base = IDT;
+        control.idtr.limit = 0xfff;
+        control.tss_base = TSS;
+        control.tss_limit = 0x67;
+        for selector in [CODE0, DATA0, layout::CODE32, DATA3, CODE3] {
+            self.poke(GDT + u64::from(selector & !7), &descriptor(selector).to_le_bytes());
+        }
+        self.poke(TSS + 4, &STACK0.to_le_bytes());
+        for vector in 0..=255u8 {
+            self.poke(IDT + 16 * u64::from(vector), &gate(vector));
+            self.poke(STUBS + 16 * u64::from(vector), stub(vector));
+        }
+        self.poke(SYSCALL_STUB, &[0x0f, 0x01, 0xc1, 0x48, 0x0f, 0x07]);
+        self.poke(IRET_STUB, &[0x48, 0xcf]);
+    }
+
+    fn set_registers(&mut self) {
+        let cpu = self.machine.cpu_mut(0);
+        let segment = |selector| Segment::from_descriptor(selector, descriptor(selector));
+        cpu.regs.seg[SegmentReg::Cs as usize] = segment(CODE0);
+        cpu.regs.seg[SegmentReg::Ss as usize] = segment(DATA0);
+        cpu.regs.gpr.set(RSP, STACK0);
+        cpu.regs.msrs.lstar = SYSCALL_STUB;
+        cpu.regs.msrs.star = u64::from(layout::CODE32) << 48 | u64::from(CODE0) << 32;
+        // TF, DF, IF and more: what Linux writes to IA32_FMASK.
+        cpu.regs.msrs.fmask = 0x25_7fd5;
+        cpu.flush_tlb();
+        cpu.set_rflags(0x2);
+    }
+
+    /// Maps a page to a fresh frame and returns the frame.
+    pub fn map(&mut self, linear: u64, rights: Rights) -> u64 {
+        let frame = self.tables.frame();
+        self.map_to(linear, frame, rights);
+        frame
+    }
+
+    /// Maps a page to a frame, again if need be.
+    pub fn map_to(&mut self, linear: u64, frame: u64, rights: Rights) {
+        self.tables.map(&mut self.machine.mem, linear, frame, rights);
+        self.machine.cpu_mut(0).flush_tlb();
+    }
+
+    /// Changes the rights of a mapped page, present or not.
+    pub fn protect(&mut self, linear: u64, rights: Rights) {
+        self.tables.protect(&mut self.machine.mem, linear, rights);
+        self.machine.cpu_mut(0).flush_tlb();
+    }
+
+    /// Writes memory behind the CPU's back, whatever the rights.
+    ///
+    /// # Panics
+    /// Where no frame is mapped.
+    pub fn poke(&mut self, linear: u64, bytes: &[u8]) {
+        for (at, byte) in (linear..).zip(bytes) {
+            let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
+            self.machine.mem.write(physical, &[*byte]);
+        }
+    }
+
+    /// Reads memory behind the CPU's back, whatever the rights.
+    ///
+    /// # Panics
+    /// Where no frame is mapped.
+    pub fn peek(&self, linear: u64, len: usize) -> Vec<u8> {
+        let byte = |at| {
+            let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
+            let mut out = [0];
+            self.machine.mem.read(physical, &mut out);
+            out[0]
+        };
+        (linear..).take(len).map(byte).collect()
+    }
+
+    /// Makes the next run start in the frame's state, as a return from an exception does.
+    pub fn start(&mut self, frame: Frame) {
+        let at = STACK0 - 40;
+        self.write_frame_at(at, frame);
+        let cpu = self.machine.cpu_mut(0);
+        cpu.regs.gpr.set(RSP, at);
+        cpu.regs.rip = IRET_STUB;
+    }
+
+    /// The frame that starts `rip` at CPL 3.
+    pub fn user_frame(rip: u64, rflags: u64, rsp: u64) -> Frame {
+        Frame { rip, cs: u64::from(CODE3), rflags, rsp, ss: u64::from(DATA3) }
+    }
+
+    /// Runs to the next stop.
+    pub fn run(&mut self) -> Stop {
+        let deadline = self.machine.cpu(0).cycles().saturating_add(PATIENCE);
+        match self.machine.run(0, deadline) {
+            Exit::Hypercall => self.stopped(),
+            Exit::Unsupported(unsupported) => Stop::Unsupported(unsupported),
+            exit => Stop::Ended(exit),
+        }
+    }
+
+    fn stopped(&mut self) -> Stop {
+        let rip = self.machine.cpu(0).regs.rip;
+        if (SYSCALL_STUB..SYSCALL_STUB + 16).contains(&rip) {
+            return Stop::Syscall;
+        }
+        let vector = (rip.wrapping_sub(STUBS) / 16) as u8;
+        self.has_error = layout::has_error_code(vector);
+        let top = self.machine.cpu(0).regs.gpr.get(RSP);
+        Stop::Exception(vector, self.has_error.then(|| self.word(top)))
+    }
+
+    fn word(&self, linear: u64) -> u64 {
+        let bytes = self.peek(linear, 8);
+        bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    }
+
+    fn frame_address(&self) -> u64 {
+        let top = self.machine.cpu(0).regs.gpr.get(RSP);
+        if self.has_error { top + 8 } else { top }
+    }
+
+    /// The frame of the handler that stopped.
+    pub fn frame(&self) -> Frame {
+        let at = self.frame_address();
+        let word = |slot| self.word(at + 8 * slot);
+        Frame { rip: word(0), cs: word(1), rflags: word(2), rsp: word(3), ss: word(4) }
+    }
+
+    /// Changes the frame of the handler that stopped.
+    pub fn set_frame(&mut self, frame: Frame) {
+        self.write_frame_at(self.frame_address(), frame);
+    }
+
+    fn write_frame_at(&mut self, at: u64, frame: Frame) {
+        let words = [frame.rip, frame.cs, frame.rflags, frame.rsp, frame.ss];
+        for (slot, word) in (0..).zip(words) {
+            self.poke(at + 8 * slot, &u64::to_le_bytes(word));
+        }
+    }
+
+    /// Returns from SYSCALL as Linux does: IRETQ where TF or RF must be restored.
+    pub fn leave_syscall(&mut self) {
+        let gpr = &self.machine.cpu(0).regs.gpr;
+        let (rip, rflags, rsp) = (gpr.get(RCX), gpr.get(R11), gpr.get(RSP));
+        if rflags & (1 << 8 | 1 << 16) != 0 {
+            self.start(Self::user_frame(rip, rflags, rsp));
+        }
+    }
+
+    /// A general register, by the manual's number.
+    pub fn gpr(&self, reg: u8) -> u64 {
+        self.machine.cpu(0).regs.gpr.get(reg)
+    }
+
+    /// Sets a general register.
+    pub fn set_gpr(&mut self, reg: u8, value: u64) {
+        self.machine.cpu_mut(0).regs.gpr.set(reg, value);
+    }
+}

@@ -1,0 +1,159 @@
+//! The breakpoint PMU: perf events on debug registers.
+//!
+//! [`HwBreakpoints`] is the state that outlives a call: slots, the registers of every CPU, and
+//! what each event's register is to hold. [`BreakpointPmu`] lends it to perf core together with
+//! the hardware. Neighbours: [`super::bp_slots`] admits events, [`crate::arch::x86::hw_breakpoint`]
+//! validates and writes registers, [`crate::arch::x86::debug_trap`] needs the owners from here.
+//! Source: Linux 6.x kernel/events/hw_breakpoint.c.
+
+mod pmu;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use perf_core::{CpuId, Errno, EventId, PerfEventAttr};
+
+use super::bp_slots::{BpSlots, RegisterPools, SlotRefusal, SlotReport};
+use crate::arch::x86::debug_trap::{Consumer, TrapOwner, TrapOwners};
+use crate::arch::x86::hw_breakpoint::{
+    AddressRules, ArchHwBreakpoint, CpuBreakpoints, arch_check_bp_in_kernelspace,
+    hw_breakpoint_arch_parse,
+};
+use perf_core::attr::abi::AttrFlags;
+pub use pmu::BreakpointPmu;
+
+/// Whether whoever asks has CAP_SYS_ADMIN, which kernel addresses need (rule 1.2 step 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapSysAdmin {
+    /// It has, or it is the kernel.
+    Held,
+    /// It has not.
+    NotHeld,
+}
+
+/// Which way an event went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmChange {
+    /// Into a register.
+    Installed,
+    /// Out of it.
+    Uninstalled,
+}
+
+/// An event went into a debug register or left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArmRecord {
+    /// The event (a copy has its own).
+    pub event: EventId,
+    /// The CPU.
+    pub cpu: CpuId,
+    /// The register, 0 to 3.
+    pub slot: u8,
+    /// Into it or out of it.
+    pub change: ArmChange,
+    /// Instructions that the CPU had retired.
+    pub icount: u64,
+    /// Cycles of the CPU.
+    pub cycles: u64,
+}
+
+/// All breakpoint events: their slots, and the registers they are in.
+#[derive(Clone, Debug)]
+pub struct HwBreakpoints {
+    slots: BpSlots,
+    rules: AddressRules,
+    cpus: Vec<CpuBreakpoints>,
+    /// What each event's register is to hold (`hw.info`).
+    info: BTreeMap<EventId, ArchHwBreakpoint>,
+    arm_log: Vec<ArmRecord>,
+    last_refusal: Option<SlotRefusal>,
+}
+
+impl HwBreakpoints {
+    /// No events. `nr_cpus` is the number of possible CPUs.
+    #[must_use]
+    pub fn new(nr_cpus: u32, rules: AddressRules) -> Self {
+        Self {
+            slots: BpSlots::new(RegisterPools::X86, nr_cpus),
+            rules,
+            cpus: vec![CpuBreakpoints::default(); nr_cpus as usize],
+            info: BTreeMap::new(),
+            arm_log: Vec::new(),
+            last_refusal: None,
+        }
+    }
+
+    /// The slots.
+    #[must_use]
+    pub fn slots(&self) -> &BpSlots {
+        &self.slots
+    }
+
+    /// The slots, for a kernel debugger's reservations.
+    pub fn slots_mut(&mut self) -> &mut BpSlots {
+        &mut self.slots
+    }
+
+    /// A CPU's registers.
+    #[must_use]
+    pub fn cpu(&self, cpu: CpuId) -> Option<&CpuBreakpoints> {
+        self.cpus.get(cpu.index())
+    }
+
+    /// What an event's register is to hold.
+    #[must_use]
+    pub fn info(&self, event: EventId) -> Option<ArchHwBreakpoint> {
+        self.info.get(&event).copied()
+    }
+
+    /// The owners of a CPU's registers, for the #DB handlers. `consumer` says whose an event is.
+    #[must_use]
+    pub fn trap_owners(&self, cpu: CpuId, consumer: impl Fn(EventId) -> Consumer) -> TrapOwners {
+        let owners = self.cpu(cpu).map(|cpu| *cpu.owners()).unwrap_or_default();
+        owners.map(|owner| {
+            let owner = owner?;
+            let (event, kind) = (owner.event, owner.info.kind);
+            Some(TrapOwner {
+                event,
+                kind,
+                consumer: consumer(event),
+            })
+        })
+    }
+
+    /// The installs and uninstalls since the last call, in order.
+    #[must_use]
+    pub fn take_arm_log(&mut self) -> Vec<ArmRecord> {
+        std::mem::take(&mut self.arm_log)
+    }
+
+    /// Who held the slots when the last ENOSPC was returned; to be asked before anything else
+    /// changes. `None` when there has been none since the last call.
+    #[must_use]
+    pub fn take_slot_report(&mut self) -> Option<SlotReport> {
+        Some(self.slots.report(self.last_refusal.take()?))
+    }
+
+    /// `hw_breakpoint_parse`: steps 14 to 16 of rule 1.2.
+    ///
+    /// # Errors
+    /// EINVAL, EOPNOTSUPP from the architecture; for a kernel address EINVAL with exclude_kernel,
+    /// EPERM without CAP_SYS_ADMIN.
+    pub fn hw_breakpoint_parse(
+        &self,
+        attr: &PerfEventAttr,
+        caller: CapSysAdmin,
+    ) -> Result<ArchHwBreakpoint, Errno> {
+        let info = hw_breakpoint_arch_parse(attr, &self.rules)?;
+        if arch_check_bp_in_kernelspace(&info) {
+            if attr.has(AttrFlags::EXCLUDE_KERNEL) {
+                return Err(Errno::EINVAL);
+            }
+            if caller == CapSysAdmin::NotHeld {
+                return Err(Errno::EPERM);
+            }
+        }
+        Ok(info)
+    }
+}

@@ -1,0 +1,244 @@
+//! Open files (Linux's `struct file`), in an arena with use counts.
+//! Source: Linux 6.18 `fs/file_table.c`, `include/linux/fs.h`.
+
+use perf_core::{Errno, EventId};
+
+use super::pipe::Pipe;
+use super::tree::{Device, NodeId};
+use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
+
+/// Number of an open file. Used again after the last use of the file has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// Number of a pipe. Used again after both ends have gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipeId(pub u32);
+
+/// An end of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipeEnd {
+    /// The end that is read from.
+    Read,
+    /// The end that is written to.
+    Write,
+}
+
+/// The streams that connect the program to the outside. They look like pipes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Descriptor 0.
+    Stdin,
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// What an open file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A stream from or to the outside.
+    Console(Console),
+    /// An end of a pipe.
+    Pipe {
+        /// Which pipe.
+        pipe: PipeId,
+        /// Which end.
+        end: PipeEnd,
+    },
+    /// A memory device under `/dev`.
+    Device {
+        /// Its name.
+        node: NodeId,
+        /// Which.
+        device: Device,
+    },
+    /// A file with a fixed text.
+    Text(NodeId),
+    /// A directory.
+    Directory(NodeId),
+    /// A name that was only looked up (`O_PATH`).
+    Path(NodeId),
+    /// A perf event.
+    PerfEvent(EventId),
+}
+
+/// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A thread.
+    Tid(i32),
+    /// A process.
+    Pid(i32),
+    /// A process group.
+    Pgrp(i32),
+}
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// What it is.
+    pub kind: FileKind,
+    /// Access mode and status flags (`f_flags`).
+    pub flags: u32,
+    /// Position in bytes; in a directory, the number of the next entry.
+    pub position: u64,
+    /// Who is told about input and output.
+    pub owner: Option<Owner>,
+    /// The signal that tells (`F_SETSIG`); 0 is SIGIO.
+    pub signal: u8,
+    /// Contents of a [`FileKind::Text`].
+    pub(super) text: Vec<u8>,
+    users: u32,
+}
+
+impl OpenFile {
+    /// Whether it was opened for reading.
+    #[must_use]
+    pub fn can_read(&self) -> bool {
+        self.flags & O_PATH == 0 && self.flags & O_ACCMODE != O_WRONLY
+    }
+
+    /// Whether it was opened for writing.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.flags & O_PATH == 0 && matches!(self.flags & O_ACCMODE, O_WRONLY | O_RDWR)
+    }
+
+    /// Whether calls that cannot go on fail instead of waiting.
+    #[must_use]
+    pub fn is_nonblocking(&self) -> bool {
+        self.flags & O_NONBLOCK != 0
+    }
+}
+
+/// All open files and pipes of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct FileTable {
+    files: Vec<Option<OpenFile>>,
+    pipes: Vec<Option<Pipe>>,
+}
+
+impl FileTable {
+    /// Opens a file of `kind` with the `flags` that `F_GETFL` is to tell; one use.
+    pub fn open(&mut self, kind: FileKind, flags: u32) -> FileId {
+        self.open_text(kind, flags, Vec::new())
+    }
+
+    /// The same with a text.
+    pub(super) fn open_text(&mut self, kind: FileKind, flags: u32, text: Vec<u8>) -> FileId {
+        let file = OpenFile { kind, flags, position: 0, owner: None, signal: 0, text, users: 1 };
+        FileId(place(&mut self.files, file))
+    }
+
+    /// Opens both ends of a new pipe, the reading one first (`pipe2`).
+    ///
+    /// # Errors
+    /// EINVAL for other flags than `O_NONBLOCK`; packet mode (`O_DIRECT`) is not supported.
+    pub fn open_pipe(&mut self, flags: u32) -> Result<(FileId, FileId), Errno> {
+        if flags & !O_NONBLOCK != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let pipe = PipeId(place(&mut self.pipes, Pipe::new()));
+        let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
+        let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
+        Ok((read, write))
+    }
+
+    /// An open file.
+    ///
+    /// # Panics
+    /// Where it is closed: an id outlived its use.
+    #[must_use]
+    pub fn file(&self, id: FileId) -> &OpenFile {
+        self.files.get(id.0 as usize).and_then(Option::as_ref).expect("the file is open")
+    }
+
+    /// An open file, to be changed.
+    ///
+    /// # Panics
+    /// Where it is closed.
+    pub fn file_mut(&mut self, id: FileId) -> &mut OpenFile {
+        self.files.get_mut(id.0 as usize).and_then(Option::as_mut).expect("the file is open")
+    }
+
+    /// Adds a use.
+    pub fn share(&mut self, id: FileId) -> FileId {
+        self.file_mut(id).users += 1;
+        id
+    }
+
+    /// Gives a use back (`fput`). When it was the last, tells what was closed: the caller
+    /// releases a perf event, and wakes who waits for a pipe.
+    pub fn release(&mut self, id: FileId) -> Option<FileKind> {
+        let file = self.file_mut(id);
+        file.users -= 1;
+        if file.users > 0 {
+            return None;
+        }
+        let kind = file.kind;
+        self.files[id.0 as usize] = None;
+        if let FileKind::Pipe { pipe, end } = kind {
+            self.pipe_mut(pipe).close(end);
+            if self.pipe(pipe).is_closed() {
+                self.pipes[pipe.0 as usize] = None;
+            }
+        }
+        Some(kind)
+    }
+
+    /// Number of open files.
+    #[must_use]
+    pub fn nr_open(&self) -> usize {
+        self.files.iter().flatten().count()
+    }
+
+    pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
+        self.pipes.get(id.0 as usize).and_then(Option::as_ref).expect("an end is open")
+    }
+
+    pub(super) fn pipe_mut(&mut self, id: PipeId) -> &mut Pipe {
+        self.pipes.get_mut(id.0 as usize).and_then(Option::as_mut).expect("an end is open")
+    }
+}
+
+/// Puts a value into the lowest free place and tells which.
+fn place<T>(slots: &mut Vec<Option<T>>, value: T) -> u32 {
+    let free = slots.iter().position(Option::is_none).unwrap_or(slots.len());
+    if free == slots.len() {
+        slots.push(None);
+    }
+    slots[free] = Some(value);
+    free as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uapi::fcntl::O_DIRECT;
+
+    #[test]
+    fn the_last_use_closes() {
+        let mut files = FileTable::default();
+        let event = files.open(FileKind::PerfEvent(EventId(3)), O_RDWR);
+        files.share(event);
+        assert_eq!(files.release(event), None);
+        assert_eq!(files.release(event), Some(FileKind::PerfEvent(EventId(3))));
+        assert_eq!(files.nr_open(), 0);
+    }
+
+    #[test]
+    fn numbers_of_closed_files_and_pipes_are_used_again() {
+        let mut files = FileTable::default();
+        let (read, write) = files.open_pipe(0).unwrap();
+        let FileKind::Pipe { pipe, .. } = files.file(read).kind else { panic!("no pipe") };
+        files.release(read);
+        assert!(!files.pipe(pipe).is_closed());
+        files.release(write);
+        let (again, _) = files.open_pipe(O_NONBLOCK).unwrap();
+        assert_eq!(again, read);
+        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read });
+        assert_eq!(files.open_pipe(O_DIRECT), Err(Errno::EINVAL));
+    }
+}

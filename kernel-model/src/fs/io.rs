@@ -1,0 +1,291 @@
+//! read, write and lseek on open files.
+//! Source: Linux 6.18 `fs/read_write.c`, `drivers/char/mem.c`.
+
+use perf_core::{Errno, EventId};
+
+use super::file::{Console, FileId, FileKind, FileTable};
+use super::tree::Device;
+use crate::inputs::{InputError, Inputs};
+use crate::observe::Observation;
+
+/// From the file's start.
+pub const SEEK_SET: u32 = 0;
+/// From the position.
+pub const SEEK_CUR: u32 = 1;
+/// From the end.
+pub const SEEK_END: u32 = 2;
+
+/// How a read or write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoResult {
+    /// So many bytes were moved. Of a write to a blocking pipe the rest has to wait.
+    Done(usize),
+    /// Nothing can be moved yet, and the file is not O_NONBLOCK.
+    WouldBlock,
+    /// The error. EPIPE goes with SIGPIPE.
+    Err(Errno),
+    /// The event layer must answer.
+    PerfEvent(EventId),
+}
+
+/// Where in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// At the position, which moves on (`read`, `write`).
+    Position,
+    /// At an offset; the position stays (`pread64`, `pwrite64`).
+    Offset(u64),
+}
+
+impl FileTable {
+    /// Reads into `out`.
+    ///
+    /// # Errors
+    /// Only where the outside fails to give input; errors for the program are in the result.
+    pub fn read(
+        &mut self,
+        id: FileId,
+        out: &mut [u8],
+        at: At,
+        inputs: &mut dyn Inputs,
+    ) -> Result<IoResult, InputError> {
+        let file = self.file(id);
+        let kind = file.kind;
+        if !file.can_read() {
+            return Ok(IoResult::Err(Errno::EBADF));
+        }
+        if at != At::Position && !is_seekable(kind) {
+            return Ok(IoResult::Err(Errno::ESPIPE));
+        }
+        Ok(match kind {
+            FileKind::Console(Console::Stdin) => {
+                let bytes = inputs.stdin(out.len())?;
+                let nr = bytes.len().min(out.len());
+                out[..nr].copy_from_slice(&bytes[..nr]);
+                IoResult::Done(nr)
+            }
+            FileKind::Console(Console::Stdout | Console::Stderr) | FileKind::Path(_) => {
+                IoResult::Err(Errno::EBADF)
+            }
+            FileKind::Pipe { pipe, .. } => {
+                let result = self.pipe_mut(pipe).read(out);
+                self.or_again(id, result)
+            }
+            FileKind::Device { device: Device::Null, .. } => IoResult::Done(0),
+            FileKind::Device { device: Device::Zero | Device::Full, .. } => {
+                out.fill(0);
+                IoResult::Done(out.len())
+            }
+            FileKind::Device { device: Device::Random, .. } => {
+                inputs.random(out)?;
+                IoResult::Done(out.len())
+            }
+            FileKind::Text(_) => self.read_text(id, out, at),
+            FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
+            FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
+        })
+    }
+
+    fn read_text(&mut self, id: FileId, out: &mut [u8], at: At) -> IoResult {
+        let file = self.file_mut(id);
+        let from = match at {
+            At::Position => file.position,
+            At::Offset(offset) => offset,
+        };
+        let start = usize::try_from(from).unwrap_or(usize::MAX).min(file.text.len());
+        let nr = out.len().min(file.text.len() - start);
+        out[..nr].copy_from_slice(&file.text[start..start + nr]);
+        if at == At::Position {
+            file.position += nr as u64;
+        }
+        IoResult::Done(nr)
+    }
+
+    /// Writes `bytes`; what leaves the machine is added to `output`.
+    pub fn write(
+        &mut self,
+        id: FileId,
+        bytes: &[u8],
+        at: At,
+        output: &mut Vec<Observation>,
+    ) -> IoResult {
+        let file = self.file(id);
+        let kind = file.kind;
+        if !file.can_write() {
+            return IoResult::Err(Errno::EBADF);
+        }
+        if at != At::Position && !is_seekable(kind) {
+            return IoResult::Err(Errno::ESPIPE);
+        }
+        match kind {
+            FileKind::Console(Console::Stdin) | FileKind::Path(_) => IoResult::Err(Errno::EBADF),
+            FileKind::Console(stream) => {
+                let fd = if stream == Console::Stdout { 1 } else { 2 };
+                if !bytes.is_empty() {
+                    output.push(Observation::Output { fd, bytes: bytes.to_vec() });
+                }
+                IoResult::Done(bytes.len())
+            }
+            FileKind::Pipe { pipe, .. } => {
+                let result = self.pipe_mut(pipe).write(bytes);
+                self.or_again(id, result)
+            }
+            FileKind::Device { device: Device::Full, .. } => IoResult::Err(Errno::ENOSPC),
+            FileKind::Device { .. } => IoResult::Done(bytes.len()),
+            // Neither can be opened for writing; a perf event has no write operation.
+            FileKind::Text(_) | FileKind::Directory(_) => IoResult::Err(Errno::EBADF),
+            FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
+        }
+    }
+
+    /// EAGAIN in place of waiting, where the file asks for that.
+    fn or_again(&self, id: FileId, result: IoResult) -> IoResult {
+        match result {
+            IoResult::WouldBlock if self.file(id).is_nonblocking() => IoResult::Err(Errno::EAGAIN),
+            other => other,
+        }
+    }
+
+    /// Moves the position and answers it.
+    ///
+    /// # Errors
+    /// ESPIPE for what has no position; EINVAL for a negative one or an unknown `whence`.
+    pub fn lseek(&mut self, id: FileId, offset: i64, whence: u32) -> Result<u64, Errno> {
+        let file = self.file_mut(id);
+        let end = match file.kind {
+            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => {
+                return Err(Errno::ESPIPE);
+            }
+            FileKind::Path(_) => return Err(Errno::EBADF),
+            // null_lseek and noop_llseek: the position of a device is always 0.
+            FileKind::Device { .. } => return Ok(0),
+            FileKind::Text(_) => file.text.len() as u64,
+            FileKind::Directory(_) => 0,
+        };
+        let base = match whence {
+            SEEK_SET => 0,
+            SEEK_CUR => file.position,
+            SEEK_END => end,
+            _ => return Err(Errno::EINVAL),
+        };
+        let position = base.checked_add_signed(offset).filter(|to| i64::try_from(*to).is_ok());
+        file.position = position.ok_or(Errno::EINVAL)?;
+        Ok(file.position)
+    }
+
+    /// Bytes that can be read at once (`FIONREAD`), where the file can tell.
+    ///
+    /// # Errors
+    /// ENOTTY where it cannot.
+    pub fn nr_readable(&self, id: FileId) -> Result<usize, Errno> {
+        match self.file(id).kind {
+            FileKind::Pipe { pipe, .. } => Ok(self.pipe(pipe).nr_bytes()),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+}
+
+/// Whether a read or write may name an offset.
+fn is_seekable(kind: FileKind) -> bool {
+    match kind {
+        FileKind::Device { .. } | FileKind::Text(_) | FileKind::Directory(_) => true,
+        FileKind::Console(_)
+        | FileKind::Pipe { .. }
+        | FileKind::Path(_)
+        | FileKind::PerfEvent(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::namei::PathContext;
+    use crate::fs::tree::ROOT;
+    use crate::inputs::FixedInputs;
+    use crate::uapi::fcntl::{O_NONBLOCK, O_RDWR, O_WRONLY};
+
+    const CONTEXT: PathContext<'_> = PathContext { exe: "/bin/t", nr_cpus: 2 };
+
+    fn open(files: &mut FileTable, path: &str, flags: u32) -> FileId {
+        files.openat(ROOT, path.as_bytes(), flags, &CONTEXT).unwrap()
+    }
+
+    #[test]
+    fn devices_do_what_their_names_say() {
+        for (path, written, read) in [
+            ("/dev/null", IoResult::Done(3), IoResult::Done(0)),
+            ("/dev/zero", IoResult::Done(3), IoResult::Done(4)),
+            ("/dev/full", IoResult::Err(Errno::ENOSPC), IoResult::Done(4)),
+            ("/dev/urandom", IoResult::Done(3), IoResult::Done(4)),
+        ] {
+            let mut files = FileTable::default();
+            let id = open(&mut files, path, O_RDWR);
+            let (mut out, mut inputs) = ([7; 4], FixedInputs::new(1));
+            assert_eq!(files.write(id, b"abc", At::Position, &mut Vec::new()), written, "{path}");
+            assert_eq!(files.read(id, &mut out, At::Position, &mut inputs), Ok(read), "{path}");
+            if matches!(path, "/dev/zero" | "/dev/full") {
+                assert_eq!(out, [0; 4]);
+            }
+            assert_eq!(files.lseek(id, 5, SEEK_SET), Ok(0));
+        }
+    }
+
+    #[test]
+    fn texts_are_read_from_a_position() {
+        let mut files = FileTable::default();
+        let id = open(&mut files, "/proc/sys/kernel/perf_event_max_sample_rate", 0);
+        let mut inputs = FixedInputs::new(1);
+        let mut get = |files: &mut FileTable, at, len: usize| {
+            let mut out = vec![0; len];
+            match files.read(id, &mut out, at, &mut inputs) {
+                Ok(IoResult::Done(nr)) => out[..nr].to_vec(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(get(&mut files, At::Position, 3), b"100");
+        assert_eq!(get(&mut files, At::Position, 100), b"000\n");
+        assert_eq!(get(&mut files, At::Position, 100), b"");
+        assert_eq!(get(&mut files, At::Offset(5), 1), b"0");
+        assert_eq!(get(&mut files, At::Offset(u64::MAX), 1), b"");
+        assert_eq!(files.lseek(id, -1, SEEK_END), Ok(6));
+        assert_eq!(files.lseek(id, -7, SEEK_CUR), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, i64::MAX, SEEK_CUR), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, 0, 9), Err(Errno::EINVAL));
+        assert_eq!(get(&mut files, At::Position, 100), b"\n");
+    }
+
+    #[test]
+    fn console_and_events_go_elsewhere() {
+        let mut files = FileTable::default();
+        let mut output = Vec::new();
+        let stderr = files.open(FileKind::Console(Console::Stderr), O_WRONLY);
+        assert_eq!(files.write(stderr, b"hi", At::Position, &mut output), IoResult::Done(2));
+        assert_eq!(output, [Observation::Output { fd: 2, bytes: b"hi".to_vec() }]);
+        assert_eq!(files.lseek(stderr, 0, SEEK_CUR), Err(Errno::ESPIPE));
+        let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+        let read = files.read(stderr, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::Err(Errno::EBADF)));
+        let event = files.open(FileKind::PerfEvent(EventId(4)), O_RDWR);
+        let read = files.read(event, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::PerfEvent(EventId(4))));
+        let pread = files.read(event, &mut out, At::Offset(0), &mut inputs);
+        assert_eq!(pread, Ok(IoResult::Err(Errno::ESPIPE)));
+        let write = files.write(event, b"x", At::Position, &mut output);
+        assert_eq!(write, IoResult::Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn nonblocking_pipes_say_so() {
+        for (flags, want) in [(0, IoResult::WouldBlock), (O_NONBLOCK, IoResult::Err(Errno::EAGAIN))]
+        {
+            let mut files = FileTable::default();
+            let (read, write) = files.open_pipe(flags).unwrap();
+            let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+            assert_eq!(files.read(read, &mut out, At::Position, &mut inputs), Ok(want));
+            let wrong_end = files.read(write, &mut out, At::Position, &mut inputs);
+            assert_eq!(wrong_end, Ok(IoResult::Err(Errno::EBADF)));
+            files.write(write, b"abc", At::Position, &mut Vec::new());
+            assert_eq!(files.nr_readable(read), Ok(3));
+        }
+    }
+}

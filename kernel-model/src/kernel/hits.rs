@@ -1,0 +1,375 @@
+//! Debug exceptions and perf events: from DR6 to counts, samples, signals and
+//! observations. Source: Linux 6.18 `arch/x86/kernel/traps.c`,
+//! `kernel/events/{core,hw_breakpoint}.c`.
+
+use perf_core::{
+    BufferId, CpuId, Errno, EventId, HandlerId, HitRegs, Mode, Overflow, Perf, Pmu, TaskId,
+};
+
+use super::Kernel;
+use crate::arch::x86::costs::Work;
+use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit};
+use crate::arch::x86::entry::{HitAccess, TrapFrame};
+use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
+use crate::events::rings::RingMemory;
+use crate::observe::{
+    AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
+};
+use crate::signal::SigInfo;
+use crate::task::wait::Channel;
+use crate::uapi::signal::SIGTRAP;
+
+/// RF in RFLAGS.
+const RF: u64 = 1 << 16;
+/// TF in RFLAGS.
+const TF: u64 = 1 << 8;
+/// Bytes of the longest instruction.
+const MAX_INSN_BYTES: usize = 15;
+
+/// A watch that is in a register now.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenSpan {
+    event: EventId,
+    span: ArmedSpan,
+}
+
+/// Where a hit was taken.
+#[derive(Clone, Copy, Debug)]
+struct HitPlace {
+    mode: Mode,
+    /// Saved RIP.
+    ip: u64,
+}
+
+impl Kernel {
+    /// Runs perf core code that may install or remove breakpoints.
+    pub(crate) fn with_pmu<T>(
+        &mut self,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+    ) -> T {
+        let mut pmu = BreakpointPmu {
+            hw: &mut self.hw,
+            state: &mut self.breakpoints,
+            caller: CapSysAdmin::Held,
+        };
+        let result = body(&mut self.perf, &mut pmu);
+        self.note_moves();
+        result
+    }
+
+    /// Perf core code that writes to ring buffers.
+    pub(crate) fn with_rings<T>(
+        &mut self,
+        body: impl FnOnce(&mut Perf, &mut RingMemory<'_>) -> T,
+    ) -> T {
+        let mut memory = RingMemory { hw: &mut self.hw, rings: &self.rings };
+        body(&mut self.perf, &mut memory)
+    }
+
+    /// The moment on a CPU.
+    pub(crate) fn moment(&self, cpu: CpuId) -> Moment {
+        Moment {
+            time_ns: self.hw.time_ns(cpu),
+            cycles: self.hw.cycles(cpu),
+            icount: self.hw.icount(cpu),
+            cpu,
+        }
+    }
+
+    /// #DB from user mode (`exc_debug_user`).
+    pub(crate) fn exc_debug_user(&mut self, cpu: CpuId, task: TaskId) {
+        self.hw.charge_work(cpu, Work::DebugException);
+        let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
+        let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
+        let decision = debug_trap::exc_debug_user(dr6, &owners);
+        let entry = self.tasks.task_mut(task);
+        entry.virtual_dr6 = decision.virtual_dr6;
+        if decision.resume_flag == ResumeFlag::Set {
+            entry.regs.flags |= RF;
+        }
+        let ip = entry.regs.ip;
+        self.count_hits(cpu, task, &decision.hits, HitPlace { mode: Mode::User, ip });
+        if let Some(code) = decision.signal {
+            self.send_sigtrap(task, code, ip);
+        }
+    }
+
+    fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
+        self.force_signal(task, SigInfo::fault(SIGTRAP, code.si_code(), ip));
+    }
+
+    /// #DB from kernel mode (`exc_debug_kernel`): tells the flags to go back with.
+    pub(crate) fn exc_debug_kernel(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) -> u64 {
+        use debug_trap::{KernelOrigin, KernelOutcome};
+
+        self.hw.charge_work(cpu, Work::DebugException);
+        let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
+        let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
+        let virtual_dr6 = self.tasks.task(task).virtual_dr6;
+        let decision =
+            debug_trap::exc_debug_kernel(dr6, KernelOrigin::Elsewhere, &owners, virtual_dr6);
+        self.tasks.task_mut(task).virtual_dr6 = decision.virtual_dr6;
+        let place = HitPlace { mode: Mode::Kernel, ip: frame.ip };
+        self.count_hits(cpu, task, &decision.hits, place);
+        let mut flags = frame.flags;
+        if decision.resume_flag == ResumeFlag::Set {
+            flags |= RF;
+        }
+        if decision.outcome == KernelOutcome::UnexpectedStep {
+            flags &= !TF;
+        }
+        flags
+    }
+
+    /// Gives each hit to the perf core and carries out what it asks for.
+    fn count_hits(&mut self, cpu: CpuId, task: TaskId, hits: &[TrapHit], place: HitPlace) {
+        let accesses = self.hw.take_hit_accesses(cpu);
+        let tag = self.tasks.tag(task);
+        for hit in hits {
+            let access = accesses.get(hit.register).copied().flatten();
+            let outcome = self.hit_event(cpu, &tag, hit.event, place);
+            if let Some(HandlerId(watch)) = outcome.handler {
+                self.observe_hit(cpu, &tag, WatchId(watch), place, access);
+            }
+            self.carry_out(cpu, task, &outcome);
+        }
+    }
+
+    /// `perf_bp_event`.
+    fn hit_event(
+        &mut self,
+        cpu: CpuId,
+        tag: &TaskTag,
+        event: EventId,
+        place: HitPlace,
+    ) -> Overflow {
+        let addr = self.perf.event(event).map_or(0, |event| event.attr().bp_addr);
+        let regs = HitRegs {
+            ip: place.ip,
+            mode: place.mode,
+            pid: tag.pid,
+            tid: tag.tid,
+            cpu,
+            now: self.hw.time_ns(cpu),
+            addr,
+            source: None,
+        };
+        self.with_rings(|perf, memory| perf.event_hit(event, &regs, memory))
+    }
+
+    /// Carries out what an overflow asks for.
+    pub(crate) fn carry_out(&mut self, cpu: CpuId, task: TaskId, outcome: &Overflow) {
+        if let Some(buffer) = outcome.wakeup {
+            self.wake_buffer(buffer);
+        }
+        if let Some(reason) = outcome.kill {
+            self.perf_sigio(outcome.root, reason);
+        }
+        if outcome.sigtrap {
+            self.tasks.task_mut(task).sigtraps.push(outcome.event);
+        }
+        if outcome.disable {
+            let now = self.hw.time_ns(cpu);
+            self.with_pmu(|perf, pmu| perf.pending_disable(pmu, now, outcome.event));
+        }
+    }
+
+    /// SIGIO to whoever asked for it with O_ASYNC (rule 3.9.5).
+    fn perf_sigio(&mut self, event: EventId, reason: perf_core::PollReason) {
+        crate::syscalls::perf::send_sigio(self, event, reason);
+    }
+
+    /// Wakes those who poll an event that writes to this buffer.
+    pub(crate) fn wake_buffer(&mut self, buffer: BufferId) {
+        for event in self.perf.buffer_events(buffer).to_vec() {
+            self.wake(Channel::PerfEvent(event));
+        }
+    }
+
+    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2).
+    pub(crate) fn deliver_sigtraps(&mut self, task: TaskId) {
+        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps) {
+            if let Some(trap) = self.perf.take_sigtrap(event) {
+                crate::syscalls::perf::send_sigtrap(self, task, &trap);
+            }
+        }
+    }
+
+    fn observe_hit(
+        &mut self,
+        cpu: CpuId,
+        tag: &TaskTag,
+        watch: WatchId,
+        place: HitPlace,
+        access: Option<HitAccess>,
+    ) {
+        let insn_ip = access.map_or(place.ip, |access| access.insn_ip);
+        let mut insn_bytes = vec![0; MAX_INSN_BYTES];
+        let read = self.hw.peek(cpu, insn_ip, &mut insn_bytes);
+        insn_bytes.truncate(read);
+        let origin = match place.mode {
+            Mode::User => HitOrigin::User,
+            Mode::Kernel => HitOrigin::Kernel { syscall: self.syscall_name(tag.task) },
+        };
+        let request = self.watches[watch.0 as usize].request;
+        let hit = Hit {
+            watch,
+            at: self.moment(cpu),
+            task: tag.clone(),
+            insn_ip,
+            insn_bytes,
+            origin,
+            kind: access.map_or(AccessKind::Execute, |access| access.kind),
+            access_addr: access.map_or(request.addr, |access| access.addr),
+            access_len: access.map_or(0, |access| access.len),
+            old: access.map_or(0, |access| access.old),
+            new: access.map_or(0, |access| access.new),
+        };
+        self.observations.push(Observation::Hit(Box::new(hit)));
+    }
+
+    fn syscall_name(&self, task: TaskId) -> Option<&'static str> {
+        let call = self.tasks.task(task).syscall?;
+        crate::syscalls::name_of(call.nr)
+    }
+
+    /// Follows installs and removals of watches, for the armed spans.
+    fn note_moves(&mut self) {
+        for step in self.breakpoints.take_arm_log() {
+            let Some(watch) = self.watch_of(step.event) else { continue };
+            if step.change == ArmChange::Installed {
+                let Some(task) = self.current_on(step.cpu) else { continue };
+                let span = ArmedSpan {
+                    watch,
+                    cpu: step.cpu,
+                    slot: step.slot,
+                    task: self.tasks.tag(task),
+                    from_icount: step.icount,
+                    to_icount: step.icount,
+                };
+                self.open_spans.push(OpenSpan { event: step.event, span });
+            } else if let Some(at) = self
+                .open_spans
+                .iter()
+                .position(|open| open.event == step.event && open.span.cpu == step.cpu)
+            {
+                let mut span = self.open_spans.remove(at).span;
+                span.to_icount = step.icount;
+                self.observations.push(Observation::Span(Box::new(span)));
+            }
+        }
+    }
+
+    /// The watch that an event, or the event it was inherited from, belongs to.
+    fn watch_of(&self, event: EventId) -> Option<WatchId> {
+        let root = self.perf.event(event).and_then(perf_core::PerfEvent::parent).unwrap_or(event);
+        let index = self.watches.iter().position(|watch| watch.event == root)?;
+        Some(WatchId(index as u32))
+    }
+
+    /// Ends the spans that are still open at the end of a run.
+    pub(super) fn close_spans(&mut self) {
+        for mut open in std::mem::take(&mut self.open_spans) {
+            open.span.to_icount = self.hw.icount(open.span.cpu);
+            self.observations.push(Observation::Span(Box::new(open.span)));
+        }
+    }
+
+    /// A task starts to run: its events are installed.
+    pub(super) fn perf_sched_in(&mut self, cpu: CpuId, task: TaskId) {
+        let now = self.hw.time_ns(cpu);
+        self.with_pmu(|perf, pmu| perf.task_sched_in(pmu, now, cpu, task));
+    }
+
+    /// A task stops running: its events are removed.
+    pub(super) fn perf_sched_out(&mut self, cpu: CpuId, _task: TaskId) {
+        let now = self.hw.time_ns(cpu);
+        self.with_pmu(|perf, pmu| perf.task_sched_out(pmu, now, cpu));
+    }
+}
+
+/// What forks, execs and exits mean for perf events.
+impl Kernel {
+    /// Copies the inherited events of a task for its child.
+    pub(crate) fn fork_task_perf(
+        &mut self,
+        parent: TaskId,
+        child: TaskId,
+        clone_flags: u64,
+    ) -> Result<(), Errno> {
+        let now = self.now_ns();
+        let flags = perf_core::CloneFlags(clone_flags);
+        self.with_pmu(|perf, pmu| perf.fork(pmu, now, parent, child, flags))
+    }
+
+    /// A task ends: its events go to EXIT, its copies die.
+    pub(crate) fn exit_task_perf(&mut self, task: TaskId) {
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.exit_task(pmu, now, task));
+        self.after_detach(detached);
+    }
+
+    /// A task has a new program.
+    pub(crate) fn exec_task_perf(&mut self, task: TaskId) {
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
+        self.after_detach(detached);
+    }
+
+    /// Wakes pollers of events that lost their target, and frees buffers nobody maps.
+    pub(crate) fn after_detach(&mut self, detached: perf_core::Detached) {
+        for event in detached.wake {
+            self.wake(Channel::PerfEvent(event));
+        }
+        for buffer in detached.freed_buffers {
+            if let Some(frames) = self.rings.remove(&buffer) {
+                for frame in frames {
+                    self.frames.put(frame);
+                }
+            }
+        }
+    }
+
+    /// A page fault counts for software events.
+    pub(crate) fn count_page_fault(&mut self, cpu: CpuId, task: TaskId, address: u64) {
+        self.count_software(cpu, task, perf_core::SwEvent::PageFaults, address);
+    }
+
+    fn count_software(
+        &mut self,
+        cpu: CpuId,
+        task: TaskId,
+        kind: perf_core::SwEvent,
+        addr: u64,
+    ) {
+        let tag = self.tasks.tag(task);
+        let regs = HitRegs {
+            ip: self.tasks.task(task).regs.ip,
+            mode: Mode::User,
+            pid: tag.pid,
+            tid: tag.tid,
+            cpu,
+            now: self.hw.time_ns(cpu),
+            addr,
+            source: None,
+        };
+        let outcomes = self.with_rings(|perf, memory| perf.sw_event(kind, 1, &regs, memory));
+        for outcome in outcomes {
+            self.carry_out(cpu, task, &outcome);
+        }
+    }
+
+    /// The scheduler tick: unthrottles, adapts frequencies, rotates.
+    pub(super) fn perf_tick(&mut self, cpu: CpuId, task: TaskId) {
+        let tag = self.tasks.tag(task);
+        let now = self.hw.time_ns(cpu);
+        let current = perf_core::Current { cpu, pid: tag.pid, tid: tag.tid, now };
+        let woken = self.with_rings(|perf, memory| perf.task_tick(memory, &current));
+        for buffer in woken {
+            self.wake_buffer(buffer);
+        }
+        if self.perf.rotation_due(cpu) {
+            self.with_pmu(|perf, pmu| perf.rotate(pmu, now, cpu));
+        }
+    }
+}
