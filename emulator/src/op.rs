@@ -15,6 +15,9 @@ pub enum Flow {
     Boundary,
     /// The instruction is done and has set RIP.
     Jump,
+    /// The same, and what it leaves pending depends on more than its accesses:
+    /// transfers that load RFLAGS or have a [`StepRule`](crate::cpu) of their own.
+    JumpBoundary,
     /// A REP iteration is done, more remain; RIP stays at the instruction.
     Again,
     /// The instruction is done; the run ends with [`Cpu`]'s exit.

@@ -42,6 +42,10 @@ pub struct Kernel {
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) rings: crate::events::rings::Rings,
+    /// Mappings of perf ring buffers, by event.
+    pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
+    /// Perf events whose descriptors are closed while they are mapped.
+    pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,

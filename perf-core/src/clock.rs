@@ -38,11 +38,7 @@ impl EventClock {
             11 => (Self::Tai, false),
             _ => return Err(Errno::EINVAL),
         };
-        if nmi_safe || pmu == NmiSafety::NotNeeded {
-            Ok(clock)
-        } else {
-            Err(Errno::EINVAL)
-        }
+        if nmi_safe || pmu == NmiSafety::NotNeeded { Ok(clock) } else { Err(Errno::EINVAL) }
     }
 }
 
@@ -88,36 +84,20 @@ mod tests {
         for (id, hw, sw) in [
             (0, None, Some(EventClock::Realtime)),
             (1, Some(EventClock::Monotonic), Some(EventClock::Monotonic)),
-            (
-                4,
-                Some(EventClock::MonotonicRaw),
-                Some(EventClock::MonotonicRaw),
-            ),
+            (4, Some(EventClock::MonotonicRaw), Some(EventClock::MonotonicRaw)),
             (7, None, Some(EventClock::Boottime)),
             (11, None, Some(EventClock::Tai)),
             (2, None, None),
             (-1, None, None),
         ] {
-            assert_eq!(
-                EventClock::from_clockid(id, Needed).ok(),
-                hw,
-                "clockid {id}"
-            );
-            assert_eq!(
-                EventClock::from_clockid(id, NotNeeded).ok(),
-                sw,
-                "clockid {id}"
-            );
+            assert_eq!(EventClock::from_clockid(id, Needed).ok(), hw, "clockid {id}");
+            assert_eq!(EventClock::from_clockid(id, NotNeeded).ok(), sw, "clockid {id}");
         }
     }
 
     #[test]
     fn offsets_apply() {
-        let offsets = ClockOffsets {
-            monotonic_ns: -5,
-            realtime_ns: 1_000,
-            ..Default::default()
-        };
+        let offsets = ClockOffsets { monotonic_ns: -5, realtime_ns: 1_000, ..Default::default() };
         assert_eq!(offsets.read(EventClock::Perf, 100), 100);
         assert_eq!(offsets.read(EventClock::Monotonic, 100), 95);
         assert_eq!(offsets.read(EventClock::Realtime, 100), 1_100);

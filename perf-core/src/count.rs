@@ -61,11 +61,7 @@ impl Perf {
         let overrides = self.config.defects.sample_period_overrides_period;
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
-        let Some(e) = self
-            .events
-            .get_mut(event.index())
-            .and_then(|e| e.as_deref_mut())
-        else {
+        let Some(e) = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut()) else {
             return out;
         };
         if e.state != EventState::Active || e.excludes(regs.mode) {
@@ -78,19 +74,14 @@ impl Perf {
         }
         let freq = e.attr.has(AttrFlags::FREQ);
         if e.samples_every_hit(nr, overrides) {
-            let period = if overrides && e.attr.samples(PERF_SAMPLE_PERIOD) {
-                nr
-            } else {
-                e.hw.last_period
-            };
+            let period =
+                if overrides && e.attr.samples(PERF_SAMPLE_PERIOD) { nr } else { e.hw.last_period };
             self.overflow(&mut out, Nth::First, period, regs, mem);
             return out;
         }
         let period = e.hw.last_period;
         debug_assert!(freq || e.hw.sample_period != 0);
-        e.hw.period_left =
-            e.hw.period_left
-                .saturating_add(i64::try_from(nr).unwrap_or(i64::MAX));
+        e.hw.period_left = e.hw.period_left.saturating_add(i64::try_from(nr).unwrap_or(i64::MAX));
         if e.hw.period_left < 0 {
             return out;
         }
@@ -162,10 +153,6 @@ impl Perf {
         let e = self.events.get_mut(event.index())?.as_deref_mut()?;
         let addr = e.pending_work.take()?;
         let (perf_type, sig_data) = (e.attr.attr_type, e.attr.sig_data);
-        Some(SigTrap {
-            addr,
-            perf_type,
-            sig_data,
-        })
+        Some(SigTrap { addr, perf_type, sig_data })
     }
 }

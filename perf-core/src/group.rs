@@ -42,14 +42,8 @@ impl Perf {
             let attr = &self.ev(id).attr;
             read_size(attr.read_format, nr) + header_size(attr) >= MAX_FIXED_SIZE
         };
-        let mut members = [event, leader]
-            .into_iter()
-            .chain(self.ev(leader).siblings.clone());
-        if members.any(too_big) {
-            Err(Errno::E2BIG)
-        } else {
-            Ok(())
-        }
+        let mut members = [event, leader].into_iter().chain(self.ev(leader).siblings.clone());
+        if members.any(too_big) { Err(Errno::E2BIG) } else { Ok(()) }
     }
 
     /// Links an event to its leader, or enters a leader into its context's list of groups.
@@ -70,10 +64,8 @@ impl Perf {
     fn choose_pmu_context(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, leader: EventId) {
         let hardware = self.ev(event).class == PmuClass::Hardware;
         let leader_context = self.ev(leader).sched_pmu;
-        let group_is_hardware = self
-            .group_members(leader)
-            .iter()
-            .any(|m| self.ev(*m).class == PmuClass::Hardware);
+        let group_is_hardware =
+            self.group_members(leader).iter().any(|m| self.ev(*m).class == PmuClass::Hardware);
         if group_is_hardware {
             self.ev_mut(event).sched_pmu = leader_context;
         } else if hardware {
@@ -88,17 +80,11 @@ impl Perf {
 
     /// Leader first, then its siblings.
     pub(crate) fn group_members(&self, leader: EventId) -> Vec<EventId> {
-        std::iter::once(leader)
-            .chain(self.ev(leader).siblings.iter().copied())
-            .collect()
+        std::iter::once(leader).chain(self.ev(leader).siblings.iter().copied()).collect()
     }
 
     pub(crate) fn group_class(&self, leader: EventId) -> GroupClass {
-        if self.ev(leader).is_pinned() {
-            GroupClass::Pinned
-        } else {
-            GroupClass::Flexible
-        }
+        if self.ev(leader).is_pinned() { GroupClass::Pinned } else { GroupClass::Flexible }
     }
 
     fn add_to_groups(&mut self, leader: EventId) {

@@ -43,12 +43,8 @@ impl Perf {
         let Some(context) = self.tasks.get(&parent) else {
             return Ok(());
         };
-        let leaders: Vec<EventId> = context
-            .pinned_groups
-            .iter()
-            .chain(&context.flexible_groups)
-            .copied()
-            .collect();
+        let leaders: Vec<EventId> =
+            context.pinned_groups.iter().chain(&context.flexible_groups).copied().collect();
         for leader in leaders {
             if !self.inherits(leader, flags) {
                 continue;
@@ -113,11 +109,7 @@ impl Perf {
         let (clock, period) = (self.ev(root).clock, self.ev(root).hw.sample_period);
         let c = self.ev_mut(copy);
         c.clock = clock;
-        c.state = if enabled {
-            EventState::Inactive
-        } else {
-            EventState::Off
-        };
+        c.state = if enabled { EventState::Inactive } else { EventState::Off };
         if attr.has(AttrFlags::FREQ) {
             c.set_all_periods(period);
         }
@@ -152,11 +144,7 @@ impl Perf {
             if e.state < EventState::Inactive {
                 self.set_state(event, EventState::Inactive, now);
                 let pinned = class == Some(GroupClass::Pinned) || self.ev(leader).is_pinned();
-                class = Some(if pinned {
-                    GroupClass::Pinned
-                } else {
-                    GroupClass::Flexible
-                });
+                class = Some(if pinned { GroupClass::Pinned } else { GroupClass::Flexible });
             }
         }
         if let Some(class) = class {
@@ -190,11 +178,7 @@ impl Perf {
 
     /// Events of a task, newest first, as Linux keeps the list.
     fn task_events(&self, task: TaskId) -> Vec<EventId> {
-        let events = self
-            .tasks
-            .get(&task)
-            .map(|c| c.events.clone())
-            .unwrap_or_default();
+        let events = self.tasks.get(&task).map(|c| c.events.clone()).unwrap_or_default();
         events.into_iter().rev().collect()
     }
 
@@ -216,9 +200,7 @@ impl Perf {
     /// Whether the CPU takes part in scheduling.
     #[must_use]
     pub fn is_cpu_online(&self, cpu: CpuId) -> bool {
-        self.cpus
-            .get(cpu.index())
-            .is_some_and(|c| c.context.on_cpu.is_some())
+        self.cpus.get(cpu.index()).is_some_and(|c| c.context.on_cpu.is_some())
     }
 
     /// The CPU goes down: its events come off and wait (rule 6.5.1). No task runs on it any

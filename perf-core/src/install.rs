@@ -162,8 +162,7 @@ impl Perf {
         e.init_period();
         self.events.push(Some(Box::new(e)));
         self.set_owner(event, args.owner);
-        self.check_unsupported(attr)
-            .inspect_err(|_| self.event_free(pmu, event))?;
+        self.check_unsupported(attr).inspect_err(|_| self.event_free(pmu, event))?;
         Ok(event)
     }
 
@@ -265,14 +264,7 @@ impl Perf {
         target: Target,
         handler: Option<HandlerId>,
     ) -> Result<EventId, Errno> {
-        let alloc = Alloc {
-            attr,
-            target,
-            leader: None,
-            parent: None,
-            handler,
-            owner: None,
-        };
+        let alloc = Alloc { attr, target, leader: None, parent: None, handler, owner: None };
         let event = self.alloc(pmu, &alloc)?;
         self.event_install(pmu, now, event, None)?;
         Ok(event)
@@ -309,9 +301,5 @@ impl Perf {
 
 /// Rule 3.1.1.
 fn initial_state(attr: &PerfEventAttr) -> EventState {
-    if attr.has(AttrFlags::DISABLED) {
-        EventState::Off
-    } else {
-        EventState::Inactive
-    }
+    if attr.has(AttrFlags::DISABLED) { EventState::Off } else { EventState::Inactive }
 }

@@ -23,11 +23,7 @@ impl Scope {
     /// From the ioctl argument: bit 0 is `PERF_IOC_FLAG_GROUP`, the others are ignored.
     #[must_use]
     pub const fn from_ioctl_arg(arg: u64) -> Scope {
-        if arg & 1 != 0 {
-            Scope::Group
-        } else {
-            Scope::Event
-        }
+        if arg & 1 != 0 { Scope::Group } else { Scope::Event }
     }
 }
 
@@ -151,16 +147,11 @@ impl Perf {
             Scope::Event => vec![event],
             Scope::Group => self.group_members(e.group_leader),
         };
-        members
-            .into_iter()
-            .flat_map(|m| self.with_children(m))
-            .collect()
+        members.into_iter().flat_map(|m| self.with_children(m)).collect()
     }
 
     pub(crate) fn with_children(&self, event: EventId) -> Vec<EventId> {
-        std::iter::once(event)
-            .chain(self.ev(event).children.iter().copied())
-            .collect()
+        std::iter::once(event).chain(self.ev(event).children.iter().copied()).collect()
     }
 
     /// Rule 3.1.2.
@@ -171,10 +162,7 @@ impl Perf {
         }
         self.set_state(event, EventState::Inactive, now);
         let e = self.ev(event);
-        let on_cpu = e
-            .context
-            .and_then(|c| self.context(c))
-            .and_then(|c| c.on_cpu);
+        let on_cpu = e.context.and_then(|c| self.context(c)).and_then(|c| c.on_cpu);
         let matches = on_cpu.is_some_and(|cpu| e.target.cpu().is_none_or(|c| c == cpu));
         let leader_on =
             e.group_leader == event || self.ev(e.group_leader).state == EventState::Active;

@@ -70,11 +70,7 @@ pub enum Output {
 }
 
 fn direction(e: &PerfEvent) -> Direction {
-    if e.attr.has(AttrFlags::WRITE_BACKWARD) {
-        Direction::Backward
-    } else {
-        Direction::Forward
-    }
+    if e.attr.has(AttrFlags::WRITE_BACKWARD) { Direction::Backward } else { Direction::Forward }
 }
 
 impl Perf {
@@ -122,11 +118,7 @@ impl Perf {
         let e = self.ev_mut(event);
         e.rb = Some(buffer);
         let by_bytes = e.attr.has(AttrFlags::WATERMARK);
-        let watermark = if by_bytes {
-            u64::from(e.attr.wakeup_events)
-        } else {
-            0
-        };
+        let watermark = if by_bytes { u64::from(e.attr.wakeup_events) } else { 0 };
         let fill = match access {
             MmapAccess::ReadOnly => Fill::Overwrite,
             MmapAccess::Writable => Fill::Bounded,
@@ -134,10 +126,7 @@ impl Perf {
         let direction = direction(e);
         let new = RingBuffer::new(buffer, event, nr_pages, watermark, fill, direction);
         self.buffers.push(Some(new));
-        Ok(Mapped::New {
-            buffer,
-            bytes: (nr_pages + 1) * PAGE_SIZE,
-        })
+        Ok(Mapped::New { buffer, bytes: (nr_pages + 1) * PAGE_SIZE })
     }
 
     /// Fills the control page of a new buffer (rule 3.10.2). Its memory must be zero.

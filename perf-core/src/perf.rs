@@ -85,10 +85,7 @@ impl Perf {
 
     /// Ids of all live events, ascending.
     pub fn events(&self) -> impl Iterator<Item = EventId> + '_ {
-        (0u32..)
-            .zip(&self.events)
-            .filter(|(_, e)| e.is_some())
-            .map(|(i, _)| EventId(i))
+        (0u32..).zip(&self.events).filter(|(_, e)| e.is_some()).map(|(i, _)| EventId(i))
     }
 
     /// Pinned events that could not be installed since the last call: their pollers are to be
@@ -100,14 +97,11 @@ impl Perf {
 
     /// An event that perf core's own structures refer to, hence exists.
     pub(crate) fn ev(&self, event: EventId) -> &PerfEvent {
-        self.event(event)
-            .expect("event ids inside perf core are live")
+        self.event(event).expect("event ids inside perf core are live")
     }
 
     pub(crate) fn ev_mut(&mut self, event: EventId) -> &mut PerfEvent {
-        self.events[event.index()]
-            .as_deref_mut()
-            .expect("event ids inside perf core are live")
+        self.events[event.index()].as_deref_mut().expect("event ids inside perf core are live")
     }
 
     /// Events `owner` opened that still count as its own, in the order of opening.

@@ -54,12 +54,8 @@ impl PerfEvent {
     pub(crate) fn adjust_period(&mut self, nsec: u64, count: u64) {
         let frequency = u128::from(self.attr.sample_period);
         let divisor = u128::from(nsec) * frequency;
-        let wanted = (u128::from(count) * NSEC_PER_SEC)
-            .checked_div(divisor)
-            .unwrap_or(0);
-        let wanted = i128::try_from(wanted)
-            .unwrap_or(i128::MAX)
-            .min(i128::from(i64::MAX));
+        let wanted = (u128::from(count) * NSEC_PER_SEC).checked_div(divisor).unwrap_or(0);
+        let wanted = i128::try_from(wanted).unwrap_or(i128::MAX).min(i128::from(i64::MAX));
         let delta = wanted - i128::from(self.hw.sample_period);
         let step = (if delta >= 0 { delta + 7 } else { delta - 7 }) / 8;
         let period = (i128::from(self.hw.sample_period) + step).clamp(1, i128::from(i64::MAX));
@@ -77,10 +73,7 @@ impl Perf {
     pub fn set_period(&mut self, event: EventId, value: u64) -> Result<(), Errno> {
         let limits = self.config.limits;
         let late = self.config.defects.period_one_interval_late;
-        let e = self
-            .events
-            .get_mut(event.index())
-            .and_then(|e| e.as_deref_mut());
+        let e = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut());
         let e = e.ok_or(Errno::EBADF)?;
         if !e.attr.is_sampling() || value == 0 {
             return Err(Errno::EINVAL);

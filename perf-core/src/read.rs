@@ -58,11 +58,7 @@ impl Perf {
         self.pmu_read(pmu, now, event);
         let e = self.ev(event);
         let value = e.count.wrapping_add(e.child_count);
-        let mut totals = Totals {
-            value,
-            enabled_ns,
-            running_ns,
-        };
+        let mut totals = Totals { value, enabled_ns, running_ns };
         for child in e.children.clone() {
             self.pmu_read(pmu, now, child);
             let (enabled, running) = self.times_at(child, now);

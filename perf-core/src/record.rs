@@ -71,12 +71,7 @@ pub struct Current {
 
 impl Current {
     pub(crate) fn of_hit(regs: &HitRegs<'_>) -> Self {
-        Current {
-            cpu: regs.cpu,
-            pid: regs.pid,
-            tid: regs.tid,
-            now: regs.now,
-        }
+        Current { cpu: regs.cpu, pid: regs.pid, tid: regs.tid, now: regs.now }
     }
 }
 
@@ -87,9 +82,7 @@ pub(crate) struct Record {
 
 impl Record {
     pub(crate) fn new(record_type: RecordType, misc: u16) -> Self {
-        let mut record = Record {
-            bytes: Vec::with_capacity(64),
-        };
+        let mut record = Record { bytes: Vec::with_capacity(64) };
         record.u32(record_type as u32);
         record.bytes.extend(misc.to_le_bytes());
         record.bytes.extend([0, 0]);
@@ -146,16 +139,9 @@ pub(crate) fn header_size(attr: &PerfEventAttr) -> u64 {
         PERF_SAMPLE_TRANSACTION,
         PERF_SAMPLE_PHYS_ADDR,
     ];
-    const LATE: [u64; 3] = [
-        PERF_SAMPLE_CGROUP,
-        PERF_SAMPLE_DATA_PAGE_SIZE,
-        PERF_SAMPLE_CODE_PAGE_SIZE,
-    ];
-    let words = FIXED
-        .iter()
-        .chain(&LATE)
-        .filter(|bits| attr.samples(**bits))
-        .count() as u64;
+    const LATE: [u64; 3] =
+        [PERF_SAMPLE_CGROUP, PERF_SAMPLE_DATA_PAGE_SIZE, PERF_SAMPLE_CODE_PAGE_SIZE];
+    let words = FIXED.iter().chain(&LATE).filter(|bits| attr.samples(**bits)).count() as u64;
     HEADER_SIZE + 8 * words
 }
 

@@ -96,24 +96,13 @@ impl Perf {
         }
         let format = e.attr.read_format;
         let group = format & PERF_FORMAT_GROUP != 0;
-        let (enabled, running) = if group {
-            self.times_at(event, now)
-        } else {
-            self.total_times_at(event, now)
-        };
-        let members = if group {
-            self.group_members(e.group_leader)
-        } else {
-            vec![event]
-        };
+        let (enabled, running) =
+            if group { self.times_at(event, now) } else { self.total_times_at(event, now) };
+        let members = if group { self.group_members(e.group_leader) } else { vec![event] };
         let own_only = e.attr.has(AttrFlags::INHERIT);
         let value = |m: EventId| {
             let m = self.ev(m);
-            if own_only {
-                m.count
-            } else {
-                m.count.wrapping_add(m.child_count)
-            }
+            if own_only { m.count } else { m.count.wrapping_add(m.child_count) }
         };
         if group {
             r.u64(members.len() as u64);
@@ -152,19 +141,13 @@ impl Perf {
         let mut chain = Vec::new();
         let kernel = regs.mode == Mode::Kernel && !attr.has(AttrFlags::EXCLUDE_CALLCHAIN_KERNEL);
         if kernel {
-            let ips = regs
-                .source
-                .map_or(vec![regs.ip], |s| s.callchain_kernel(max));
+            let ips = regs.source.map_or(vec![regs.ip], |s| s.callchain_kernel(max));
             chain.push(PERF_CONTEXT_KERNEL);
             chain.extend(ips.into_iter().take(max));
         }
         let left = max.saturating_sub(chain.len().saturating_sub(1));
         let user = !attr.has(AttrFlags::EXCLUDE_CALLCHAIN_USER);
-        let only_ip = if regs.mode == Mode::User {
-            vec![regs.ip]
-        } else {
-            Vec::new()
-        };
+        let only_ip = if regs.mode == Mode::User { vec![regs.ip] } else { Vec::new() };
         let ips = regs.source.map_or(only_ip, |s| s.callchain_user(left));
         if user && !ips.is_empty() {
             chain.push(PERF_CONTEXT_USER);

@@ -21,17 +21,12 @@ impl Perf {
     /// The CPU `task` runs on now.
     #[must_use]
     pub fn task_cpu(&self, task: TaskId) -> Option<CpuId> {
-        (0u32..)
-            .zip(&self.cpus)
-            .find(|(_, c)| c.current == Some(task))
-            .map(|(i, _)| CpuId(i))
+        (0u32..).zip(&self.cpus).find(|(_, c)| c.current == Some(task)).map(|(i, _)| CpuId(i))
     }
 
     fn task_context_on(&self, cpu: CpuId) -> Option<ContextId> {
         let task = self.cpus[cpu.index()].current?;
-        self.tasks
-            .contains_key(&task)
-            .then_some(ContextId::Task(task))
+        self.tasks.contains_key(&task).then_some(ContextId::Task(task))
     }
 
     /// The running task of `cpu` leaves it: its events come off (rule 3.2.4).
@@ -90,9 +85,7 @@ impl Perf {
             (Some(cpu_wide), Flexible),
             (task, Flexible),
         ];
-        let first = order
-            .iter()
-            .position(|&(c, k)| c == Some(context) && k == class);
+        let first = order.iter().position(|&(c, k)| c == Some(context) && k == class);
         let rerun = &order[first.unwrap_or(order.len())..];
         for &(context, class) in rerun.iter().rev() {
             if let Some(context) = context {
@@ -119,10 +112,7 @@ impl Perf {
 
     /// Leaders of a class that pass the filter, PMU by PMU, then in the context's order.
     fn leaders(&self, context: ContextId, class: GroupClass, filter: PmuFilter) -> Vec<EventId> {
-        let groups = self
-            .context(context)
-            .map(|c| c.groups(class).as_slice())
-            .unwrap_or_default();
+        let groups = self.context(context).map(|c| c.groups(class).as_slice()).unwrap_or_default();
         let passes = |l: &EventId| filter.is_none_or(|pmu| self.ev(*l).sched_pmu == pmu);
         let mut leaders: Vec<EventId> = groups.iter().copied().filter(passes).collect();
         leaders.sort_by_key(|&l| self.ev(l).sched_pmu);
@@ -299,11 +289,7 @@ impl Perf {
         if exclusive || state.active_hardware == 0 {
             state.exclusive = false;
         }
-        let to = if off {
-            EventState::Off
-        } else {
-            EventState::Inactive
-        };
+        let to = if off { EventState::Off } else { EventState::Inactive };
         self.set_state(event, to, now);
     }
 
@@ -325,9 +311,7 @@ impl Perf {
         rerun.extend(task);
         let first = |perf: &Perf, c| {
             let leaders = perf.leaders(c, Flexible, None);
-            let active = leaders
-                .iter()
-                .find(|l| perf.ev(**l).state == EventState::Active);
+            let active = leaders.iter().find(|l| perf.ev(**l).state == EventState::Active);
             active.or(leaders.first()).copied()
         };
         let cpu_first = cpu_due.then(|| first(self, cpu_wide)).flatten();
@@ -348,11 +332,7 @@ impl Perf {
         let Some(context) = self.context_mut(context) else {
             return;
         };
-        if let Some(at) = context
-            .flexible_groups
-            .iter()
-            .position(|l| Some(*l) == leader)
-        {
+        if let Some(at) = context.flexible_groups.iter().position(|l| Some(*l) == leader) {
             let leader = context.flexible_groups.remove(at);
             context.flexible_groups.push(leader);
         }
@@ -362,9 +342,6 @@ impl Perf {
     #[must_use]
     pub fn rotation_due(&self, cpu: CpuId) -> bool {
         let contexts = [Some(ContextId::Cpu(cpu)), self.task_context_on(cpu)];
-        contexts
-            .into_iter()
-            .flatten()
-            .any(|c| self.context(c).is_some_and(|c| c.rotate_necessary))
+        contexts.into_iter().flatten().any(|c| self.context(c).is_some_and(|c| c.rotate_necessary))
     }
 }

@@ -96,11 +96,7 @@ impl Perf {
         comm: &[u8],
         change: CommChange,
     ) -> Vec<BufferId> {
-        let misc = if change == CommChange::Exec {
-            MISC_BIT13
-        } else {
-            0
-        };
+        let misc = if change == CommChange::Exec { MISC_BIT13 } else { 0 };
         let wants = |attr: &PerfEventAttr| attr.has(AttrFlags::COMM);
         self.iterate_sb(mem, current, Order::CpuThenTask, wants, |_, _| {
             let mut record = Record::new(RecordType::Comm, misc);
@@ -119,24 +115,13 @@ impl Perf {
         map: &MmapInfo<'_>,
     ) -> Vec<BufferId> {
         let exec = map.prot & PROT_EXEC != 0;
-        let wanted_by = if exec {
-            AttrFlags::MMAP | AttrFlags::MMAP2
-        } else {
-            AttrFlags::MMAP_DATA
-        };
-        let misc = if exec {
-            MISC_USER
-        } else {
-            MISC_USER | MISC_BIT13
-        };
+        let wanted_by =
+            if exec { AttrFlags::MMAP | AttrFlags::MMAP2 } else { AttrFlags::MMAP_DATA };
+        let misc = if exec { MISC_USER } else { MISC_USER | MISC_BIT13 };
         let wants = |attr: &PerfEventAttr| attr.flags.intersects(wanted_by);
         self.iterate_sb(mem, current, Order::CpuThenTask, wants, |perf, event| {
             let mmap2 = perf.ev(event).attr.has(AttrFlags::MMAP2);
-            let kind = if mmap2 {
-                RecordType::Mmap2
-            } else {
-                RecordType::Mmap
-            };
+            let kind = if mmap2 { RecordType::Mmap2 } else { RecordType::Mmap };
             let mut record = Record::new(kind, misc);
             record.u32(current.pid);
             record.u32(current.tid);
@@ -163,17 +148,10 @@ impl Perf {
         current: &Current,
         child: TaskIdent,
     ) -> Vec<BufferId> {
-        let creator = TaskIdent {
-            pid: current.pid,
-            tid: current.tid,
-        };
-        self.iterate_sb(
-            mem,
-            current,
-            Order::CpuThenTask,
-            wants_task_records,
-            |perf, event| perf.task_record(RecordType::Fork, event, current, child, creator),
-        )
+        let creator = TaskIdent { pid: current.pid, tid: current.tid };
+        self.iterate_sb(mem, current, Order::CpuThenTask, wants_task_records, |perf, event| {
+            perf.task_record(RecordType::Fork, event, current, child, creator)
+        })
     }
 
     /// The EXIT record of `current`, whose real parent's thread group id is `parent_pid`. To be
@@ -184,21 +162,11 @@ impl Perf {
         current: &Current,
         parent_pid: u32,
     ) -> Vec<BufferId> {
-        let own = TaskIdent {
-            pid: current.pid,
-            tid: current.tid,
-        };
-        let parent = TaskIdent {
-            pid: parent_pid,
-            tid: parent_pid,
-        };
-        self.iterate_sb(
-            mem,
-            current,
-            Order::TaskThenCpu,
-            wants_task_records,
-            |perf, event| perf.task_record(RecordType::Exit, event, current, own, parent),
-        )
+        let own = TaskIdent { pid: current.pid, tid: current.tid };
+        let parent = TaskIdent { pid: parent_pid, tid: parent_pid };
+        self.iterate_sb(mem, current, Order::TaskThenCpu, wants_task_records, |perf, event| {
+            perf.task_record(RecordType::Exit, event, current, own, parent)
+        })
     }
 
     fn task_record(
@@ -268,21 +236,12 @@ impl Perf {
     }
 
     fn sb_events(&self, cpu: CpuId, order: Order) -> Vec<EventId> {
-        let task = self
-            .cpus
-            .get(cpu.index())
-            .and_then(|c| c.current)
-            .map(ContextId::Task);
+        let task = self.cpus.get(cpu.index()).and_then(|c| c.current).map(ContextId::Task);
         let mut contexts = [Some(ContextId::Cpu(cpu)), task];
         if order == Order::TaskThenCpu {
             contexts.reverse();
         }
-        let contexts = contexts
-            .into_iter()
-            .flatten()
-            .filter_map(|c| self.context(c));
-        contexts
-            .flat_map(|c| c.events.iter().rev().copied())
-            .collect()
+        let contexts = contexts.into_iter().flatten().filter_map(|c| self.context(c));
+        contexts.flat_map(|c| c.events.iter().rev().copied()).collect()
     }
 }

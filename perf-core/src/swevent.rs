@@ -99,9 +99,7 @@ impl Perf {
         };
         let matches = |e: &EventId| self.ev(*e).attr.config == kind as u64;
         let hit: Vec<EventId> = cpu.swevents.iter().rev().copied().filter(matches).collect();
-        let results = hit
-            .into_iter()
-            .map(|event| self.swevent_hit(event, nr, regs, mem));
+        let results = hit.into_iter().map(|event| self.swevent_hit(event, nr, regs, mem));
         results.filter(|o| o.counted).collect()
     }
 }

@@ -31,10 +31,7 @@ impl Perf {
         regs: &HitRegs<'_>,
         mem: &mut dyn BufferMemory,
     ) -> bool {
-        let seq = self
-            .cpus
-            .get(regs.cpu.index())
-            .map_or(0, |c| c.throttled_seq);
+        let seq = self.cpus.get(regs.cpu.index()).map_or(0, |c| c.throttled_seq);
         let limit = self.max_samples_per_tick();
         let tick_ns = self.config.tick_ns;
         let event = out.event;
@@ -103,11 +100,7 @@ impl Perf {
         contexts.extend(cpu.current.map(ContextId::Task));
         let events: Vec<EventId> = contexts
             .into_iter()
-            .flat_map(|c| {
-                self.context(c)
-                    .map(|c| c.events.clone())
-                    .unwrap_or_default()
-            })
+            .flat_map(|c| self.context(c).map(|c| c.events.clone()).unwrap_or_default())
             .collect();
         let mut wakeups = Vec::new();
         for event in events {

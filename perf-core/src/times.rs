@@ -29,16 +29,8 @@ impl Perf {
         let times = &self.ev(event).times;
         let delta = self.event_time(event, now).saturating_sub(times.tstamp);
         let state = self.effective_state(event);
-        let enabled = if state >= EventState::Inactive {
-            delta
-        } else {
-            0
-        };
-        let running = if state >= EventState::Active {
-            delta
-        } else {
-            0
-        };
+        let enabled = if state >= EventState::Inactive { delta } else { 0 };
+        let running = if state >= EventState::Active { delta } else { 0 };
         (times.enabled + enabled, times.running + running)
     }
 
@@ -54,12 +46,7 @@ impl Perf {
         let (enabled, running) = self.times_at(event, now);
         let tstamp = self.event_time(event, now);
         let times = &mut self.ev_mut(event).times;
-        *times = crate::event::Times {
-            tstamp,
-            enabled,
-            running,
-            ..times.clone()
-        };
+        *times = crate::event::Times { tstamp, enabled, running, ..times.clone() };
     }
 
     /// Starts the event's times at the current time of its context.

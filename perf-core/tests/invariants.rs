@@ -47,19 +47,12 @@ fn no_instruction_set() {
         "kernel_model",
     ];
     let mut files = Vec::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut files,
-    );
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     assert!(files.len() > 30, "sources found");
     for file in files {
         let text = fs::read_to_string(&file).expect("source file is readable");
         for word in code_words(&text) {
-            assert!(
-                !forbidden.contains(&word.as_str()),
-                "{word} in {}",
-                file.display()
-            );
+            assert!(!forbidden.contains(&word.as_str()), "{word} in {}", file.display());
         }
     }
 }

@@ -71,15 +71,17 @@ impl DebugRegs {
     /// matches (rules M3, M10).
     #[must_use]
     pub fn match_data(&self, linear: u64, size: u64, access: DataAccess) -> u64 {
-        let last = linear.wrapping_add(size.saturating_sub(1));
         self.collect(|index, kind| {
             let applies = match kind {
                 EntryKind::Write => access == DataAccess::Store,
                 EntryKind::ReadWrite => true,
                 EntryKind::Execute | EntryKind::Io => false,
             };
-            let (first_watched, last_watched) = self.range(index);
-            applies && linear <= last_watched && last >= first_watched
+            // Two ranges share a byte if one of them starts within the other; the
+            // address space is a circle.
+            let (watched, last_watched) = self.range(index);
+            let starts_within = linear.wrapping_sub(watched) <= last_watched - watched;
+            applies && (starts_within || watched.wrapping_sub(linear) < size)
         })
     }
 

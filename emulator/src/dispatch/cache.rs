@@ -41,15 +41,6 @@ impl Default for CodeCache {
     }
 }
 
-/// Whether a block may be executed without looking at its first boundary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// It may.
-    Free(BlockId),
-    /// An instruction breakpoint is armed at its start.
-    Armed(BlockId),
-}
-
 impl CodeCache {
     /// The block at the CPU's RIP if it was executed lately.
     #[inline(always)]
@@ -59,20 +50,21 @@ impl CodeCache {
         (link.rip == rip && link.epoch == cpu.epoch).then_some(link.id)
     }
 
-    /// The block at the CPU's RIP, translated now if need be.
+    /// The block at the CPU's RIP, translated now if need be. One with an
+    /// instruction breakpoint armed at its start is never among the recent ones:
+    /// its first boundary has to be looked at.
     ///
     /// # Errors
     /// The fetch of its first instruction faulted.
     #[cold]
     #[inline(never)]
-    pub(crate) fn find(&mut self, cpu: &mut Cpu, mem: &mut PhysMem) -> Result<Entry, Faulted> {
+    pub(crate) fn find(&mut self, cpu: &mut Cpu, mem: &mut PhysMem) -> Result<BlockId, Faulted> {
         let rip = cpu.regs.rip;
         let id = self.find_or_build(cpu, mem)?;
-        if cpu.watch.watches_execute(rip) {
-            return Ok(Entry::Armed(id));
+        if !cpu.watch.watches_execute(rip) {
+            self.recent[recent_index(rip)] = Link { rip, id, epoch: cpu.epoch };
         }
-        self.recent[recent_index(rip)] = Link { rip, id, epoch: cpu.epoch };
-        Ok(Entry::Free(id))
+        Ok(id)
     }
 
     fn find_or_build(&mut self, cpu: &mut Cpu, mem: &mut PhysMem) -> Result<BlockId, Faulted> {

@@ -60,8 +60,13 @@ pub(crate) fn deliver_fault(cpu: &mut Cpu, mem: &mut PhysMem) -> Option<Exit> {
     let Some(fault) = cpu.fault.take() else { return Some(Exit::Shutdown) };
     cpu.charge_event(match fault.vector {
         Vector::PageFault => FixedEvent::PageFault,
+        Vector::Debug => FixedEvent::DebugException,
         _ => FixedEvent::Exception,
     });
+    if fault.vector == Vector::Debug {
+        // General detect is the only debug fault that an instruction raises.
+        latch(cpu, dr6::BD);
+    }
     deliver_exception(cpu, mem, fault, RFlags::RF)
 }
 
@@ -73,15 +78,21 @@ pub(crate) fn deliver_debug(
     conditions: u64,
 ) -> Option<Exit> {
     cpu.charge_event(FixedEvent::DebugException);
-    let latched = dr6::latch(cpu.debug.dr6(), conditions);
-    cpu.debug.set_dr6(latched);
+    latch(cpu, conditions);
     if class == DebugClass::Trap {
         cpu.pending.debug = 0;
         cpu.attention.clear(Attention::DEBUG);
     }
-    cpu.set_dr7(cpu.debug.dr7().0 & !Dr7::GD);
     // The image has RF as it stands: 0 for a breakpoint fault, 1 amid a REP (rule T3).
     deliver_exception(cpu, mem, Exception::new(Vector::Debug), 0)
+}
+
+/// Reports conditions in DR6 and clears DR7.GD, as every delivery of a #DB with
+/// conditions does (rules T7, T8).
+fn latch(cpu: &mut Cpu, conditions: u64) {
+    let latched = dr6::latch(cpu.debug.dr6(), conditions);
+    cpu.debug.set_dr6(latched);
+    cpu.set_dr7(cpu.debug.dr7().0 & !Dr7::GD);
 }
 
 /// Delivers ICEBP's #DB: DR6 and DR7 stay (rules I1, T9).
@@ -98,6 +109,7 @@ pub(crate) fn deliver_interrupt(cpu: &mut Cpu, mem: &mut PhysMem, vector: u8) ->
         Ok(()) => None,
         Err(Faulted) => {
             let nested = cpu.fault.take()?;
+            cpu.drop_hits();
             deliver_exception(cpu, mem, nested, 0)
         }
     }
@@ -121,6 +133,8 @@ fn deliver_exception(
             return None;
         }
         let Some(second) = cpu.fault.take() else { return Some(Exit::Shutdown) };
+        // A delivery that fails reports none of its own accesses (rule F1).
+        cpu.drop_hits();
         if current.vector == Vector::DoubleFault {
             return Some(Exit::Shutdown);
         }
@@ -150,8 +164,7 @@ impl Cpu {
     ) -> Result<(), Faulted> {
         let rip = std::mem::replace(&mut self.regs.rip, next_rip);
         // A hit kept from MOV SS is lost here (rule S6).
-        self.pending.debug = 0;
-        self.attention.clear(Attention::DEBUG);
+        self.drop_hits();
         self.charge_event(FixedEvent::Exception);
         self.rule = StepRule::Never;
         enter(self, mem, vector, None, Source::Software, 0).inspect_err(|_| self.regs.rip = rip)
@@ -218,7 +231,7 @@ fn enter(
         let mut at = stack & !0xf;
         for word in words {
             at = at.wrapping_sub(8);
-            B64::store(cpu, mem, at, word)?;
+            B64::store(cpu, mem, at, word).map_err(|_| cpu.blame_stack())?;
         }
         Ok(at)
     })?;

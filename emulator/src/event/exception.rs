@@ -1,5 +1,7 @@
 //! Exception vectors and their classes (SDM vol. 3A, 6.3 and 6.15).
 
+use crate::cpu::Cpu;
+
 /// Exceptions that the processor raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -80,7 +82,8 @@ pub struct Exception {
     pub vector: Vector,
     /// Error code, where the vector has one.
     pub error: u32,
-    /// For page faults: the linear address that goes to CR2.
+    /// For page faults: the linear address that goes to CR2. For #GP by a data
+    /// access to an address that is not canonical: that address. Otherwise 0.
     pub address: u64,
 }
 
@@ -103,6 +106,13 @@ impl Exception {
         Self::with_error(Vector::GeneralProtection, 0)
     }
 
+    /// #GP(0) for a data access to an address that is not canonical; it becomes
+    /// #SS(0) where the access belongs to the stack segment (SDM vol. 1, 3.3.7.1).
+    #[must_use]
+    pub const fn non_canonical(address: u64) -> Self {
+        Self { vector: Vector::GeneralProtection, error: 0, address }
+    }
+
     /// #UD.
     #[must_use]
     pub const fn ud() -> Self {
@@ -119,3 +129,18 @@ impl Exception {
 /// Marker of a raised fault; the exception itself is in [`crate::cpu::Cpu`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faulted;
+
+impl Cpu {
+    /// Makes the #SS(0) of a stack access of the #GP(0) that the data port raised
+    /// for an address that is not canonical. Other faults stay.
+    #[cold]
+    pub(crate) fn blame_stack(&mut self) -> Faulted {
+        if let Some(fault) = &mut self.fault
+            && fault.vector == Vector::GeneralProtection
+            && fault.address != 0
+        {
+            *fault = Exception::with_error(Vector::StackFault, 0);
+        }
+        Faulted
+    }
+}

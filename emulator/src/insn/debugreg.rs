@@ -3,7 +3,6 @@
 use iced_x86::{Instruction, OpKind};
 
 use crate::cpu::Cpu;
-use crate::debug::dr6;
 use crate::debug::dr7::Dr7;
 use crate::dispatch::lower::Lowered;
 use crate::event::exception::Faulted;
@@ -37,8 +36,6 @@ fn check(cpu: &mut Cpu, number: u8) -> Result<usize, Faulted> {
         return Err(cpu.raise(Exception::gp0()));
     }
     if cpu.debug.dr7().0 & Dr7::GD != 0 {
-        cpu.debug.set_dr6(cpu.debug.dr6() | dr6::BD);
-        cpu.set_dr7(cpu.debug.dr7().0 & !Dr7::GD);
         return Err(cpu.raise(Exception::new(Vector::Debug)));
     }
     Ok(number as usize)

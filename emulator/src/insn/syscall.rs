@@ -3,7 +3,6 @@
 use crate::cpu::{Cpu, StepRule};
 use crate::event::Exception;
 use crate::event::exception::Faulted;
-use crate::event::pending::Attention;
 use crate::mem::access::MemWidth;
 use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
@@ -48,10 +47,9 @@ pub(super) fn syscall(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow
     let fmask = cpu.regs.msrs.fmask;
     cpu.set_rflags(flags & !fmask);
     // A hit kept from MOV SS is lost here (rule S6); BS follows TF after the mask.
-    cpu.pending.debug = 0;
-    cpu.attention.clear(Attention::DEBUG);
+    cpu.drop_hits();
     cpu.rule = StepRule::AtEnd;
-    Ok(Flow::Jump)
+    Ok(Flow::JumpBoundary)
 }
 
 /// SYSRETQ.
@@ -93,7 +91,7 @@ fn sysret_to(
     let flags = cpu.regs.gpr.get(R11) & !(RFlags::RF | RFlags::VM);
     cpu.set_rflags(flags);
     cpu.rule = StepRule::AtEnd;
-    Ok(Flow::Jump)
+    Ok(Flow::JumpBoundary)
 }
 
 /// SWAPGS.
@@ -158,5 +156,5 @@ pub(super) fn iretq(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, 
     cpu.regs.seg[SegmentReg::Cs as usize] = code;
     cpu.regs.seg[SegmentReg::Ss as usize] = stack;
     cpu.set_rflags(flags);
-    Ok(Flow::Jump)
+    Ok(Flow::JumpBoundary)
 }

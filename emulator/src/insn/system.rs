@@ -158,7 +158,7 @@ fn interrupt(insn: &Instruction, vector: u8) -> Option<Lowered> {
 
 fn int_n(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     cpu.software_interrupt(mem, op.dst, op.imm)?;
-    Ok(Flow::Jump)
+    Ok(Flow::JumpBoundary)
 }
 
 /// ICEBP: a #DB through vector 1 without a DPL check and without DR6 bits (rule I1).

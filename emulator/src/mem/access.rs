@@ -208,19 +208,22 @@ impl Cpu {
     ) -> Result<Pieces, Faulted> {
         let last = linear.wrapping_add(size.saturating_sub(1));
         if self.in_long_mode() && !(is_canonical(linear) && is_canonical(last)) {
-            return Err(self.raise(Exception::gp0()));
+            let outside = if is_canonical(linear) { last } else { linear };
+            return Err(self.raise(Exception::non_canonical(outside)));
         }
         let privilege = self.privilege();
+        let first = self.translate(mem, linear, want, privilege)?;
+        let room = PAGE_SIZE - (linear & PAGE_OFFSET_MASK);
+        let mut pieces = Pieces { first, first_len: size, second: 0 };
+        if size > room {
+            pieces.first_len = room;
+            pieces.second = self.translate(mem, linear.wrapping_add(room), want, privilege)?;
+        }
+        // The lowest priority among the faults of an access (SDM vol. 3A, table 6-2).
         if self.mode & NEVER_FAST != 0 && !is_aligned(linear, size) {
             return Err(self.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
         }
-        let first = self.translate(mem, linear, want, privilege)?;
-        let room = PAGE_SIZE - (linear & PAGE_OFFSET_MASK);
-        if size <= room {
-            return Ok(Pieces { first, first_len: size, second: 0 });
-        }
-        let second = self.translate(mem, linear.wrapping_add(room), want, privilege)?;
-        Ok(Pieces { first, first_len: room, second })
+        Ok(pieces)
     }
 
     /// Physical address of a byte; fills the TLB.
@@ -307,9 +310,11 @@ impl Cpu {
         for index in (0..4).filter(|index| hits >> index & 1 != 0) {
             let old = before.map_or(now[index], |values| values[index]);
             // A read-modify-write is one report: the first old value, the store's
-            // address (rule M7).
-            let first_old = self.records[index].map_or(old, |record| record.old);
-            let was_write = self.records[index].is_some_and(|r| r.kind == AccessKind::Write);
+            // address (rule M7). A record with an address belongs to an instruction
+            // that is done.
+            let earlier = self.records[index].filter(|record| record.rip == 0);
+            let first_old = earlier.map_or(old, |record| record.old);
+            let was_write = earlier.is_some_and(|record| record.kind == AccessKind::Write);
             let kind = if access == DataAccess::Store || was_write {
                 AccessKind::Write
             } else {
@@ -317,7 +322,7 @@ impl Cpu {
             };
             self.records[index] = Some(AccessRecord {
                 kind,
-                rip: self.records[index].map_or(0, |record| record.rip),
+                rip: 0,
                 linear,
                 size: size as u32,
                 old: first_old,

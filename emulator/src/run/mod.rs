@@ -4,7 +4,7 @@ mod step;
 
 use crate::cpu::{Cpu, DEADLINE_MARGIN, StepRule};
 use crate::dispatch::block::{Block, BlockId, Link};
-use crate::dispatch::cache::{CodeCache, Entry};
+use crate::dispatch::cache::CodeCache;
 use crate::event::delivery;
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
@@ -80,12 +80,15 @@ pub(crate) fn run(
         }
         let id = match cache.find_recent(cpu) {
             Some(id) => id,
-            None => match cache.find(cpu, mem) {
-                Ok(Entry::Free(id)) => id,
-                Ok(Entry::Armed(_)) => match step::step(cpu, cache, mem) {
+            // An instruction breakpoint comes before the fetch's faults (rule P2).
+            None if cpu.watch.watches_execute(cpu.regs.rip) => {
+                match step::step(cpu, cache, mem) {
                     Some(exit) => return exit,
                     None => continue,
-                },
+                }
+            }
+            None => match cache.find(cpu, mem) {
+                Ok(id) => id,
                 Err(Faulted) => match delivery::deliver_fault(cpu, mem) {
                     Some(exit) => return exit,
                     None => continue,
@@ -129,6 +132,8 @@ fn run_linked(
             cpu.attention.raise(Attention::DEADLINE);
         }
         if !cpu.attention.is_quiet() {
+            let last = block.ops.last().map_or(0, |op| u64::from(op.offset));
+            cpu.stamp_records(block.rip.wrapping_add(last));
             return None;
         }
         let rip = cpu.regs.rip;
@@ -191,7 +196,7 @@ fn settle(
 /// Whether a flow means that the instruction has retired.
 fn completes(flow: Result<Flow, Faulted>) -> bool {
     match flow {
-        Ok(Flow::Next | Flow::Boundary | Flow::Jump | Flow::Exit) => true,
+        Ok(Flow::Next | Flow::Boundary | Flow::Jump | Flow::JumpBoundary | Flow::Exit) => true,
         Ok(Flow::Again | Flow::Refused) | Err(Faulted) => false,
     }
 }
@@ -218,13 +223,11 @@ fn finish(
     match flow {
         Err(Faulted) => {
             cpu.regs.rip = rip;
-            cpu.pending.debug = 0;
-            cpu.records = [None; 4];
-            cpu.attention.clear(Attention::DEBUG);
+            cpu.drop_hits();
             return delivery::deliver_fault(cpu, mem);
         }
         Ok(Flow::Next | Flow::Boundary | Flow::Exit) => cpu.regs.rip = next_rip,
-        Ok(Flow::Jump) => {}
+        Ok(Flow::Jump | Flow::JumpBoundary) => {}
         Ok(Flow::Refused) => {
             cpu.regs.rip = rip;
             return refuse(cpu, mem, next_rip.wrapping_sub(rip));
@@ -236,9 +239,7 @@ fn finish(
             cpu.attention.raise(Attention::RESUME_FLAG);
         }
     }
-    for record in cpu.records.iter_mut().flatten().filter(|record| record.rip == 0) {
-        record.rip = rip;
-    }
+    cpu.stamp_records(rip);
     let steps = match rule {
         StepRule::Normal => before.trap_flag,
         StepRule::Never => false,
@@ -255,7 +256,13 @@ fn finish(
         cpu.pending.debug |= dr6::BS;
         cpu.attention.raise(Attention::DEBUG);
     }
-    if flow == Ok(Flow::Exit) { cpu.exit.take() } else { None }
+    let exit = if flow == Ok(Flow::Exit) { cpu.exit.take() } else { None };
+    if exit == Some(Exit::Halted) && cpu.pending.debug != 0 {
+        // A debug trap after HLT ends the wait at once (x86-debug section 6).
+        cpu.halted = false;
+        return None;
+    }
+    exit
 }
 
 /// Ends the run at an instruction that is not built, with its bytes.
@@ -271,6 +278,21 @@ fn refuse(cpu: &mut Cpu, mem: &mut PhysMem, len: u64) -> Option<Exit> {
 }
 
 impl Cpu {
+    /// Gives the accesses that matched the address of their instruction.
+    fn stamp_records(&mut self, rip: u64) {
+        for record in self.records.iter_mut().flatten().filter(|record| record.rip == 0) {
+            record.rip = rip;
+        }
+    }
+
+    /// Forgets the debug conditions that wait for a boundary, and their accesses
+    /// (rules F1, S5).
+    pub(crate) fn drop_hits(&mut self) {
+        self.pending.debug = 0;
+        self.records = [None; 4];
+        self.attention.clear(Attention::DEBUG);
+    }
+
     /// Sends stores to frames that became code through the slow path.
     pub(crate) fn sync_write_tlb(&mut self, mem: &PhysMem) {
         if self.tlbs.write_epoch != mem.write_tlb_epoch() {

@@ -4,7 +4,7 @@
 
 use super::{Before, completes, finish};
 use crate::cpu::Cpu;
-use crate::dispatch::cache::{CodeCache, Entry};
+use crate::dispatch::cache::CodeCache;
 use crate::event::delivery::{self, DebugClass};
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
@@ -89,10 +89,9 @@ fn execute(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem) -> Option<Ex
     cpu.pending.sti_shadow = false;
     cpu.attention.clear(Attention::SHADOW);
     let id = match cache.find(cpu, mem) {
-        Ok(Entry::Free(id) | Entry::Armed(id)) => id,
+        Ok(id) => id,
         Err(Faulted) => {
-            cpu.pending.debug = 0;
-            cpu.attention.clear(Attention::DEBUG);
+            cpu.drop_hits();
             return delivery::deliver_fault(cpu, mem);
         }
     };

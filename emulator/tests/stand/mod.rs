@@ -11,6 +11,7 @@ pub mod paging;
 
 use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
+use emulator::mem::{PAGE_OFFSET_MASK, PAGE_SIZE};
 use emulator::regs::control::{cr0, cr4, efer};
 use emulator::regs::gpr::reg::{RCX, R11, RSP};
 use emulator::regs::{Segment, SegmentReg};
@@ -39,6 +40,19 @@ pub struct Frame {
     pub rsp: u64,
     /// Saved SS selector.
     pub ss: u64,
+}
+
+/// The pieces of a range that lie in one page each: first address and length.
+fn by_page(linear: u64, len: usize) -> Vec<(u64, usize)> {
+    let (mut at, mut left) = (linear, len);
+    let mut pieces = Vec::new();
+    while left > 0 {
+        let room = (PAGE_SIZE - (at & PAGE_OFFSET_MASK)) as usize;
+        pieces.push((at, room.min(left)));
+        at = at.wrapping_add(room as u64);
+        left -= room.min(left);
+    }
+    pieces
 }
 
 /// Why [`Stand::run`] came back.
@@ -147,9 +161,10 @@ impl Stand {
     /// # Panics
     /// Where no frame is mapped.
     pub fn poke(&mut self, linear: u64, bytes: &[u8]) {
-        for (at, byte) in (linear..).zip(bytes) {
+        for (at, piece) in by_page(linear, bytes.len()) {
             let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
-            self.machine.mem.write(physical, &[*byte]);
+            let from = (at - linear) as usize;
+            self.machine.mem.write(physical, &bytes[from..from + piece]);
         }
     }
 
@@ -158,13 +173,13 @@ impl Stand {
     /// # Panics
     /// Where no frame is mapped.
     pub fn peek(&self, linear: u64, len: usize) -> Vec<u8> {
-        let byte = |at| {
+        let mut out = vec![0; len];
+        for (at, piece) in by_page(linear, len) {
             let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
-            let mut out = [0];
-            self.machine.mem.read(physical, &mut out);
-            out[0]
-        };
-        (linear..).take(len).map(byte).collect()
+            let from = (at - linear) as usize;
+            self.machine.mem.read(physical, &mut out[from..from + piece]);
+        }
+        out
     }
 
     /// Makes the next run start in the frame's state, as a return from an exception does.
@@ -215,7 +230,7 @@ impl Stand {
     /// The frame of the handler that stopped.
     pub fn frame(&self) -> Frame {
         let at = self.frame_address();
-        let word = |slot| self.word(at + 8 * slot);
+        let word = |slot: u64| self.word(at + 8 * slot);
         Frame { rip: word(0), cs: word(1), rflags: word(2), rsp: word(3), ss: word(4) }
     }
 

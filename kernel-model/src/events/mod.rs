@@ -4,3 +4,4 @@
 pub mod bp_slots;
 pub mod hw_breakpoint;
 pub mod perf_bridge;
+pub mod rings;

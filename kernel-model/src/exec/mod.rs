@@ -6,6 +6,7 @@
 //! Source: Linux 6.18 `fs/binfmt_elf.c`, `fs/exec.c`; System V ABI (gabi), AMD64 psABI.
 
 pub mod elf;
+pub mod elf_error;
 pub mod load;
 pub mod stack;
 

@@ -71,16 +71,10 @@ impl TinyElf {
             let at = 64 + 56 * index;
             put(at, &phdr.p_type.to_le_bytes());
             put(at + 4, &phdr.flags.to_le_bytes());
-            for (field, value) in [
-                phdr.offset,
-                phdr.vaddr,
-                phdr.vaddr,
-                phdr.file_bytes,
-                phdr.memory_bytes,
-                0x1000,
-            ]
-            .iter()
-            .enumerate()
+            for (field, value) in
+                [phdr.offset, phdr.vaddr, phdr.vaddr, phdr.file_bytes, phdr.memory_bytes, 0x1000]
+                    .iter()
+                    .enumerate()
             {
                 put(at + 8 + 8 * field, &value.to_le_bytes());
             }

@@ -8,7 +8,7 @@ use super::file::{FileKind, FileTable, Owner};
 use super::pipe::PIPE_CAPACITY;
 use crate::uapi::fcntl::{
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_SETFD, F_SETFL,
-    F_SETOWN, F_SETSIG, FD_CLOEXEC, O_DIRECT, O_PATH, SETFL_MASK,
+    F_SETOWN, F_SETSIG, FD_CLOEXEC, O_ASYNC, O_DIRECT, O_PATH, SETFL_MASK,
 };
 
 /// Signal numbers go up to here.
@@ -49,6 +49,9 @@ pub fn fcntl(
             // No file here can go past a cache that it does not have.
             if wanted & O_DIRECT != 0 {
                 return Err(Errno::EINVAL);
+            }
+            if (file.flags ^ wanted) & O_ASYNC != 0 {
+                file.async_fd = (wanted & O_ASYNC != 0).then_some(fd);
             }
             file.flags = file.flags & !SETFL_MASK | wanted & SETFL_MASK;
             Ok(0)

@@ -88,6 +88,8 @@ pub struct OpenFile {
     pub owner: Option<Owner>,
     /// The signal that tells (`F_SETSIG`); 0 is SIGIO.
     pub signal: u8,
+    /// The descriptor through which O_ASYNC was set (`fasync_struct.fa_fd`).
+    pub async_fd: Option<i32>,
     /// Contents of a [`FileKind::Text`].
     pub(super) text: Vec<u8>,
     users: u32,
@@ -128,7 +130,16 @@ impl FileTable {
 
     /// The same with a text.
     pub(super) fn open_text(&mut self, kind: FileKind, flags: u32, text: Vec<u8>) -> FileId {
-        let file = OpenFile { kind, flags, position: 0, owner: None, signal: 0, text, users: 1 };
+        let file = OpenFile {
+            kind,
+            flags,
+            position: 0,
+            owner: None,
+            signal: 0,
+            async_fd: None,
+            text,
+            users: 1,
+        };
         FileId(place(&mut self.files, file))
     }
 
@@ -186,6 +197,12 @@ impl FileTable {
             }
         }
         Some(kind)
+    }
+
+    /// The open file of a perf event.
+    #[must_use]
+    pub fn of_perf_event(&self, event: EventId) -> Option<&OpenFile> {
+        self.files.iter().flatten().find(|file| file.kind == FileKind::PerfEvent(event))
     }
 
     /// Number of open files.

@@ -9,15 +9,26 @@ use super::file::PipeEnd;
 use super::io::IoResult;
 use crate::uapi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
-/// Bytes that a pipe holds.
-pub const PIPE_CAPACITY: usize = 65_536;
-/// Writes up to this size are not split.
-pub const PIPE_BUF: usize = 4096;
+/// Bytes of one buffer: a page.
+const BUFFER_BYTES: usize = 4096;
+/// Buffers of a pipe (`PIPE_DEF_BUFFERS`).
+const NR_BUFFERS: usize = 16;
+/// Bytes that a pipe holds at most; less where writes do not fill their pages.
+pub const PIPE_CAPACITY: usize = NR_BUFFERS * BUFFER_BYTES;
+
+/// A page of a pipe. What has been read does not make room in it.
+#[derive(Clone, Debug)]
+struct Buffer {
+    page: Vec<u8>,
+    nr_read: usize,
+}
 
 /// A pipe. An end counts as open as long as its open file exists.
+///
+/// A write of up to one page (`PIPE_BUF`) goes into one buffer or waits, so it is never split.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pipe {
-    bytes: VecDeque<u8>,
+    buffers: VecDeque<Buffer>,
     reader_closed: bool,
     writer_closed: bool,
 }
@@ -40,19 +51,23 @@ impl Pipe {
 
     /// Bytes that wait to be read (`FIONREAD`).
     pub(super) fn nr_bytes(&self) -> usize {
-        self.bytes.len()
+        self.buffers.iter().map(|buffer| buffer.page.len() - buffer.nr_read).sum()
     }
 
     pub(super) fn read(&mut self, out: &mut [u8]) -> IoResult {
-        if out.is_empty() {
-            return IoResult::Done(0);
+        let mut nr = 0;
+        while let Some(buffer) = self.buffers.front_mut().filter(|_| nr < out.len()) {
+            let left = &buffer.page[buffer.nr_read..];
+            let now = left.len().min(out.len() - nr);
+            out[nr..nr + now].copy_from_slice(&left[..now]);
+            nr += now;
+            buffer.nr_read += now;
+            if buffer.nr_read == buffer.page.len() {
+                self.buffers.pop_front();
+            }
         }
-        if self.bytes.is_empty() {
-            return if self.writer_closed { IoResult::Done(0) } else { IoResult::WouldBlock };
-        }
-        let nr = out.len().min(self.bytes.len());
-        for (place, byte) in out.iter_mut().zip(self.bytes.drain(..nr)) {
-            *place = byte;
+        if nr == 0 && !out.is_empty() && !self.writer_closed {
+            return IoResult::WouldBlock;
         }
         IoResult::Done(nr)
     }
@@ -64,24 +79,32 @@ impl Pipe {
         if self.reader_closed {
             return IoResult::Err(Errno::EPIPE);
         }
-        let room = PIPE_CAPACITY - self.bytes.len();
-        if room == 0 || bytes.len() <= PIPE_BUF && room < bytes.len() {
-            return IoResult::WouldBlock;
+        // What is left over whole pages goes to the last page, if it fits there.
+        let over = bytes.len() % BUFFER_BYTES;
+        let mut nr = match self.buffers.back_mut() {
+            Some(last) if last.page.len() + over <= BUFFER_BYTES => {
+                last.page.extend_from_slice(&bytes[..over]);
+                over
+            }
+            _ => 0,
+        };
+        while nr < bytes.len() && self.buffers.len() < NR_BUFFERS {
+            let end = bytes.len().min(nr + BUFFER_BYTES);
+            self.buffers.push_back(Buffer { page: bytes[nr..end].to_vec(), nr_read: 0 });
+            nr = end;
         }
-        let nr = bytes.len().min(room);
-        self.bytes.extend(&bytes[..nr]);
-        IoResult::Done(nr)
+        if nr == 0 { IoResult::WouldBlock } else { IoResult::Done(nr) }
     }
 
     pub(super) fn poll(&self, end: PipeEnd) -> u32 {
         let when = |condition, bits| if condition { bits } else { 0 };
         match end {
             PipeEnd::Read => {
-                when(!self.bytes.is_empty(), POLLIN | POLLRDNORM)
+                when(!self.buffers.is_empty(), POLLIN | POLLRDNORM)
                     | when(self.writer_closed, POLLHUP)
             }
             PipeEnd::Write => {
-                let has_room = PIPE_CAPACITY - self.bytes.len() >= PIPE_BUF;
+                let has_room = self.buffers.len() < NR_BUFFERS;
                 when(has_room, POLLOUT | POLLWRNORM) | when(self.reader_closed, POLLERR)
             }
         }
@@ -97,11 +120,26 @@ mod tests {
     fn small_writes_are_whole_and_large_ones_are_split() {
         let mut pipe = Pipe::new();
         assert_eq!(pipe.write(&[1; PIPE_CAPACITY - 10]), IoResult::Done(PIPE_CAPACITY - 10));
-        assert_eq!(pipe.write(&[2; PIPE_BUF]), IoResult::WouldBlock);
-        assert_eq!(pipe.write(&[2; PIPE_BUF + 1]), IoResult::Done(10));
-        assert_eq!(pipe.write(&[3; PIPE_BUF + 1]), IoResult::WouldBlock);
-        assert_eq!(pipe.write(&[]), IoResult::Done(0));
         assert_eq!(pipe.poll(PipeEnd::Write), 0);
+        assert_eq!(pipe.write(&[2; 4096]), IoResult::WouldBlock);
+        assert_eq!(pipe.write(&[2; 4097]), IoResult::Done(1));
+        assert_eq!(pipe.write(&[3; 10]), IoResult::WouldBlock);
+        assert_eq!(pipe.write(&[3; 9]), IoResult::Done(9));
+        assert_eq!(pipe.write(&[]), IoResult::Done(0));
+        assert_eq!(pipe.nr_bytes(), PIPE_CAPACITY);
+    }
+
+    #[test]
+    fn writes_that_do_not_fit_a_page_begin_a_new_one() {
+        let mut pipe = Pipe::new();
+        for _ in 0..NR_BUFFERS {
+            assert_eq!(pipe.write(&[0; 2049]), IoResult::Done(2049));
+        }
+        assert_eq!(pipe.write(&[0; 2049]), IoResult::WouldBlock);
+        assert_eq!(pipe.write(&[0; 2047]), IoResult::Done(2047));
+        let mut out = [0; 2049];
+        pipe.read(&mut out);
+        assert_eq!(pipe.poll(PipeEnd::Write), POLLOUT | POLLWRNORM);
     }
 
     #[test]

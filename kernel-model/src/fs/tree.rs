@@ -156,7 +156,9 @@ impl Text {
             Self::CpuList if nr_cpus <= 1 => "0\n".to_owned(),
             Self::CpuList => format!("0-{}\n", nr_cpus - 1),
             Self::CpuInfo => (0..nr_cpus)
-                .map(|cpu| format!("processor\t: {cpu}\nflags\t\t: fpu tsc cx8 cmov sse sse2 lm\n\n"))
+                .map(|cpu| {
+                    format!("processor\t: {cpu}\nflags\t\t: fpu tsc cx8 cmov sse sse2 lm\n\n")
+                })
                 .collect(),
         }
     }

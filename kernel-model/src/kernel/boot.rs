@@ -150,6 +150,8 @@ impl Kernel {
             perf,
             breakpoints,
             rings: BTreeMap::new(),
+            perf_maps: BTreeMap::new(),
+            perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
             inputs,
             boot_realtime_ns,

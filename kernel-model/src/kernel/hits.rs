@@ -10,6 +10,7 @@ use super::Kernel;
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit};
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
+use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
 use crate::events::rings::RingMemory;
 use crate::observe::{
@@ -104,6 +105,10 @@ impl Kernel {
 
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
+        // The handler's own accesses must not hit again (rule 4.3.2).
+        let saved = self.breakpoints.cpu(cpu).map(|state| {
+            local_db_save(&mut self.hw, cpu, state, Platform::BareMetal)
+        });
         let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
         let decision =
@@ -117,6 +122,9 @@ impl Kernel {
         }
         if decision.outcome == KernelOutcome::UnexpectedStep {
             flags &= !TF;
+        }
+        if let Some(saved) = saved {
+            local_db_restore(&mut self.hw, cpu, saved);
         }
         flags
     }
@@ -234,7 +242,7 @@ impl Kernel {
     }
 
     /// Follows installs and removals of watches, for the armed spans.
-    fn note_moves(&mut self) {
+    pub(crate) fn note_moves(&mut self) {
         for step in self.breakpoints.take_arm_log() {
             let Some(watch) = self.watch_of(step.event) else { continue };
             if step.change == ArmChange::Installed {

@@ -116,8 +116,7 @@ fn allows(vma: &Vma, need: Need, access: Access) -> bool {
         (Need::Read, Access::Force) => vma.max_prot.has(Prot::READ),
         (Need::Write, Access::User) => vma.prot.has(Prot::WRITE),
         (Need::Write, Access::Force) => {
-            vma.prot.has(Prot::WRITE)
-                || !vma.backing.is_shared() && vma.max_prot.has(Prot::WRITE)
+            vma.prot.has(Prot::WRITE) || !vma.backing.is_shared() && vma.max_prot.has(Prot::WRITE)
         }
     }
 }
@@ -130,8 +129,8 @@ fn bytes_in_page(addr: u64, wanted: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::fixture::{machine, space};
+    use crate::mm::mmap::{MapSource, MmapArgs, map};
 
     const AT: u64 = 0x10_0000;
 

@@ -6,11 +6,9 @@ use perf_core::Errno;
 
 use super::address_space::AddressSpace;
 use super::frame::{FrameAllocator, Pfn};
-use super::layout::{
-    MMAP_MIN_ADDR, PAGE_SIZE, STACK_GUARD_GAP, TASK_SIZE_MAX, page_align_down,
-};
+use super::layout::{MMAP_MIN_ADDR, PAGE_SIZE, STACK_GUARD_GAP, TASK_SIZE_MAX, page_align_down};
 use super::page_table::{Pte, bits};
-use super::vma::{Backing, Prot, Vma, VmFlags};
+use super::vma::{Backing, Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 /// Bits of a page fault's error code.
@@ -259,9 +257,7 @@ fn writable_frame(
 ) -> Result<(Pfn, Frame), FillError> {
     match &vma.backing {
         Backing::Shared { .. } => Ok((pfn, Frame::Own)),
-        Backing::PerfBuffer { .. } => {
-            Ok((pfn, ring_buffer_frame(vma.page_of(page), Need::Write)?))
-        }
+        Backing::PerfBuffer { .. } => Ok((pfn, ring_buffer_frame(vma.page_of(page), Need::Write)?)),
         Backing::Anonymous | Backing::PrivateFile { .. } if frames.users(pfn) == 1 => {
             Ok((pfn, Frame::Own))
         }
@@ -291,9 +287,9 @@ fn copy(hw: &mut Hw, frames: &mut FrameAllocator, from: Pfn) -> Result<Pfn, Errn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mm::fixture::{machine, space};
     use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::page_object::PageObject;
-    use crate::mm::fixture::{machine, space};
     use perf_core::EventId;
 
     const AT: u64 = 0x10_0000;

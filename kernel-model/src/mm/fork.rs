@@ -8,7 +8,7 @@ use super::frame::FrameAllocator;
 use super::layout::PAGE_SIZE;
 use super::page_table::bits;
 use super::tlb::TlbGather;
-use super::vma::{Vma, VmFlags};
+use super::vma::{VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 impl AddressSpace {

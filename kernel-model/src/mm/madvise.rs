@@ -7,7 +7,7 @@ use super::address_space::AddressSpace;
 use super::fault::{FillError, Need};
 use super::frame::FrameAllocator;
 use super::layout::{PAGE_SIZE, offset_in_page, page_align_up};
-use super::vma::{Backing, Prot, Vma, VmFlags};
+use super::vma::{Backing, Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 /// What an advice does here.
@@ -30,12 +30,12 @@ enum Behavior {
 }
 
 /// The advice numbers of Linux's `include/uapi/asm-generic/mman-common.h`. Not supported, as in a
-/// kernel without them: MADV_HWPOISON and its like (100, 101), guard regions (102, 103).
+/// kernel without them: COLLAPSE (25), HWPOISON and its like (100, 101), guard regions (102, 103).
 fn behavior_of(advice: u64) -> Option<Behavior> {
     Some(match advice {
         // NORMAL RANDOM SEQUENTIAL WILLNEED; MERGEABLE UNMERGEABLE HUGEPAGE NOHUGEPAGE
-        // DONTDUMP DODUMP; COLD PAGEOUT; COLLAPSE.
-        0..=3 | 12..=17 | 20 | 21 | 25 => Behavior::Hint,
+        // DONTDUMP DODUMP; COLD PAGEOUT.
+        0..=3 | 12..=17 | 20 | 21 => Behavior::Hint,
         4 | 24 => Behavior::DontNeed,
         8 => Behavior::Free,
         9 => Behavior::Remove,
@@ -193,8 +193,8 @@ impl AddressSpace {
 mod tests {
     use super::*;
     use crate::mm::access::Access;
-    use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::fixture::{machine, space};
+    use crate::mm::mmap::{MapSource, MmapArgs, map};
 
     const AT: u64 = 0x10_0000;
     const DONTNEED: u64 = 4;

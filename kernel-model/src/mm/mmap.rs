@@ -11,7 +11,7 @@ use super::layout::{
 };
 use super::page_object::PageObject;
 use super::placement::Placement;
-use super::vma::{Backing, Prot, Vma, VmFlags, VmaName};
+use super::vma::{Backing, Prot, VmFlags, Vma, VmaName};
 use crate::arch::x86::hw::Hw;
 
 /// Bits of mmap's `flags` (Linux `include/uapi/asm-generic/mman.h`).
@@ -104,6 +104,11 @@ impl AddressSpace {
             return Err(Errno::EEXIST);
         }
         check_kind(args, source)?;
+        // The offset of anonymous memory means nothing.
+        let file_end = args.offset.checked_add(len).filter(|end| i64::try_from(*end).is_ok());
+        if matches!(source, MapSource::File { .. }) && file_end.is_none() {
+            return Err(Errno::EOVERFLOW);
+        }
         let is_accounted = matches!(source, MapSource::Anonymous)
             && (args.prot & u64::from(Prot::WRITE.bits()) != 0 || args.flags & map::SHARED != 0);
         if is_accounted && args.flags & map::NORESERVE == 0 {
@@ -152,7 +157,6 @@ fn check_length(args: &MmapArgs) -> Result<u64, Errno> {
         return Err(Errno::ENOMEM);
     }
     let len = page_align_up(args.len).ok_or(Errno::ENOMEM)?;
-    args.offset.checked_add(len).ok_or(Errno::EOVERFLOW)?;
     Ok(len)
 }
 
@@ -253,7 +257,10 @@ mod tests {
             (args(at + 8192, 4096, ANON | map::FIXED_NOREPLACE), Ok(at + 8192)),
             (args(0, 4096, ANON | map::LOW_32BIT), Ok(0x4000_0000)),
             (MmapArgs { offset: 1, ..args(0, 4096, ANON) }, Err(Errno::EINVAL)),
-            (MmapArgs { offset: !4095, ..args(0, 4096, ANON) }, Err(Errno::EOVERFLOW)),
+            (
+                MmapArgs { offset: !4095, ..args(at + 0x3000, 4096, ANON | map::FIXED) },
+                Ok(at + 0x3000),
+            ),
         ] {
             assert_eq!(try_map(&case), want, "{case:x?}");
         }

@@ -26,6 +26,7 @@ pub mod mremap;
 pub mod page_object;
 pub mod page_table;
 pub mod placement;
+pub mod pte;
 pub mod tlb;
 pub mod vma;
 

@@ -8,7 +8,7 @@ use super::frame::FrameAllocator;
 use super::layout::{PAGE_SIZE, offset_in_page, page_align_up};
 use super::page_table::{Pte, bits};
 use super::tlb::TlbGather;
-use super::vma::{Prot, Vma, VmFlags};
+use super::vma::{Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 /// `PROT_SEM`: accepted, without meaning.
@@ -144,8 +144,8 @@ fn reprotected(vma: &Vma, before: Pte, frames: &FrameAllocator) -> Pte {
 mod tests {
     use super::*;
     use crate::mm::access::Access;
-    use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::fixture::{machine, space};
+    use crate::mm::mmap::{MapSource, MmapArgs, map};
 
     const AT: u64 = 0x10_0000;
 

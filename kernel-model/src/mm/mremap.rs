@@ -10,7 +10,7 @@ use super::layout::{
 };
 use super::placement::Placement;
 use super::tlb::TlbGather;
-use super::vma::{Backing, Vma, VmFlags};
+use super::vma::{Backing, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 /// Bits of mremap's `flags`.
@@ -42,8 +42,9 @@ impl AddressSpace {
     /// mremap: answers the mapping's new address.
     ///
     /// # Errors
-    /// As Linux: EINVAL, EFAULT (not mapped, or more than one area), ENOMEM. Duplicating a shared
-    /// mapping with an old length of 0 is not supported: EINVAL.
+    /// As Linux: EINVAL, EFAULT (not mapped), ENOMEM. Not supported: moving more than one area at
+    /// once (EFAULT, as before Linux 6.17); duplicating a shared mapping with an old length of 0
+    /// (EINVAL).
     pub fn mremap(
         &mut self,
         hw: &mut Hw,
@@ -195,7 +196,7 @@ fn check_args(args: &MremapArgs) -> Result<(u64, u64), Errno> {
         return Err(Errno::EINVAL);
     }
     let old_end = args.addr.checked_add(old_len).ok_or(Errno::EINVAL)?;
-    if has(flag::FIXED) {
+    if has(flag::FIXED) || has(flag::DONTUNMAP) {
         let fits = args.new_addr.checked_add(new_len).filter(|end| *end <= TASK_SIZE_MAX);
         let new_end = fits.ok_or(Errno::EINVAL)?;
         let overlaps = args.addr < new_end && args.new_addr < old_end;
@@ -233,8 +234,8 @@ fn check_area(vma: &Vma, addr: u64, old_len: u64, new_len: u64, flags: u64) -> R
 mod tests {
     use super::*;
     use crate::mm::access::Access;
-    use crate::mm::mmap::{MapSource, MmapArgs, map};
     use crate::mm::fixture::{machine, space};
+    use crate::mm::mmap::{MapSource, MmapArgs, map};
 
     const AT: u64 = 0x10_0000;
     const FAR: u64 = 0x4000_0000;
@@ -265,6 +266,7 @@ mod tests {
             (AT, 4096, 4096, 3, FAR + 1, Err(Errno::EINVAL)),
             (AT, 8192, 8192, 3, AT + 4096, Err(Errno::EINVAL)),
             (AT, 4096, 8192, 5, 0, Err(Errno::EINVAL)),
+            (AT, 4096, 4096, 5, FAR + 1, Err(Errno::EINVAL)),
             (AT, u64::MAX, 4096, 0, 0, Err(Errno::EINVAL)),
             (AT - 4096, 4096, 8192, 1, 0, Err(Errno::EFAULT)),
             (AT, 0x3000, 0x4000, 1, 0, Err(Errno::EFAULT)),

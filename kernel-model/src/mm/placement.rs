@@ -45,9 +45,9 @@ impl AddressSpace {
                 Some(addr) => addr,
                 None => self.anywhere(len)?,
             },
-            Placement::Low => self
-                .gap(LOW_RANGE.0, LOW_RANGE.1, len, Order::LowestFirst)
-                .ok_or(Errno::ENOMEM)?,
+            Placement::Low => {
+                self.gap(LOW_RANGE.0, LOW_RANGE.1, len, Order::LowestFirst).ok_or(Errno::ENOMEM)?
+            }
         };
         if addr > TASK_SIZE_MAX - len {
             Err(Errno::ENOMEM)

@@ -4,6 +4,8 @@
 //! became of the call. One that has to wait says for what, and is run again from
 //! its start when that has happened.
 
+pub(crate) mod perf;
+
 use perf_core::Errno;
 
 use crate::task::wait::WaitFor;

@@ -164,6 +164,22 @@ pub mod si_code {
     pub const TRAP_HWBKPT: i32 = 4;
     /// Perf event with sigtrap.
     pub const TRAP_PERF: i32 = 6;
+    /// An operand or opcode that does not exist.
+    pub const ILL_ILLOPN: i32 = 2;
+    /// Integer division.
+    pub const FPE_INTDIV: i32 = 1;
+    /// Floating-point division by zero.
+    pub const FPE_FLTDIV: i32 = 3;
+    /// Floating-point overflow.
+    pub const FPE_FLTOVF: i32 = 4;
+    /// Floating-point underflow.
+    pub const FPE_FLTUND: i32 = 5;
+    /// Floating-point inexact result.
+    pub const FPE_FLTRES: i32 = 6;
+    /// Invalid floating-point operation.
+    pub const FPE_FLTINV: i32 = 7;
+    /// A misaligned address.
+    pub const BUS_ADRALN: i32 = 1;
     /// Nothing is mapped there.
     pub const SEGV_MAPERR: i32 = 1;
     /// The mapping does not allow it.

@@ -22,11 +22,7 @@ pub struct AttrLimits {
 
 impl Default for AttrLimits {
     fn default() -> Self {
-        AttrLimits {
-            valid_regs: !0,
-            max_sample_rate: 100_000,
-            max_stack: 127,
-        }
+        AttrLimits { valid_regs: !0, max_sample_rate: 100_000, max_stack: 127 }
     }
 }
 
@@ -51,11 +47,7 @@ impl Credentials {
     }
 
     fn allow_up_to(self, level: i32) -> Result<(), Errno> {
-        if self.paranoid > level && !self.perfmon_capable {
-            Err(Errno::EACCES)
-        } else {
-            Ok(())
-        }
+        if self.paranoid > level && !self.perfmon_capable { Err(Errno::EACCES) } else { Ok(()) }
     }
 }
 
@@ -135,47 +127,14 @@ mod tests {
     /// Rule 1.2 step 3, and "read_format=0x20 : EINVAL" as measured.
     #[test]
     fn step_3() {
-        let limits = AttrLimits {
-            valid_regs: 0x1ff,
-            ..Default::default()
-        };
+        let limits = AttrLimits { valid_regs: 0x1ff, ..Default::default() };
         let cases: [(PerfEventAttr, bool); 14] = [
             (bp(), true),
-            (
-                PerfEventAttr {
-                    read_format: 0x1f,
-                    ..bp()
-                },
-                true,
-            ),
-            (
-                PerfEventAttr {
-                    read_format: 0x20,
-                    ..bp()
-                },
-                false,
-            ),
-            (
-                PerfEventAttr {
-                    sample_type: 1 << 25,
-                    ..bp()
-                },
-                false,
-            ),
-            (
-                PerfEventAttr {
-                    sample_type: PERF_SAMPLE_IP | PERF_SAMPLE_TID,
-                    ..bp()
-                },
-                true,
-            ),
-            (
-                PerfEventAttr {
-                    sample_type: PERF_SAMPLE_REGS_USER,
-                    ..bp()
-                },
-                false,
-            ),
+            (PerfEventAttr { read_format: 0x1f, ..bp() }, true),
+            (PerfEventAttr { read_format: 0x20, ..bp() }, false),
+            (PerfEventAttr { sample_type: 1 << 25, ..bp() }, false),
+            (PerfEventAttr { sample_type: PERF_SAMPLE_IP | PERF_SAMPLE_TID, ..bp() }, true),
+            (PerfEventAttr { sample_type: PERF_SAMPLE_REGS_USER, ..bp() }, false),
             (
                 PerfEventAttr {
                     sample_type: PERF_SAMPLE_REGS_USER,
@@ -193,29 +152,17 @@ mod tests {
                 false,
             ),
             (bp().with(AttrFlags::INHERIT_THREAD), false),
-            (
-                bp().with(AttrFlags::INHERIT_THREAD | AttrFlags::INHERIT),
-                true,
-            ),
+            (bp().with(AttrFlags::INHERIT_THREAD | AttrFlags::INHERIT), true),
             (bp().with(AttrFlags::SIGTRAP), false),
-            (
-                bp().with(AttrFlags::SIGTRAP | AttrFlags::REMOVE_ON_EXEC),
-                true,
-            ),
-            (
-                bp().with(AttrFlags::ENABLE_ON_EXEC | AttrFlags::REMOVE_ON_EXEC),
-                false,
-            ),
+            (bp().with(AttrFlags::SIGTRAP | AttrFlags::REMOVE_ON_EXEC), true),
+            (bp().with(AttrFlags::ENABLE_ON_EXEC | AttrFlags::REMOVE_ON_EXEC), false),
             (bp().with(AttrFlags(1 << 38)), false),
         ];
         for (attr, ok) in cases {
             assert_eq!(attr.check(&limits).is_ok(), ok, "{attr:?}");
         }
-        let stack = |n| PerfEventAttr {
-            sample_type: PERF_SAMPLE_STACK_USER,
-            sample_stack_user: n,
-            ..bp()
-        };
+        let stack =
+            |n| PerfEventAttr { sample_type: PERF_SAMPLE_STACK_USER, sample_stack_user: n, ..bp() };
         assert!(stack(16).check(&limits).is_ok());
         assert_eq!(stack(12).check(&limits), Err(Errno::EINVAL));
         assert_eq!(stack(65_536).check(&limits), Err(Errno::EINVAL));
@@ -233,52 +180,20 @@ mod tests {
             (4, false, false),
             (2, true, true),
         ] {
-            let who = Credentials {
-                paranoid,
-                perfmon_capable,
-            };
+            let who = Credentials { paranoid, perfmon_capable };
             assert!(user.check_access(who, &limits).is_ok());
             assert_eq!(bp().check_access(who, &limits).is_ok(), any_mode, "{who:?}");
         }
-        let nobody = Credentials {
-            paranoid: 2,
-            perfmon_capable: false,
-        };
-        let bad_period = PerfEventAttr {
-            sample_period: 1 << 63,
-            ..bp()
-        };
+        let nobody = Credentials { paranoid: 2, perfmon_capable: false };
+        let bad_period = PerfEventAttr { sample_period: 1 << 63, ..bp() };
         assert_eq!(bad_period.check_access(nobody, &limits), Err(Errno::EACCES));
         let bad_period = bad_period.with(AttrFlags::EXCLUDE_KERNEL);
         assert_eq!(bad_period.check_access(nobody, &limits), Err(Errno::EINVAL));
-        let freq = |hz| {
-            PerfEventAttr {
-                sample_period: hz,
-                ..user.clone()
-            }
-            .with(AttrFlags::FREQ)
-        };
+        let freq = |hz| PerfEventAttr { sample_period: hz, ..user.clone() }.with(AttrFlags::FREQ);
         assert!(freq(100_000).check_access(nobody, &limits).is_ok());
-        assert_eq!(
-            freq(100_001).check_access(nobody, &limits),
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(freq(100_001).check_access(nobody, &limits), Err(Errno::EINVAL));
         assert_eq!(nobody.allow_cpu(), Err(Errno::EACCES));
-        assert_eq!(
-            Credentials {
-                paranoid: 1,
-                ..nobody
-            }
-            .allow_cpu(),
-            Err(Errno::EACCES)
-        );
-        assert!(
-            Credentials {
-                paranoid: 0,
-                ..nobody
-            }
-            .allow_cpu()
-            .is_ok()
-        );
+        assert_eq!(Credentials { paranoid: 1, ..nobody }.allow_cpu(), Err(Errno::EACCES));
+        assert!(Credentials { paranoid: 0, ..nobody }.allow_cpu().is_ok());
     }
 }

@@ -4,9 +4,7 @@ use super::abi::AttrFlags;
 use super::{AttrError, PERF_ATTR_SIZE, PERF_ATTR_SIZE_MAX, PERF_ATTR_SIZE_VER0, PerfEventAttr};
 
 const LEN: usize = PERF_ATTR_SIZE as usize;
-const TOO_BIG: AttrError = AttrError::TooBig {
-    write_back_size: PERF_ATTR_SIZE,
-};
+const TOO_BIG: AttrError = AttrError::TooBig { write_back_size: PERF_ATTR_SIZE };
 
 /// Takes little-endian fields off the front of a full-size image.
 struct Fields<'a>(&'a [u8]);
@@ -36,10 +34,8 @@ impl PerfEventAttr {
     /// Copies an attribute in. `bytes` are the bytes at the user's pointer that could be read,
     /// up to 4096 of them; fewer than the attribute's own size says means the rest faults.
     pub fn parse(bytes: &[u8]) -> Result<Self, AttrError> {
-        let size_field: [u8; 4] = bytes
-            .get(4..8)
-            .and_then(|b| b.try_into().ok())
-            .ok_or(AttrError::Fault)?;
+        let size_field: [u8; 4] =
+            bytes.get(4..8).and_then(|b| b.try_into().ok()).ok_or(AttrError::Fault)?;
         let size = match u32::from_le_bytes(size_field) {
             0 => PERF_ATTR_SIZE_VER0,
             size => size,
@@ -48,10 +44,7 @@ impl PerfEventAttr {
             return Err(TOO_BIG);
         }
         let readable = &bytes[..bytes.len().min(size as usize)];
-        if readable
-            .get(LEN..)
-            .is_some_and(|tail| tail.iter().any(|&b| b != 0))
-        {
+        if readable.get(LEN..).is_some_and(|tail| tail.iter().any(|&b| b != 0)) {
             return Err(TOO_BIG);
         }
         if readable.len() < size as usize {
@@ -101,23 +94,14 @@ impl PerfEventAttr {
         let mut out = Vec::with_capacity(LEN);
         out.extend(self.attr_type.to_le_bytes());
         out.extend(self.size.to_le_bytes());
-        for word in [
-            self.config,
-            self.sample_period,
-            self.sample_type,
-            self.read_format,
-            self.flags.0,
-        ] {
+        for word in
+            [self.config, self.sample_period, self.sample_type, self.read_format, self.flags.0]
+        {
             out.extend(word.to_le_bytes());
         }
         out.extend(self.wakeup_events.to_le_bytes());
         out.extend(self.bp_type.to_le_bytes());
-        for word in [
-            self.bp_addr,
-            self.bp_len,
-            self.branch_sample_type,
-            self.sample_regs_user,
-        ] {
+        for word in [self.bp_addr, self.bp_len, self.branch_sample_type, self.sample_regs_user] {
             out.extend(word.to_le_bytes());
         }
         out.extend(self.sample_stack_user.to_le_bytes());
@@ -142,10 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn bytes_of(size: u32, len: usize) -> Vec<u8> {
-        let attr = PerfEventAttr {
-            size,
-            ..PerfEventAttr::breakpoint(0x1000, 4, 2)
-        };
+        let attr = PerfEventAttr { size, ..PerfEventAttr::breakpoint(0x1000, 4, 2) };
         let mut bytes = attr.to_bytes().to_vec();
         bytes.resize(len, 0);
         bytes
@@ -183,11 +164,7 @@ mod tests {
     fn short_memory_faults() {
         let bytes = bytes_of(136, 136);
         for len in [0, 4, 7, 8, 135] {
-            assert_eq!(
-                PerfEventAttr::parse(&bytes[..len]),
-                Err(AttrError::Fault),
-                "len {len}"
-            );
+            assert_eq!(PerfEventAttr::parse(&bytes[..len]), Err(AttrError::Fault), "len {len}");
         }
         assert!(PerfEventAttr::parse(&bytes).is_ok());
     }

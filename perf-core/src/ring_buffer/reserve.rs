@@ -74,24 +74,14 @@ impl RingBuffer {
         if written.wrapping_sub(self.wakeup) > self.watermark {
             self.wakeup = self.wakeup.wrapping_add(self.watermark);
         }
-        Ok(Reservation {
-            buffer: self,
-            mem,
-            at,
-            left: size,
-            wakeup_before,
-            committed: false,
-        })
+        Ok(Reservation { buffer: self, mem, at, left: size, wakeup_before, committed: false })
     }
 }
 
 impl Reservation<'_> {
     /// Appends bytes. What exceeds the reservation is a bug of the caller and is cut off.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        debug_assert!(
-            bytes.len() as u64 <= self.left,
-            "record larger than its reservation"
-        );
+        debug_assert!(bytes.len() as u64 <= self.left, "record larger than its reservation");
         let size = self.buffer.data_size();
         let mut rest = &bytes[..bytes.len().min(self.left as usize)];
         while !rest.is_empty() {

@@ -20,10 +20,7 @@ impl BufferMemory for Memory {
         }
     }
     fn write(&mut self, _buf: BufferId, offset: u64, data: &[u8]) {
-        assert!(
-            offset + data.len() as u64 <= 2 * PAGE_SIZE,
-            "write beyond the buffer"
-        );
+        assert!(offset + data.len() as u64 <= 2 * PAGE_SIZE, "write beyond the buffer");
         for (byte, at) in data.iter().zip(offset..) {
             self.0.insert(at, *byte);
         }
@@ -38,9 +35,7 @@ impl Memory {
     }
     fn data(&self, position: u64, len: usize) -> Vec<u8> {
         let at = |i: u64| PAGE_SIZE + position.wrapping_add(i) % PAGE_SIZE;
-        (0..len as u64)
-            .map(|i| self.0.get(&at(i)).copied().unwrap_or(0))
-            .collect()
+        (0..len as u64).map(|i| self.0.get(&at(i)).copied().unwrap_or(0)).collect()
     }
 }
 

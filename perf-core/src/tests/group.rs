@@ -47,37 +47,15 @@ fn who_may_join() {
     assert_eq!(join(bp().with(AttrFlags::PINNED), Some(T0), -1), refused);
     assert_eq!(join(bp().with(AttrFlags::EXCLUSIVE), Some(T0), -1), refused);
     assert_eq!(join(bp().with(AttrFlags::INHERIT), Some(T0), -1), refused);
-    assert_eq!(
-        join(bp(), Some(T0), 0),
-        refused,
-        "task on a CPU under any CPU"
-    );
+    assert_eq!(join(bp(), Some(T0), 0), refused, "task on a CPU under any CPU");
     assert_eq!(join(bp(), Some(T1), -1), refused, "other task");
     assert_eq!(join(bp(), None, 0), refused, "CPU-wide");
-    let clock = PerfEventAttr {
-        clockid: 1,
-        ..bp().with(AttrFlags::USE_CLOCKID)
-    };
+    let clock = PerfEventAttr { clockid: 1, ..bp().with(AttrFlags::USE_CLOCKID) };
     assert_eq!(join(clock, Some(T0), -1), refused, "other clock");
-    assert!(
-        join(
-            PerfEventAttr::software(SwEvent::PageFaults as u64),
-            Some(T0),
-            -1
-        )
-        .is_ok()
-    );
+    assert!(join(PerfEventAttr::software(SwEvent::PageFaults as u64), Some(T0), -1).is_ok());
     let sibling = join(bp(), Some(T0), -1).unwrap();
-    assert_eq!(
-        rig.try_open(&bp(), Some(T0), -1, Some(sibling)),
-        refused,
-        "sibling as leader"
-    );
-    assert_eq!(
-        rig.pmu.live.len(),
-        2,
-        "every refused open gave its slot back"
-    );
+    assert_eq!(rig.try_open(&bp(), Some(T0), -1, Some(sibling)), refused, "sibling as leader");
+    assert_eq!(rig.pmu.live.len(), 2, "every refused open gave its slot back");
 }
 
 /// Rule 3.3.2.
@@ -102,10 +80,7 @@ fn sibling_of_an_off_leader_does_not_run() {
     let leader = rig.open(&bp().with(AttrFlags::DISABLED));
     let sibling = rig.join(leader, &bp());
     assert_eq!(rig.hit_each(&[leader, sibling]), [0, 0]);
-    assert_eq!(
-        rig.perf.event(sibling).unwrap().state(),
-        EventState::Inactive
-    );
+    assert_eq!(rig.perf.event(sibling).unwrap().state(), EventState::Inactive);
     rig.enable(leader, Scope::Event);
     assert_eq!(rig.hit_each(&[leader, sibling]), [1, 1]);
 }
@@ -129,12 +104,7 @@ fn closing_an_off_leader() {
 /// next switch, or for the leader to be enabled; ENABLE on it stops it again.
 #[test]
 fn sibling_of_a_running_foreign_leader() {
-    for software in [
-        SwEvent::CpuClock,
-        SwEvent::TaskClock,
-        SwEvent::PageFaults,
-        SwEvent::Dummy,
-    ] {
+    for software in [SwEvent::CpuClock, SwEvent::TaskClock, SwEvent::PageFaults, SwEvent::Dummy] {
         let mut rig = Rig::new();
         let leader = rig.open(&PerfEventAttr::software(software as u64));
         let sibling = rig.join(leader, &bp());
@@ -174,11 +144,7 @@ fn foreign_leader_opened_disabled() {
 #[test]
 fn exclusive_does_nothing_among_software_class_events() {
     let mut rig = Rig::new();
-    let attrs = [
-        bp().with(AttrFlags::EXCLUSIVE),
-        bp(),
-        bp().with(AttrFlags::EXCLUSIVE),
-    ];
+    let attrs = [bp().with(AttrFlags::EXCLUSIVE), bp(), bp().with(AttrFlags::EXCLUSIVE)];
     let events = attrs.map(|a| rig.open(&a));
     rig.hit_each(&events);
     assert_eq!(rig.hit_each(&events), [2, 2, 2]);
@@ -187,10 +153,7 @@ fn exclusive_does_nothing_among_software_class_events() {
 /// Rule 3.2.2, second half: it does keep hardware-class groups apart.
 #[test]
 fn exclusive_keeps_hardware_groups_out() {
-    let config = PerfConfig {
-        nr_cpus: 1,
-        ..Default::default()
-    };
+    let config = PerfConfig { nr_cpus: 1, ..Default::default() };
     let mut rig = Rig::with_config(config, PmuClass::Hardware);
     let alone = rig.open(&bp().with(AttrFlags::EXCLUSIVE));
     let other = rig.open(&bp());
@@ -238,13 +201,26 @@ fn rotation() {
     assert!(!rig.perf.rotation_due(C0));
 }
 
+/// The same for CPU-wide events, each a turn.
+#[test]
+fn rotation_of_cpu_wide_events() {
+    let mut rig = Rig::new();
+    let open = |rig: &mut Rig| rig.try_open(&bp(), None, 0, None).unwrap();
+    let events: Vec<_> = (0..6).map(|_| open(&mut rig)).collect();
+    let mut turns = [0; 6];
+    for _ in 0..6 {
+        for (event, turns) in events.iter().zip(&mut turns) {
+            *turns += u32::from(rig.pmu.on(0).contains(event));
+        }
+        rig.perf.rotate(&mut rig.pmu, rig.now, C0);
+    }
+    assert_eq!(turns, [4; 6]);
+}
+
 /// Hardware events pull a software group into their own PMU context: adding one re-runs it.
 #[test]
 fn hardware_event_joins_a_software_group() {
-    let config = PerfConfig {
-        nr_cpus: 1,
-        ..Default::default()
-    };
+    let config = PerfConfig { nr_cpus: 1, ..Default::default() };
     let mut rig = Rig::with_config(config, PmuClass::Hardware);
     let leader = rig.open(&PerfEventAttr::software(SwEvent::Dummy as u64));
     let sibling = rig.join(leader, &bp());

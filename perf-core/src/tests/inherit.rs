@@ -9,9 +9,7 @@ use crate::{
 const T2: TaskId = TaskId(2);
 
 fn fork(rig: &mut Rig, parent: TaskId, child: TaskId) {
-    rig.perf
-        .fork(&mut rig.pmu, rig.now, parent, child, CloneFlags::default())
-        .unwrap();
+    rig.perf.fork(&mut rig.pmu, rig.now, parent, child, CloneFlags::default()).unwrap();
 }
 
 fn exit(rig: &mut Rig, task: TaskId) -> crate::Detached {
@@ -26,10 +24,7 @@ fn children(rig: &Rig, event: EventId) -> Vec<EventId> {
 #[test]
 fn counts_add_up() {
     let mut rig = Rig::new();
-    let event = rig.open(&PerfEventAttr {
-        read_format: 3,
-        ..bp().with(AttrFlags::INHERIT)
-    });
+    let event = rig.open(&PerfEventAttr { read_format: 3, ..bp().with(AttrFlags::INHERIT) });
     fork(&mut rig, T0, T1);
     let copy = children(&rig, event)[0];
     rig.run(C1, T1);
@@ -42,11 +37,7 @@ fn counts_add_up() {
     assert!(rig.perf.event(copy).is_none());
     assert_eq!(rig.read(event), Ok(vec![7, 200, 200]));
     rig.perf.reset(&mut rig.pmu, rig.now, event, Scope::Event);
-    assert_eq!(
-        rig.count(event),
-        5,
-        "child does 5 hits, exits, RESET: reads 5"
-    );
+    assert_eq!(rig.count(event), 5, "child does 5 hits, exits, RESET: reads 5");
 }
 
 /// RESET reaches live copies.
@@ -71,17 +62,9 @@ fn grandchildren() {
     fork(&mut rig, T1, T2);
     let copies = children(&rig, event);
     assert_eq!(copies.len(), 2);
-    assert!(
-        copies
-            .iter()
-            .all(|c| rig.perf.event(*c).unwrap().parent() == Some(event))
-    );
+    assert!(copies.iter().all(|c| rig.perf.event(*c).unwrap().parent() == Some(event)));
     rig.disable(event, Scope::Event);
-    assert!(
-        copies
-            .iter()
-            .all(|c| rig.perf.event(*c).unwrap().state() == EventState::Off)
-    );
+    assert!(copies.iter().all(|c| rig.perf.event(*c).unwrap().state() == EventState::Off));
     rig.enable(event, Scope::Event);
     rig.run(C1, T2);
     rig.hits(copies[1], 1);
@@ -107,11 +90,7 @@ fn who_inherits() {
         let mut rig = Rig::new();
         let event = rig.open(&bp().with(flags));
         rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, clone).unwrap();
-        assert_eq!(
-            !children(&rig, event).is_empty(),
-            inherits,
-            "{flags:?} {clone:?}"
-        );
+        assert_eq!(!children(&rig, event).is_empty(), inherits, "{flags:?} {clone:?}");
     }
 }
 
@@ -124,10 +103,7 @@ fn state_of_a_copy() {
     rig.enable(on, Scope::Event);
     fork(&mut rig, T0, T1);
     let state = |e| rig.perf.event(children(&rig, e)[0]).unwrap().state();
-    assert_eq!(
-        (state(off), state(on)),
-        (EventState::Off, EventState::Inactive)
-    );
+    assert_eq!((state(off), state(on)), (EventState::Off, EventState::Inactive));
 }
 
 /// Rule 3.6.2: a failing copy fails the fork with its error and leaves nothing behind.
@@ -136,9 +112,7 @@ fn failing_copy_fails_the_fork() {
     let mut rig = Rig::new();
     let event = rig.open(&bp().with(AttrFlags::INHERIT));
     rig.pmu.refuse = Some(Errno::EPERM);
-    let refused = rig
-        .perf
-        .fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default());
+    let refused = rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default());
     assert_eq!(refused, Err(Errno::EPERM));
     assert!(children(&rig, event).is_empty());
     assert_eq!(rig.pmu.live.len(), 1);
@@ -160,10 +134,7 @@ fn closing_the_root() {
 #[test]
 fn group_reads() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 8,
-        ..bp().with(AttrFlags::INHERIT)
-    };
+    let attr = PerfEventAttr { read_format: 8, ..bp().with(AttrFlags::INHERIT) };
     let leader = rig.open(&attr);
     let sibling = rig.join(leader, &attr);
     fork(&mut rig, T0, T1);
@@ -183,10 +154,7 @@ fn group_reads() {
 #[test]
 fn group_reads_after_a_member_left() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 8,
-        ..bp().with(AttrFlags::INHERIT)
-    };
+    let attr = PerfEventAttr { read_format: 8, ..bp().with(AttrFlags::INHERIT) };
     let leader = rig.open(&attr);
     rig.join(leader, &attr);
     let gone = rig.join(leader, &attr);
@@ -200,9 +168,7 @@ fn group_reads_after_a_member_left() {
 fn records_of_copies() {
     let mut rig = Rig::new();
     let attr = sampling(1, PERF_SAMPLE_STREAM_ID | crate::attr::abi::PERF_SAMPLE_ID);
-    let event = rig
-        .try_open(&attr.with(AttrFlags::INHERIT), Some(T0), 0, None)
-        .unwrap();
+    let event = rig.try_open(&attr.with(AttrFlags::INHERIT), Some(T0), 0, None).unwrap();
     let buffer = rig.map(event, 1, MmapAccess::Writable);
     fork(&mut rig, T0, T1);
     let copy = children(&rig, event)[0];
@@ -220,10 +186,7 @@ fn records_of_copies() {
 fn sample_read_is_per_thread() {
     let mut rig = Rig::new();
     let refused = sampling(1, PERF_SAMPLE_READ).with(AttrFlags::INHERIT);
-    assert_eq!(
-        rig.try_open(&refused, Some(T0), 0, None),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(rig.try_open(&refused, Some(T0), 0, None), Err(Errno::EINVAL));
     let attr = sampling(1, PERF_SAMPLE_READ | PERF_SAMPLE_TID).with(AttrFlags::INHERIT);
     let event = rig.try_open(&attr, Some(T0), 0, None).unwrap();
     let buffer = rig.map(event, 1, MmapAccess::Writable);
@@ -241,9 +204,7 @@ fn sample_read_is_per_thread() {
 #[test]
 fn poll_with_live_copies() {
     let mut rig = Rig::new();
-    let event = rig
-        .try_open(&bp().with(AttrFlags::INHERIT), Some(T0), 0, None)
-        .unwrap();
+    let event = rig.try_open(&bp().with(AttrFlags::INHERIT), Some(T0), 0, None).unwrap();
     rig.map(event, 1, MmapAccess::Writable);
     fork(&mut rig, T0, T1);
     let _pollers = exit(&mut rig, T0);
@@ -256,10 +217,7 @@ fn poll_with_live_copies() {
 #[test]
 fn times_of_copies() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 3,
-        ..bp().with(AttrFlags::INHERIT)
-    };
+    let attr = PerfEventAttr { read_format: 3, ..bp().with(AttrFlags::INHERIT) };
     let event = rig.open(&attr);
     rig.now += 10;
     fork(&mut rig, T0, T1);

@@ -9,72 +9,27 @@ use crate::{Errno, EventState, HandlerId, OpenRequest, PerfEventAttr, PollEvents
 fn refused_opens() {
     let mut rig = Rig::new();
     let sigtrap = bp().with(AttrFlags::SIGTRAP | AttrFlags::REMOVE_ON_EXEC);
-    let clock = |id| PerfEventAttr {
-        clockid: id,
-        ..bp().with(AttrFlags::USE_CLOCKID)
-    };
-    let deep = PerfEventAttr {
-        sample_max_stack: 128,
-        ..sampling(1, PERF_SAMPLE_CALLCHAIN)
-    };
-    let hardware = PerfEventAttr {
-        attr_type: PERF_TYPE_HARDWARE,
-        ..bp()
-    };
+    let clock = |id| PerfEventAttr { clockid: id, ..bp().with(AttrFlags::USE_CLOCKID) };
+    let deep = PerfEventAttr { sample_max_stack: 128, ..sampling(1, PERF_SAMPLE_CALLCHAIN) };
+    let hardware = PerfEventAttr { attr_type: PERF_TYPE_HARDWARE, ..bp() };
     let cases = [
         (bp(), None, -1, Errno::EINVAL, "cpu -1 with pid -1"),
         (bp(), Some(T0), 2, Errno::EINVAL, "cpu out of range"),
         (bp(), Some(T0), -2, Errno::EINVAL, "cpu below -1"),
         (sigtrap, None, 0, Errno::EINVAL, "sigtrap without task"),
-        (
-            PerfEventAttr { bp_len: 3, ..bp() },
-            Some(T0),
-            -1,
-            Errno::EINVAL,
-            "the PMU refuses",
-        ),
+        (PerfEventAttr { bp_len: 3, ..bp() }, Some(T0), -1, Errno::EINVAL, "the PMU refuses"),
         (hardware, Some(T0), -1, Errno::ENOENT, "no such PMU"),
-        (
-            PerfEventAttr::software(12),
-            Some(T0),
-            -1,
-            Errno::ENOENT,
-            "no such software event",
-        ),
-        (
-            bp().with(AttrFlags::AUX_OUTPUT),
-            Some(T0),
-            -1,
-            Errno::EOPNOTSUPP,
-            "aux_output",
-        ),
-        (
-            PerfEventAttr {
-                aux_action: 1,
-                ..bp()
-            },
-            Some(T0),
-            -1,
-            Errno::EOPNOTSUPP,
-            "aux_action",
-        ),
+        (PerfEventAttr::software(12), Some(T0), -1, Errno::ENOENT, "no such software event"),
+        (bp().with(AttrFlags::AUX_OUTPUT), Some(T0), -1, Errno::EOPNOTSUPP, "aux_output"),
+        (PerfEventAttr { aux_action: 1, ..bp() }, Some(T0), -1, Errno::EOPNOTSUPP, "aux_action"),
         (deep, Some(T0), -1, Errno::EOVERFLOW, "call chain too deep"),
-        (
-            clock(0),
-            Some(T0),
-            -1,
-            Errno::EINVAL,
-            "CLOCK_REALTIME is not NMI safe",
-        ),
+        (clock(0), Some(T0), -1, Errno::EINVAL, "CLOCK_REALTIME is not NMI safe"),
         (clock(99), Some(T0), -1, Errno::EINVAL, "bad clockid"),
     ];
     for (attr, task, cpu, errno, what) in cases {
         assert_eq!(rig.try_open(&attr, task, cpu, None), Err(errno), "{what}");
     }
-    assert!(
-        rig.pmu.live.is_empty(),
-        "every refusal gave its slot back (rule 1.2.2)"
-    );
+    assert!(rig.pmu.live.is_empty(), "every refusal gave its slot back (rule 1.2.2)");
     assert_eq!(rig.perf.events().count(), 0);
 }
 
@@ -82,13 +37,8 @@ fn refused_opens() {
 #[test]
 fn abandoned_open() {
     let mut rig = Rig::new();
-    let request = OpenRequest {
-        attr: bp(),
-        task: Some(T0),
-        cpu: -1,
-        group_leader: None,
-        owner: T0,
-    };
+    let request =
+        OpenRequest { attr: bp(), task: Some(T0), cpu: -1, group_leader: None, owner: T0 };
     let event = rig.perf.event_alloc(&mut rig.pmu, &request).unwrap();
     assert_eq!(rig.pmu.live.len(), 1);
     rig.perf.event_free(&mut rig.pmu, event);
@@ -99,32 +49,21 @@ fn abandoned_open() {
 #[test]
 fn group_too_large_to_sample() {
     let mut rig = Rig::new();
-    let dummy = PerfEventAttr {
-        read_format: 0x1f,
-        ..PerfEventAttr::software(9)
-    };
+    let dummy = PerfEventAttr { read_format: 0x1f, ..PerfEventAttr::software(9) };
     let leader = rig.open(&dummy);
     let refused = (0..1_000).find_map(|n| {
-        rig.try_open(&dummy, Some(T0), -1, Some(leader))
-            .err()
-            .map(|errno| (n, errno))
+        rig.try_open(&dummy, Some(T0), -1, Some(leader)).err().map(|errno| (n, errno))
     });
     let (members, errno) = refused.expect("a limit exists");
     assert_eq!(errno, Errno::E2BIG);
-    assert_eq!(
-        members, 680,
-        "3 words a member, 3 before them, 8 bytes header: 16384 bytes"
-    );
+    assert_eq!(members, 680, "3 words a member, 3 before them, 8 bytes header: 16384 bytes");
 }
 
 /// Rules 2.5.3, 3.12.3: the target's exit leaves the event to its descriptor.
 #[test]
 fn target_exits() {
     let mut rig = Rig::new();
-    let event = rig.open(&PerfEventAttr {
-        read_format: 3,
-        ..bp()
-    });
+    let event = rig.open(&PerfEventAttr { read_format: 3, ..bp() });
     rig.hits(event, 3);
     rig.now += 40;
     let detached = rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
@@ -134,6 +73,7 @@ fn target_exits() {
     assert_eq!(rig.pmu.live.len(), 1, "the slot stays charged (K8)");
     rig.now += 1_000;
     rig.enable(event, Scope::Event);
+    assert!(rig.perf.tasks.is_empty(), "the context went with its task");
     assert_eq!(rig.read(event), Ok(vec![3, 40, 40]));
     assert!(rig.pmu.on(0).is_empty());
     rig.close(event);
@@ -146,9 +86,7 @@ fn modify_after_exit() {
     let mut rig = Rig::new();
     let event = rig.open(&bp());
     let _pollers = rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
-    let result = rig
-        .perf
-        .modify_attributes(&mut rig.pmu, rig.now, event, &bp());
+    let result = rig.perf.modify_attributes(&mut rig.pmu, rig.now, event, &bp());
     assert_eq!(result, Ok(()));
     assert_eq!(rig.perf.event(event).unwrap().state(), EventState::Exit);
 }
@@ -157,10 +95,7 @@ fn modify_after_exit() {
 #[test]
 fn enable_on_exec() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 3,
-        ..bp()
-    };
+    let attr = PerfEventAttr { read_format: 3, ..bp() };
     let event = rig.open(&attr.with(AttrFlags::DISABLED | AttrFlags::ENABLE_ON_EXEC));
     rig.now += 10;
     assert_eq!(rig.times(event), (0, 0));
@@ -180,9 +115,7 @@ fn remove_on_exec() {
     let mut rig = Rig::new();
     let stays = rig.open(&bp());
     let goes = rig.open(&bp().with(AttrFlags::REMOVE_ON_EXEC | AttrFlags::INHERIT));
-    rig.perf
-        .fork(&mut rig.pmu, rig.now, T0, T1, Default::default())
-        .unwrap();
+    rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, Default::default()).unwrap();
     assert_eq!(rig.pmu.live.len(), 3);
     let detached = rig.perf.exec(&mut rig.pmu, rig.now, T1);
     assert_eq!((detached.wake, rig.pmu.live.len()), (vec![goes], 2));
@@ -238,10 +171,8 @@ fn kernel_counter() {
     let attr = sampling(1, 0).with(AttrFlags::PINNED);
     let handler = Some(HandlerId(7));
     let target = Target::Task(T0, None);
-    let event = rig
-        .perf
-        .create_kernel_counter(&mut rig.pmu, rig.now, &attr, target, handler)
-        .unwrap();
+    let event =
+        rig.perf.create_kernel_counter(&mut rig.pmu, rig.now, &attr, target, handler).unwrap();
     assert_eq!(rig.hit(event).handler, handler);
     assert_eq!(rig.perf.event(event).unwrap().owner(), None);
     rig.close(event);
@@ -257,11 +188,7 @@ fn cpu_hotplug() {
     rig.perf.cpu_offline(&mut rig.pmu, rig.now, C1);
     assert!(rig.pmu.on(1).is_empty() && !rig.perf.is_cpu_online(C1));
     assert_eq!(rig.try_open(&bp(), None, 1, None), Err(Errno::ENODEV));
-    assert_eq!(
-        rig.pmu.live.len(),
-        1,
-        "refused after the slot was taken, and given back"
-    );
+    assert_eq!(rig.pmu.live.len(), 1, "refused after the slot was taken, and given back");
     rig.perf.cpu_online(&mut rig.pmu, rig.now, C1);
     assert_eq!(rig.pmu.on(1), [event]);
     assert!(rig.perf.is_cpu_online(C0));

@@ -11,12 +11,7 @@ const PAGE: u64 = 4096;
 
 fn request(length: u64) -> MmapRequest {
     let access = MmapAccess::Writable;
-    MmapRequest {
-        length,
-        offset: 0,
-        sharing: MmapSharing::Shared,
-        access,
-    }
+    MmapRequest { length, offset: 0, sharing: MmapSharing::Shared, access }
 }
 
 #[test]
@@ -37,19 +32,9 @@ fn lengths_and_flags() {
     assert_eq!(ask(request(4 * PAGE)), refused, "1+3 : EINVAL");
     assert_eq!(ask(request(0)), refused);
     assert_eq!(ask(request(2 * PAGE + 8)), refused);
-    let private = MmapRequest {
-        sharing: MmapSharing::Private,
-        ..request(2 * PAGE)
-    };
+    let private = MmapRequest { sharing: MmapSharing::Private, ..request(2 * PAGE) };
     assert_eq!(ask(private), refused, "private : EINVAL");
-    assert_eq!(
-        ask(MmapRequest {
-            offset: PAGE,
-            ..request(PAGE)
-        }),
-        refused,
-        "offset 4096"
-    );
+    assert_eq!(ask(MmapRequest { offset: PAGE, ..request(PAGE) }), refused, "offset 4096");
     assert!(ask(request(4097 * PAGE)).is_ok(), "16 MiB");
 }
 
@@ -59,9 +44,7 @@ fn inherit_needs_a_fixed_cpu() {
     let mut rig = Rig::new();
     let any = rig.open(&bp().with(AttrFlags::INHERIT));
     assert_eq!(rig.perf.mmap(any, &request(2 * PAGE)), Err(Errno::EINVAL));
-    let fixed = rig
-        .try_open(&bp().with(AttrFlags::INHERIT), Some(T0), 0, None)
-        .unwrap();
+    let fixed = rig.try_open(&bp().with(AttrFlags::INHERIT), Some(T0), 0, None).unwrap();
     assert!(rig.perf.mmap(fixed, &request(2 * PAGE)).is_ok());
 }
 
@@ -80,12 +63,8 @@ fn control_page() {
     assert_eq!(rig.word(buffer, TIME_ENABLED), 77);
     assert_eq!(rig.word(buffer, CAPABILITIES), 2);
     assert_eq!(rig.word(buffer, SIZE) as u32, 96);
-    assert_eq!(
-        (rig.word(buffer, DATA_OFFSET), rig.word(buffer, DATA_SIZE)),
-        (4096, 4096)
-    );
-    rig.perf
-        .reset(&mut rig.pmu, rig.now, event, crate::Scope::Event);
+    assert_eq!((rig.word(buffer, DATA_OFFSET), rig.word(buffer, DATA_SIZE)), (4096, 4096));
+    rig.perf.reset(&mut rig.pmu, rig.now, event, crate::Scope::Event);
     rig.perf.update_userpage(rig.now, event, &mut rig.mem);
     assert_eq!((rig.word(buffer, LOCK), rig.word(buffer, OFFSET)), (4, 0));
 }
@@ -95,17 +74,11 @@ fn mapping_twice() {
     let mut rig = Rig::new();
     let event = rig.open(&bp());
     let buffer = rig.map(event, 1, MmapAccess::Writable);
-    assert_eq!(
-        rig.perf.mmap(event, &request(2 * PAGE)),
-        Ok(Mapped::Again { buffer })
-    );
+    assert_eq!(rig.perf.mmap(event, &request(2 * PAGE)), Ok(Mapped::Again { buffer }));
     assert_eq!(rig.perf.mmap(event, &request(3 * PAGE)), Err(Errno::EINVAL));
     assert_eq!(rig.perf.mmap_close(event), Default::default());
     let detached = rig.perf.mmap_close(event);
-    assert_eq!(
-        (detached.freed_buffers, detached.wake),
-        (vec![buffer], vec![event])
-    );
+    assert_eq!((detached.freed_buffers, detached.wake), (vec![buffer], vec![event]));
     assert_eq!(rig.perf.event(event).unwrap().buffer(), None);
     rig.hits(event, 1);
 }
@@ -117,35 +90,16 @@ fn set_output_refusals() {
     let main = rig.open(&bp());
     let other = rig.open(&bp());
     let refused = Err(Errno::EINVAL);
-    assert_eq!(
-        rig.perf.set_output(other, Some(main)),
-        refused,
-        "target without buffer"
-    );
+    assert_eq!(rig.perf.set_output(other, Some(main)), refused, "target without buffer");
     rig.map(main, 1, MmapAccess::Writable);
     assert_eq!(rig.perf.set_output(main, Some(main)), refused, "self");
-    assert_eq!(
-        rig.perf.set_output(main, Some(other)),
-        refused,
-        "already mapped"
-    );
-    assert_eq!(
-        rig.perf.set_output(EventId(99), Some(main)),
-        Err(Errno::EBADF)
-    );
+    assert_eq!(rig.perf.set_output(main, Some(other)), refused, "already mapped");
+    assert_eq!(rig.perf.set_output(EventId(99), Some(main)), Err(Errno::EBADF));
     let cases = [
         (bp(), Some(T1), -1, refused),
         (bp(), Some(T0), 0, refused),
         (bp().with(AttrFlags::WRITE_BACKWARD), Some(T0), -1, refused),
-        (
-            PerfEventAttr {
-                clockid: 1,
-                ..bp().with(AttrFlags::USE_CLOCKID)
-            },
-            Some(T0),
-            -1,
-            refused,
-        ),
+        (PerfEventAttr { clockid: 1, ..bp().with(AttrFlags::USE_CLOCKID) }, Some(T0), -1, refused),
         (bp(), Some(T0), -1, Ok(())),
     ];
     for (attr, task, cpu, answer) in cases {
@@ -159,10 +113,7 @@ fn set_output_refusals() {
 #[test]
 fn redirected_output() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        wakeup_events: 1,
-        ..sampling(1, PERF_SAMPLE_IP)
-    };
+    let attr = PerfEventAttr { wakeup_events: 1, ..sampling(1, PERF_SAMPLE_IP) };
     let main = rig.open(&attr);
     let buffer = rig.map(main, 1, MmapAccess::Writable);
     let second = rig.open(&attr);
@@ -185,17 +136,10 @@ fn redirect_at_open() {
     let mut rig = Rig::new();
     let main = rig.open(&bp());
     let open = |rig: &mut Rig, attr: PerfEventAttr| {
-        let request = crate::OpenRequest {
-            attr,
-            task: Some(T0),
-            cpu: -1,
-            group_leader: None,
-            owner: T0,
-        };
+        let request =
+            crate::OpenRequest { attr, task: Some(T0), cpu: -1, group_leader: None, owner: T0 };
         let event = rig.perf.event_alloc(&mut rig.pmu, &request)?;
-        rig.perf
-            .event_install(&mut rig.pmu, rig.now, event, Some(main))
-            .map(|()| event)
+        rig.perf.event_install(&mut rig.pmu, rig.now, event, Some(main)).map(|()| event)
     };
     assert_eq!(open(&mut rig, bp()), Err(Errno::EINVAL));
     assert_eq!(rig.pmu.live.len(), 1);
@@ -220,10 +164,6 @@ fn backward() {
     let head = rig.head(buffer);
     assert_eq!(head, 4800u64.wrapping_neg());
     let at = PAGE + head % PAGE;
-    assert_eq!(
-        rig.word(buffer, at) as u32,
-        9,
-        "a SAMPLE header is at the head"
-    );
+    assert_eq!(rig.word(buffer, at) as u32, 9, "a SAMPLE header is at the head");
     assert_eq!(rig.word(buffer, at) >> 48, 16);
 }

@@ -5,8 +5,7 @@ use crate::attr::abi::AttrFlags;
 use crate::{CloneFlags, Defects, Errno, EventId, PerfEventAttr, Scope, SwEvent};
 
 fn modify(rig: &mut Rig, event: EventId, attr: &PerfEventAttr) -> Result<(), Errno> {
-    rig.perf
-        .modify_attributes(&mut rig.pmu, rig.now, event, attr)
+    rig.perf.modify_attributes(&mut rig.pmu, rig.now, event, attr)
 }
 
 #[test]
@@ -15,21 +14,11 @@ fn allowed_changes() {
     let event = rig.open(&bp());
     rig.hits(event, 1);
     for change in [
-        PerfEventAttr {
-            bp_addr: ADDR + 64,
-            ..bp()
-        },
+        PerfEventAttr { bp_addr: ADDR + 64, ..bp() },
         PerfEventAttr { bp_len: 4, ..bp() },
         PerfEventAttr { bp_type: 3, ..bp() },
-        PerfEventAttr {
-            bp_type: 4,
-            bp_len: 8,
-            ..bp()
-        },
-        PerfEventAttr {
-            sig_data: 7,
-            ..bp()
-        },
+        PerfEventAttr { bp_type: 4, bp_len: 8, ..bp() },
+        PerfEventAttr { sig_data: 7, ..bp() },
     ] {
         assert_eq!(modify(&mut rig, event, &change), Ok(()), "{change:?}");
         let stored = change.with_defaults(&rig.perf.config.limits);
@@ -47,29 +36,13 @@ fn refused_changes_keep_the_old_breakpoint() {
         PerfEventAttr { bp_len: 3, ..bp() },
         PerfEventAttr { bp_type: 1, ..bp() },
         PerfEventAttr { bp_type: 0, ..bp() },
-        PerfEventAttr {
-            bp_addr: ADDR + 1,
-            bp_len: 4,
-            ..bp()
-        },
-        PerfEventAttr {
-            attr_type: 1,
-            ..bp()
-        },
-        PerfEventAttr {
-            sample_period: 1,
-            ..bp()
-        },
-        PerfEventAttr {
-            read_format: 1,
-            ..bp()
-        },
+        PerfEventAttr { bp_addr: ADDR + 1, bp_len: 4, ..bp() },
+        PerfEventAttr { attr_type: 1, ..bp() },
+        PerfEventAttr { sample_period: 1, ..bp() },
+        PerfEventAttr { read_format: 1, ..bp() },
         PerfEventAttr { config: 1, ..bp() },
         PerfEventAttr { size: 72, ..bp() },
-        PerfEventAttr {
-            wakeup_events: 1,
-            ..bp()
-        },
+        PerfEventAttr { wakeup_events: 1, ..bp() },
         bp().with(AttrFlags::PINNED),
         bp().with(AttrFlags::EXCLUDE_USER),
         bp().with(AttrFlags::INHERIT),
@@ -77,11 +50,7 @@ fn refused_changes_keep_the_old_breakpoint() {
         bp().with(AttrFlags::ENABLE_ON_EXEC),
     ];
     for (change, n) in changes.into_iter().zip(1..) {
-        assert_eq!(
-            modify(&mut rig, event, &change),
-            Err(Errno::EINVAL),
-            "{change:?}"
-        );
+        assert_eq!(modify(&mut rig, event, &change), Err(Errno::EINVAL), "{change:?}");
         rig.hits(event, 1);
         assert_eq!(rig.count(event), n, "old bp still counts");
     }
@@ -117,30 +86,18 @@ fn failing_modify_and_the_enable_state() {
         let event = rig.open(&bp().with(AttrFlags::DISABLED));
         rig.enable(event, Scope::Event);
         assert!(modify(&mut rig, event, &bad).is_err());
-        assert_eq!(
-            rig.hit_each(&[event]),
-            [lost_enable],
-            "opened disabled, enabled"
-        );
+        assert_eq!(rig.hit_each(&[event]), [lost_enable], "opened disabled, enabled");
         let event = rig.open(&bp());
         rig.disable(event, Scope::Event);
         assert!(modify(&mut rig, event, &bad).is_err());
-        assert_eq!(
-            rig.hit_each(&[event]),
-            [got_enabled],
-            "opened enabled, disabled"
-        );
+        assert_eq!(rig.hit_each(&[event]), [got_enabled], "opened enabled, disabled");
     }
 }
 
 /// K4: sig_data 123 survives a failing call.
 #[test]
 fn failing_modify_and_sig_data() {
-    let bad = PerfEventAttr {
-        bp_len: 3,
-        sig_data: 123,
-        ..bp()
-    };
+    let bad = PerfEventAttr { bp_len: 3, sig_data: 123, ..bp() };
     for (defects, kept) in [(Defects::ALL, 123), (Defects::NONE, 0)] {
         let mut rig = Rig::new();
         rig.perf.config.defects = defects;
@@ -157,15 +114,7 @@ fn the_interval_goes_on() {
     let attr = sampling(4, 1);
     let event = rig.open(&attr);
     assert_eq!(rig.hits(event, 3), 0);
-    modify(
-        &mut rig,
-        event,
-        &PerfEventAttr {
-            bp_addr: ADDR + 8,
-            ..attr
-        },
-    )
-    .unwrap();
+    modify(&mut rig, event, &PerfEventAttr { bp_addr: ADDR + 8, ..attr }).unwrap();
     assert_eq!(rig.hits(event, 1), 1);
 }
 
@@ -175,14 +124,9 @@ fn copies_change_too() {
     let mut rig = Rig::new();
     let attr = bp().with(AttrFlags::INHERIT);
     let event = rig.open(&attr);
-    rig.perf
-        .fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default())
-        .unwrap();
+    rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default()).unwrap();
     let child = rig.perf.event(event).unwrap().children()[0];
-    let moved = PerfEventAttr {
-        bp_addr: ADDR + 8,
-        ..attr
-    };
+    let moved = PerfEventAttr { bp_addr: ADDR + 8, ..attr };
     modify(&mut rig, event, &moved).unwrap();
     assert_eq!(rig.perf.event(child).unwrap().attr().bp_addr, ADDR + 8);
     rig.hits(event, 1);
@@ -197,10 +141,7 @@ fn members_of_a_group() {
     let mut rig = Rig::new();
     let leader = rig.open(&bp());
     let sibling = rig.join(leader, &bp());
-    let moved = PerfEventAttr {
-        bp_addr: ADDR + 8,
-        ..bp()
-    };
+    let moved = PerfEventAttr { bp_addr: ADDR + 8, ..bp() };
     modify(&mut rig, sibling, &moved).unwrap();
     rig.hits(sibling, 1);
     assert_eq!(rig.count(sibling), 1);
@@ -214,25 +155,14 @@ fn in_kernel_modify() {
     let mut rig = Rig::new();
     let attr = bp().with(AttrFlags::PINNED);
     let target = crate::Target::Task(T0, None);
-    let event = rig
-        .perf
-        .create_kernel_counter(&mut rig.pmu, 0, &attr, target, None)
-        .unwrap();
-    let moved = PerfEventAttr {
-        bp_addr: ADDR + 8,
-        config: 9,
-        ..bp()
-    };
-    rig.perf
-        .modify_user_hw_breakpoint(&mut rig.pmu, rig.now, event, &moved)
-        .unwrap();
+    let event = rig.perf.create_kernel_counter(&mut rig.pmu, 0, &attr, target, None).unwrap();
+    let moved = PerfEventAttr { bp_addr: ADDR + 8, config: 9, ..bp() };
+    rig.perf.modify_user_hw_breakpoint(&mut rig.pmu, rig.now, event, &moved).unwrap();
     let now = rig.perf.event(event).unwrap().attr();
     assert_eq!((now.bp_addr, now.config), (ADDR + 8, 0));
     assert!(now.has(AttrFlags::PINNED));
     let bad = PerfEventAttr { bp_len: 3, ..bp() };
-    let refused = rig
-        .perf
-        .modify_user_hw_breakpoint(&mut rig.pmu, rig.now, event, &bad);
+    let refused = rig.perf.modify_user_hw_breakpoint(&mut rig.pmu, rig.now, event, &bad);
     assert_eq!(refused, Err(Errno::EINVAL));
     assert_eq!(rig.hit_each(&[event]), [1]);
 }

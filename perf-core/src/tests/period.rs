@@ -48,10 +48,7 @@ fn sample_says_period_1_with_k6_and_the_period_without() {
 fn period_4_through_its_life() {
     let mut rig = Rig::new();
     let event = rig.open(&sampling(4, PERF_SAMPLE_IP));
-    assert_eq!(
-        cumulative(&mut rig, event, 12),
-        [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]
-    );
+    assert_eq!(cumulative(&mut rig, event, 12), [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3]);
     rig.disable(event, Scope::Event);
     rig.enable(event, Scope::Event);
     assert_eq!(cumulative(&mut rig, event, 8), [0, 0, 0, 1, 1, 1, 1, 2]);
@@ -126,10 +123,7 @@ fn period_revives_an_exhausted_event() {
 #[test]
 fn without_k1_refresh_rearms() {
     let mut rig = Rig::new();
-    rig.perf.config.defects = Defects {
-        refresh_dead_end: false,
-        ..Defects::ALL
-    };
+    rig.perf.config.defects = Defects { refresh_dead_end: false, ..Defects::ALL };
     let event = rig.open(&sampling(1, PERF_SAMPLE_IP).with(AttrFlags::DISABLED));
     for _ in 0..3 {
         rig.perf.refresh(&mut rig.pmu, rig.now, event, 3).unwrap();
@@ -161,14 +155,28 @@ fn refresh_errors() {
     }
 }
 
+/// The task is switched out before the interrupt work runs: the event goes OFF all the same.
+#[test]
+fn exhausted_and_switched_out() {
+    let mut rig = Rig::new();
+    let event = rig.open(&sampling(1, PERF_SAMPLE_IP).with(AttrFlags::DISABLED));
+    rig.perf.refresh(&mut rig.pmu, rig.now, event, 1).unwrap();
+    let regs = rig.regs(super::rig::C0, Mode::User);
+    let out = rig.perf.event_hit(event, &regs, &mut rig.mem);
+    assert!(out.disable);
+    rig.context_switch();
+    assert_eq!(rig.perf.event(event).unwrap().state(), EventState::Off);
+    rig.enable(event, Scope::Event);
+    rig.perf.pending_disable(&mut rig.pmu, rig.now, event);
+    assert_eq!(rig.perf.event(event).unwrap().state(), EventState::Active);
+}
+
 /// A negative budget is never used up and never overflows.
 #[test]
 fn refresh_with_a_negative_budget() {
     let mut rig = Rig::new();
     let event = rig.open(&sampling(1, PERF_SAMPLE_IP));
-    rig.perf
-        .refresh(&mut rig.pmu, rig.now, event, i32::MIN)
-        .unwrap();
+    rig.perf.refresh(&mut rig.pmu, rig.now, event, i32::MIN).unwrap();
     assert_eq!(rig.hits(event, 5), 5);
 }
 
@@ -180,11 +188,7 @@ fn excluded_modes_leave_no_trace() {
         (AttrFlags(0), true, true),
         (AttrFlags::EXCLUDE_USER, false, true),
         (AttrFlags::EXCLUDE_KERNEL, true, false),
-        (
-            AttrFlags::EXCLUDE_USER | AttrFlags::EXCLUDE_KERNEL,
-            false,
-            false,
-        ),
+        (AttrFlags::EXCLUDE_USER | AttrFlags::EXCLUDE_KERNEL, false, false),
     ] {
         let mut attr = sampling(1, PERF_SAMPLE_IP);
         attr.flags = flags;
@@ -213,10 +217,7 @@ fn breakpoints_are_never_throttled() {
 /// out of a steady stream of hits.
 #[test]
 fn frequency_mode_settles() {
-    let config = PerfConfig {
-        nr_cpus: 1,
-        ..Default::default()
-    };
+    let config = PerfConfig { nr_cpus: 1, ..Default::default() };
     let mut rig = Rig::with_config(config, PmuClass::Software);
     let event = rig.open(&sampling(1_000, PERF_SAMPLE_IP).with(AttrFlags::FREQ));
     assert_eq!(rig.hits(event, 1), 1);
@@ -230,8 +231,5 @@ fn frequency_mode_settles() {
             let _wakeups = rig.perf.task_tick(&mut rig.mem, &current);
         }
     }
-    assert!(
-        (250..350).contains(&late),
-        "{late} samples in 300 ms at 1000 Hz"
-    );
+    assert!((250..350).contains(&late), "{late} samples in 300 ms at 1000 Hz");
 }

@@ -65,10 +65,7 @@ impl Pmu for MockPmu {
     }
     fn add(&mut self, cpu: CpuId, event: EventId, attr: &PerfEventAttr) -> Result<(), Errno> {
         assert!(self.live.contains(&event) && valid(attr).is_ok());
-        assert!(
-            self.installed.values().all(|on| !on.contains(&event)),
-            "installed twice"
-        );
+        assert!(self.installed.values().all(|on| !on.contains(&event)), "installed twice");
         let on = self.installed.entry(cpu).or_default();
         if on.len() == REGISTERS || self.broken.contains(&event) {
             return Err(Errno::EBUSY);
@@ -82,10 +79,7 @@ impl Pmu for MockPmu {
         on.remove(at.expect("only installed events are taken off"));
     }
     fn destroy(&mut self, event: EventId) {
-        assert!(
-            self.installed.values().all(|on| !on.contains(&event)),
-            "still installed"
-        );
+        assert!(self.installed.values().all(|on| !on.contains(&event)), "still installed");
         assert!(self.live.remove(&event));
     }
     fn parse(&mut self, event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {
@@ -98,10 +92,7 @@ impl Pmu for MockPmu {
         _old: &PerfEventAttr,
         new: &PerfEventAttr,
     ) -> Result<(), Errno> {
-        assert!(
-            self.installed.values().all(|on| !on.contains(&event)),
-            "modified while on"
-        );
+        assert!(self.installed.values().all(|on| !on.contains(&event)), "modified while on");
         valid(new)
     }
     fn read(&mut self, _cpu: CpuId, _event: EventId) -> u64 {

@@ -21,12 +21,7 @@ fn classes_in_order() {
     let cpu_flexible = [0; 2].map(|_| open(&mut rig, None, FLEXIBLE));
     assert_eq!(rig.pmu.on(0), [task_flexible, cpu_flexible].concat());
     let task_pinned = open(&mut rig, Some(T0), PINNED);
-    let expected = [
-        task_flexible[0],
-        cpu_flexible[0],
-        cpu_flexible[1],
-        task_pinned,
-    ];
+    let expected = [task_flexible[0], cpu_flexible[0], cpu_flexible[1], task_pinned];
     assert_eq!(rig.pmu.on(0), expected);
     let cpu_pinned = open(&mut rig, None, PINNED);
     let expected = [cpu_flexible[0], cpu_flexible[1], task_pinned, cpu_pinned];
@@ -53,16 +48,9 @@ fn incoming_task_with_pinned_events() {
     let pinned = [0; 2].map(|_| open(&mut rig, Some(T1), PINNED));
     assert_eq!(rig.pmu.on(0), cpu_flexible);
     rig.run(C0, T1);
-    assert_eq!(
-        rig.pmu.on(0),
-        [cpu_flexible[0], cpu_flexible[1], pinned[0], pinned[1]]
-    );
+    assert_eq!(rig.pmu.on(0), [cpu_flexible[0], cpu_flexible[1], pinned[0], pinned[1]]);
     rig.run(C0, T0);
-    assert_eq!(
-        rig.pmu.on(0),
-        cpu_flexible[..2],
-        "what was pushed aside waits for a re-run"
-    );
+    assert_eq!(rig.pmu.on(0), cpu_flexible[..2], "what was pushed aside waits for a re-run");
     rig.disable(cpu_flexible[0], Scope::Event);
     rig.enable(cpu_flexible[0], Scope::Event);
     assert_eq!(rig.pmu.on(0), cpu_flexible);

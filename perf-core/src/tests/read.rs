@@ -56,10 +56,7 @@ const LAYOUTS: [&[Word]; 32] = [
 fn all_read_formats() {
     for (format, layout) in (0u64..).zip(LAYOUTS) {
         let mut rig = Rig::new();
-        let event = rig.open(&PerfEventAttr {
-            read_format: format,
-            ..bp()
-        });
+        let event = rig.open(&PerfEventAttr { read_format: format, ..bp() });
         rig.hits(event, 2);
         rig.now += 22_550;
         let id = rig.perf.event(event).unwrap().id();
@@ -73,19 +70,11 @@ fn all_read_formats() {
                 Lost => 0,
             })
             .collect();
-        assert_eq!(
-            rig.read(event),
-            Ok(expected.clone()),
-            "read_format {format:#x}"
-        );
+        assert_eq!(rig.read(event), Ok(expected.clone()), "read_format {format:#x}");
         let bytes = expected.len() * 8;
         for count in [0, bytes - 1] {
             let short = rig.perf.read(&mut rig.pmu, rig.now, event, count);
-            assert_eq!(
-                short,
-                Err(Errno::ENOSPC),
-                "read_format {format:#x}, {count} bytes"
-            );
+            assert_eq!(short, Err(Errno::ENOSPC), "read_format {format:#x}, {count} bytes");
         }
         let exact = rig.perf.read(&mut rig.pmu, rig.now, event, bytes);
         assert_eq!(exact.map(|b| b.len()), Ok(bytes));
@@ -96,10 +85,7 @@ fn all_read_formats() {
 #[test]
 fn group_of_three() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 0x1f,
-        ..bp()
-    };
+    let attr = PerfEventAttr { read_format: 0x1f, ..bp() };
     let leader = rig.open(&attr);
     let group = [leader, rig.join(leader, &attr), rig.join(leader, &attr)];
     for (event, n) in group.into_iter().zip(1..) {
@@ -107,11 +93,7 @@ fn group_of_three() {
     }
     rig.now += 10;
     let ids = group.map(|e| rig.perf.event(e).unwrap().id());
-    assert_eq!(
-        (ids[1] - ids[0], ids[2] - ids[1]),
-        (1, 1),
-        "ids consecutive: 1 1"
-    );
+    assert_eq!((ids[1] - ids[0], ids[2] - ids[1]), (1, 1), "ids consecutive: 1 1");
     let expected = vec![3, 10, 10, 1, ids[0], 0, 2, ids[1], 0, 3, ids[2], 0];
     for event in group {
         assert_eq!(rig.read(event), Ok(expected.clone()));
@@ -124,10 +106,7 @@ fn group_of_three() {
 #[test]
 fn sibling_after_its_leader_is_closed() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 0x1f,
-        ..bp()
-    };
+    let attr = PerfEventAttr { read_format: 0x1f, ..bp() };
     let leader = rig.open(&attr);
     let sibling = rig.join(leader, &attr);
     rig.hits(sibling, 2);
@@ -142,10 +121,7 @@ fn ids_advance_with_refused_opens() {
     let mut rig = Rig::new();
     let first = rig.open(&bp());
     let bad = PerfEventAttr { bp_len: 3, ..bp() };
-    assert_eq!(
-        rig.try_open(&bad, Some(super::rig::T0), -1, None),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(rig.try_open(&bad, Some(super::rig::T0), -1, None), Err(Errno::EINVAL));
     let second = rig.open(&bp());
     let id = |e| rig.perf.event(e).unwrap().id();
     assert_eq!(id(second) - id(first), 2);
@@ -155,10 +131,7 @@ fn ids_advance_with_refused_opens() {
 #[test]
 fn lost_is_cumulative() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 0x10,
-        ..sampling(1, 1)
-    };
+    let attr = PerfEventAttr { read_format: 0x10, ..sampling(1, 1) };
     let event = rig.open(&attr);
     let buffer = rig.map(event, 1, MmapAccess::Writable);
     rig.hits(event, 300);
@@ -181,22 +154,10 @@ fn unknown_events_are_ebadf() {
 
 #[test]
 fn ioctl_numbers() {
-    assert_eq!(
-        IoctlCommand::from_number(0x2400),
-        Some(IoctlCommand::Enable)
-    );
-    assert_eq!(
-        IoctlCommand::from_number(0x4008_2404),
-        Some(IoctlCommand::Period)
-    );
-    assert_eq!(
-        IoctlCommand::from_number(0x8008_2407),
-        Some(IoctlCommand::Id)
-    );
-    assert_eq!(
-        IoctlCommand::from_number(0x4008_240b),
-        Some(IoctlCommand::ModifyAttributes)
-    );
+    assert_eq!(IoctlCommand::from_number(0x2400), Some(IoctlCommand::Enable));
+    assert_eq!(IoctlCommand::from_number(0x4008_2404), Some(IoctlCommand::Period));
+    assert_eq!(IoctlCommand::from_number(0x8008_2407), Some(IoctlCommand::Id));
+    assert_eq!(IoctlCommand::from_number(0x4008_240b), Some(IoctlCommand::ModifyAttributes));
     assert_eq!(IoctlCommand::from_number(0x240c), None);
     assert_eq!(Scope::from_ioctl_arg(0), Scope::Event);
     assert_eq!(Scope::from_ioctl_arg(3), Scope::Group);
@@ -217,10 +178,8 @@ fn prctl_reaches_what_the_task_opened() {
             None,
         )
         .unwrap();
-    rig.perf
-        .task_events_disable(&mut rig.pmu, rig.now, super::rig::T0);
+    rig.perf.task_events_disable(&mut rig.pmu, rig.now, super::rig::T0);
     assert_eq!(rig.hit_each(&[own, kernel]), [0, 1]);
-    rig.perf
-        .task_events_enable(&mut rig.pmu, rig.now, super::rig::T0);
+    rig.perf.task_events_enable(&mut rig.pmu, rig.now, super::rig::T0);
     assert_eq!(rig.hit_each(&[own, kernel]), [1, 2]);
 }

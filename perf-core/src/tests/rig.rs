@@ -59,22 +59,12 @@ pub(super) fn bp() -> PerfEventAttr {
 }
 
 pub(super) fn sampling(period: u64, sample_type: u64) -> PerfEventAttr {
-    PerfEventAttr {
-        sample_period: period,
-        sample_type,
-        ..bp()
-    }
+    PerfEventAttr { sample_period: period, sample_type, ..bp() }
 }
 
 impl Rig {
     pub(super) fn new() -> Self {
-        Self::with_config(
-            PerfConfig {
-                nr_cpus: 2,
-                ..Default::default()
-            },
-            PmuClass::Software,
-        )
+        Self::with_config(PerfConfig { nr_cpus: 2, ..Default::default() }, PmuClass::Software)
     }
 
     pub(super) fn with_config(config: PerfConfig, class: PmuClass) -> Self {
@@ -96,51 +86,28 @@ impl Rig {
         group_leader: Option<EventId>,
     ) -> Result<EventId, Errno> {
         let attr = attr.clone();
-        let request = OpenRequest {
-            attr,
-            task,
-            cpu,
-            group_leader,
-            owner: T0,
-        };
+        let request = OpenRequest { attr, task, cpu, group_leader, owner: T0 };
         let event = self.perf.event_alloc(&mut self.pmu, &request)?;
-        self.perf
-            .event_install(&mut self.pmu, self.now, event, None)?;
+        self.perf.event_install(&mut self.pmu, self.now, event, None)?;
         Ok(event)
     }
 
     /// Opens on task 0, any CPU.
     pub(super) fn open(&mut self, attr: &PerfEventAttr) -> EventId {
-        self.try_open(attr, Some(T0), -1, None)
-            .expect("open succeeds")
+        self.try_open(attr, Some(T0), -1, None).expect("open succeeds")
     }
 
     /// Opens on task 0, any CPU, in a group.
     pub(super) fn join(&mut self, leader: EventId, attr: &PerfEventAttr) -> EventId {
-        self.try_open(attr, Some(T0), -1, Some(leader))
-            .expect("open succeeds")
+        self.try_open(attr, Some(T0), -1, Some(leader)).expect("open succeeds")
     }
 
     pub(super) fn regs(&self, cpu: CpuId, mode: Mode) -> HitRegs<'static> {
-        HitRegs {
-            ip: IP,
-            mode,
-            pid: PID,
-            tid: PID,
-            cpu,
-            now: self.now,
-            addr: ADDR,
-            source: None,
-        }
+        HitRegs { ip: IP, mode, pid: PID, tid: PID, cpu, now: self.now, addr: ADDR, source: None }
     }
 
     pub(super) fn current(&self, pid: u32) -> Current {
-        Current {
-            cpu: C0,
-            pid,
-            tid: pid,
-            now: self.now,
-        }
+        Current { cpu: C0, pid, tid: pid, now: self.now }
     }
 
     /// One hit with what follows it: the interrupt work.
@@ -159,9 +126,7 @@ impl Rig {
     }
 
     pub(super) fn hits(&mut self, event: EventId, n: u64) -> u64 {
-        (0..n)
-            .map(|_| u64::from(self.hit(event).nr_overflows))
-            .sum()
+        (0..n).map(|_| u64::from(self.hit(event).nr_overflows)).sum()
     }
 
     /// Hits each event once and returns all counts.
@@ -173,27 +138,19 @@ impl Rig {
     }
 
     pub(super) fn count(&mut self, event: EventId) -> u64 {
-        self.perf
-            .read_value(&mut self.pmu, self.now, event)
-            .expect("event lives")
+        self.perf.read_value(&mut self.pmu, self.now, event).expect("event lives")
     }
 
     pub(super) fn read(&mut self, event: EventId) -> Result<Vec<u64>, Errno> {
         let bytes = self.perf.read(&mut self.pmu, self.now, event, 4096)?;
-        Ok(bytes
-            .chunks(8)
-            .map(|c| u64::from_le_bytes(c.try_into().unwrap()))
-            .collect())
+        Ok(bytes.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).collect())
     }
 
     /// `(enabled, running)` in ns.
     pub(super) fn times(&mut self, event: EventId) -> (u64, u64) {
         let format = self.perf.event(event).unwrap().attr().read_format;
         let wanted = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
-        assert_eq!(
-            format & (wanted | PERF_FORMAT_GROUP | PERF_FORMAT_LOST),
-            wanted
-        );
+        assert_eq!(format & (wanted | PERF_FORMAT_GROUP | PERF_FORMAT_LOST), wanted);
         let words = self.read(event).unwrap();
         (words[1], words[2])
     }

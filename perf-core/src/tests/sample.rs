@@ -59,10 +59,7 @@ fn one_sample(
     rig.now = 0x01ce_d81a_960d;
     let event = rig.open(attr);
     let buffer = rig.map(event, 4, MmapAccess::Writable);
-    let regs = HitRegs {
-        source,
-        ..rig.regs(C0, mode)
-    };
+    let regs = HitRegs { source, ..rig.regs(C0, mode) };
     let out = rig.perf.event_hit(event, &regs, &mut rig.mem);
     assert!(out.counted);
     let records = rig.drain(buffer);
@@ -85,10 +82,7 @@ fn all_identity_fields() {
     let record = one_sample(&sampling(1, all), Mode::User, None);
     assert_eq!((record.kind, record.misc, record.size), (9, 2, 80));
     let pid_tid = u64::from(PID) << 32 | u64::from(PID);
-    assert_eq!(
-        record.words,
-        [1, IP, pid_tid, 0x01ce_d81a_960d, ADDR, 1, 1, 0, 1]
-    );
+    assert_eq!(record.words, [1, IP, pid_tid, 0x01ce_d81a_960d, ADDR, 1, 1, 0, 1]);
 }
 
 /// "sample_type X: open OK misc=0x2 size=N words", each type alone.
@@ -98,11 +92,7 @@ fn each_sample_type_alone() {
         (PERF_SAMPLE_IP, 16, &[IP]),
         (PERF_SAMPLE_ADDR, 16, &[ADDR]),
         (PERF_SAMPLE_READ, 40, &[1, 0, 0, 1]),
-        (
-            PERF_SAMPLE_CALLCHAIN,
-            48,
-            &[4, 0xffff_ffff_ffff_fe00, IP, 0x20, 0x4550_0055_5043_004e],
-        ),
+        (PERF_SAMPLE_CALLCHAIN, 48, &[4, 0xffff_ffff_ffff_fe00, IP, 0x20, 0x4550_0055_5043_004e]),
         (PERF_SAMPLE_CPU, 16, &[0]),
         (PERF_SAMPLE_PERIOD, 16, &[1]),
         (PERF_SAMPLE_STREAM_ID, 16, &[1]),
@@ -118,11 +108,7 @@ fn each_sample_type_alone() {
         (PERF_SAMPLE_PHYS_ADDR, 16, &[0x2_1e09_6400]),
         (PERF_SAMPLE_AUX, 16, &[0]),
         (PERF_SAMPLE_CGROUP, 16, &[1]),
-        (
-            PERF_SAMPLE_DATA_PAGE_SIZE | PERF_SAMPLE_CODE_PAGE_SIZE,
-            24,
-            &[4096, 4096],
-        ),
+        (PERF_SAMPLE_DATA_PAGE_SIZE | PERF_SAMPLE_CODE_PAGE_SIZE, 24, &[4096, 4096]),
     ];
     for (sample_type, size, words) in cases {
         let attr = PerfEventAttr {
@@ -133,11 +119,7 @@ fn each_sample_type_alone() {
             ..sampling(1, sample_type)
         };
         let record = one_sample(&attr, Mode::User, Some(&Task));
-        assert_eq!(
-            (record.misc, record.size),
-            (2, size),
-            "sample_type {sample_type:#x}"
-        );
+        assert_eq!((record.misc, record.size), (2, size), "sample_type {sample_type:#x}");
         assert_eq!(record.words, words, "sample_type {sample_type:#x}");
     }
 }
@@ -217,10 +199,7 @@ fn largest_stack_dump() {
     let mut rig = Rig::new();
     let event = rig.open(&attr);
     let buffer = rig.map(event, 32, MmapAccess::Writable);
-    let regs = HitRegs {
-        source: Some(&Big),
-        ..rig.regs(C0, Mode::User)
-    };
+    let regs = HitRegs { source: Some(&Big), ..rig.regs(C0, Mode::User) };
     let _out = rig.perf.event_hit(event, &regs, &mut rig.mem);
     let record = &rig.drain(buffer)[0];
     let dumped = record.words[1];
@@ -233,10 +212,7 @@ fn largest_stack_dump() {
 #[test]
 fn group_read_in_a_sample() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 0xf,
-        ..sampling(1, PERF_SAMPLE_READ)
-    };
+    let attr = PerfEventAttr { read_format: 0xf, ..sampling(1, PERF_SAMPLE_READ) };
     let leader = rig.open(&attr);
     let sibling = rig.join(leader, &attr);
     let buffer = rig.map(leader, 1, MmapAccess::Writable);
@@ -252,10 +228,7 @@ fn group_read_in_a_sample() {
 fn chosen_clock_stamps_the_sample() {
     let mut rig = Rig::new();
     rig.perf.config.clock_offsets.monotonic_ns = 5_000;
-    let attr = PerfEventAttr {
-        clockid: 1,
-        ..sampling(1, PERF_SAMPLE_TIME)
-    };
+    let attr = PerfEventAttr { clockid: 1, ..sampling(1, PERF_SAMPLE_TIME) };
     let event = rig.open(&attr.with(AttrFlags::USE_CLOCKID));
     let buffer = rig.map(event, 1, MmapAccess::Writable);
     rig.hits(event, 1);

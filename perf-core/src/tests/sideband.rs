@@ -52,25 +52,16 @@ fn life_of_a_child() {
     let (mut rig, buffer) = watched(&sampling(1, IDENTITY).with(flags));
     let root = rig.perf.events().next().unwrap();
     let (parent, child) = (2658, 2659);
-    rig.perf
-        .fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default())
-        .unwrap();
+    rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default()).unwrap();
     let current = rig.current(parent);
-    let ident = TaskIdent {
-        pid: child,
-        tid: child,
-    };
+    let ident = TaskIdent { pid: child, tid: child };
     let _woken = rig.perf.fork_record(&mut rig.mem, &current, ident);
     rig.run(super::rig::C0, T1);
     let current = rig.current(child);
-    let _woken = rig
-        .perf
-        .comm_record(&mut rig.mem, &current, b"renamed", CommChange::Rename);
+    let _woken = rig.perf.comm_record(&mut rig.mem, &current, b"renamed", CommChange::Rename);
     let copy = rig.perf.event(root).unwrap().children()[0];
     rig.hits(copy, 1);
-    let _woken = rig
-        .perf
-        .comm_record(&mut rig.mem, &current, b"true", CommChange::Exec);
+    let _woken = rig.perf.comm_record(&mut rig.mem, &current, b"true", CommChange::Exec);
     let map = exec_map(b"/usr/bin/true");
     let _woken = rig.perf.mmap_record(&mut rig.mem, &current, &map);
     let vdso = exec_map(b"[vdso]");
@@ -92,15 +83,7 @@ fn life_of_a_child() {
     let id = rig.perf.event(root).unwrap().id();
     let fork = [pair(c, p), pair(c, p), now, pair(p, p), now, id, 0, id];
     assert_eq!(records[0].words, fork);
-    let comm = [
-        pair(c, c),
-        0x0064_656d_616e_6572,
-        pair(c, c),
-        now,
-        id,
-        0,
-        id,
-    ];
+    let comm = [pair(c, c), 0x0064_656d_616e_6572, pair(c, c), now, id, 0, id];
     assert_eq!(records[1].words, comm);
     assert_eq!(records[3].words[1], 0x0000_0000_6575_7274);
     let mmap2 = [
@@ -126,40 +109,20 @@ fn counting_event_with_comm() {
     let (mut rig, buffer) = watched(&bp().with(AttrFlags::COMM | AttrFlags::TASK));
     let current = rig.current(2658);
     let name = b"abcdefghijklmno";
-    let _woken = rig
-        .perf
-        .comm_record(&mut rig.mem, &current, name, CommChange::Rename);
-    let words = vec![
-        0xa62_0000_0a62,
-        0x6867_6665_6463_6261,
-        0x006f_6e6d_6c6b_6a69,
-    ];
-    assert_eq!(
-        rig.drain(buffer),
-        [Rec {
-            kind: 3,
-            misc: 0,
-            size: 32,
-            words
-        }]
-    );
-    let _woken = rig
-        .perf
-        .mmap_record(&mut rig.mem, &current, &exec_map(b"//anon"));
+    let _woken = rig.perf.comm_record(&mut rig.mem, &current, name, CommChange::Rename);
+    let words = vec![0xa62_0000_0a62, 0x6867_6665_6463_6261, 0x006f_6e6d_6c6b_6a69];
+    assert_eq!(rig.drain(buffer), [Rec { kind: 3, misc: 0, size: 32, words }]);
+    let _woken = rig.perf.mmap_record(&mut rig.mem, &current, &exec_map(b"//anon"));
     assert_eq!(rig.drain(buffer), []);
 }
 
 /// mmap gives executable mappings only, mmap_data the others, with misc 0x2002.
 #[test]
 fn mmap_and_mmap_data() {
-    let data = MmapInfo {
-        prot: 3,
-        ..exec_map(b"//anon")
-    };
-    for (flags, exec_seen, data_seen) in [
-        (AttrFlags::MMAP, Some(2), None),
-        (AttrFlags::MMAP_DATA, None, Some(0x2002)),
-    ] {
+    let data = MmapInfo { prot: 3, ..exec_map(b"//anon") };
+    for (flags, exec_seen, data_seen) in
+        [(AttrFlags::MMAP, Some(2), None), (AttrFlags::MMAP_DATA, None, Some(0x2002))]
+    {
         let (mut rig, buffer) = watched(&bp().with(flags));
         let current = rig.current(2658);
         for (map, misc) in [(exec_map(b"//anon"), exec_seen), (data, data_seen)] {
@@ -176,9 +139,7 @@ fn mmap_and_mmap_data() {
 fn disabled_events_write_nothing() {
     let (mut rig, buffer) = watched(&bp().with(AttrFlags::COMM | AttrFlags::DISABLED));
     let current = rig.current(1);
-    let _woken = rig
-        .perf
-        .comm_record(&mut rig.mem, &current, b"zzz", CommChange::Rename);
+    let _woken = rig.perf.comm_record(&mut rig.mem, &current, b"zzz", CommChange::Rename);
     assert_eq!(rig.drain(buffer), []);
 }
 
@@ -192,15 +153,9 @@ fn switches() {
     let wide = rig.try_open(&attr, None, 0, None).unwrap();
     let buffers = [task, wide].map(|e| rig.map(e, 1, MmapAccess::Writable));
     let other = TaskIdent { pid: 7, tid: 8 };
-    for direction in [
-        SwitchDirection::Out,
-        SwitchDirection::OutPreempted,
-        SwitchDirection::In,
-    ] {
+    for direction in [SwitchDirection::Out, SwitchDirection::OutPreempted, SwitchDirection::In] {
         let current = rig.current(1);
-        let _woken = rig
-            .perf
-            .switch_record(&mut rig.mem, &current, other, direction);
+        let _woken = rig.perf.switch_record(&mut rig.mem, &current, other, direction);
     }
     let shape = |r: &Rec| (r.kind, r.misc, r.size);
     let own: Vec<_> = rig.drain(buffers[0]).iter().map(shape).collect();
@@ -233,19 +188,13 @@ fn who_gets_fork_records() {
 /// Side-band records wake by watermark and count as lost when they do not fit.
 #[test]
 fn side_band_wakes_and_is_lost() {
-    let attr = PerfEventAttr {
-        wakeup_events: 40,
-        read_format: 0x10,
-        ..bp()
-    };
+    let attr = PerfEventAttr { wakeup_events: 40, read_format: 0x10, ..bp() };
     let (mut rig, buffer) = watched(&attr.with(AttrFlags::COMM | AttrFlags::WATERMARK));
     let event = rig.perf.events().next().unwrap();
     let current = rig.current(1);
     let woken: Vec<bool> = (0..1_000)
         .map(|_| {
-            let comm = rig
-                .perf
-                .comm_record(&mut rig.mem, &current, b"x", CommChange::Rename);
+            let comm = rig.perf.comm_record(&mut rig.mem, &current, b"x", CommChange::Rename);
             comm == [buffer]
         })
         .collect();

@@ -6,11 +6,7 @@ use crate::{EventId, PerfEventAttr, Scope, SigTrap};
 
 fn sigtrap(period: u64) -> PerfEventAttr {
     let flags = AttrFlags::SIGTRAP | AttrFlags::REMOVE_ON_EXEC;
-    PerfEventAttr {
-        sig_data: 0xabc,
-        ..sampling(period, 0)
-    }
-    .with(flags)
+    PerfEventAttr { sig_data: 0xabc, ..sampling(period, 0) }.with(flags)
 }
 
 fn signals(rig: &mut Rig, event: EventId, hits: u64) -> usize {
@@ -30,11 +26,7 @@ fn payload() {
     let mut rig = Rig::new();
     let event = rig.open(&sigtrap(1));
     assert!(rig.hit(event).sigtrap);
-    let expected = SigTrap {
-        addr: ADDR,
-        perf_type: 5,
-        sig_data: 0xabc,
-    };
+    let expected = SigTrap { addr: ADDR, perf_type: 5, sig_data: 0xabc };
     assert_eq!(rig.perf.take_sigtrap(event), Some(expected));
     assert_eq!(rig.perf.take_sigtrap(event), None);
 }

@@ -19,9 +19,7 @@ fn page_faults_count_by_kind_mode_and_cpu() {
     let all = rig.open(&software(SwEvent::PageFaults));
     let user = rig.open(&software(SwEvent::PageFaults).with(AttrFlags::EXCLUDE_KERNEL));
     let major = rig.open(&software(SwEvent::PageFaultsMaj));
-    let elsewhere = rig
-        .try_open(&software(SwEvent::PageFaults), None, 1, None)
-        .unwrap();
+    let elsewhere = rig.try_open(&software(SwEvent::PageFaults), None, 1, None).unwrap();
     assert_eq!(happens(&mut rig, SwEvent::PageFaults, 2, Mode::User), 2);
     assert_eq!(happens(&mut rig, SwEvent::PageFaults, 1, Mode::Kernel), 1);
     let counts = [all, user, major, elsewhere].map(|e| rig.count(e));
@@ -35,9 +33,7 @@ fn page_faults_count_by_kind_mode_and_cpu() {
 fn clocks_count_time_while_installed() {
     let mut rig = Rig::new();
     let task = rig.open(&software(SwEvent::TaskClock));
-    let cpu = rig
-        .try_open(&software(SwEvent::CpuClock), None, 0, None)
-        .unwrap();
+    let cpu = rig.try_open(&software(SwEvent::CpuClock), None, 0, None).unwrap();
     rig.now += 100;
     assert_eq!((rig.count(task), rig.count(cpu)), (100, 100));
     rig.stop(C0);
@@ -54,14 +50,8 @@ fn clocks_count_time_while_installed() {
 #[test]
 fn clocks_do_not_sample() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        sample_period: 1,
-        ..software(SwEvent::CpuClock)
-    };
-    assert_eq!(
-        rig.try_open(&attr, Some(T0), -1, None),
-        Err(Errno::EOPNOTSUPP)
-    );
+    let attr = PerfEventAttr { sample_period: 1, ..software(SwEvent::CpuClock) };
+    assert_eq!(rig.try_open(&attr, Some(T0), -1, None), Err(Errno::EOPNOTSUPP));
 }
 
 /// Rule 3.3.1, last sentence, both ways round.
@@ -69,10 +59,7 @@ fn clocks_do_not_sample() {
 fn mixed_groups() {
     let mut rig = Rig::new();
     let leader = rig.open(&software(SwEvent::Dummy).with(AttrFlags::DISABLED));
-    let members = [
-        rig.join(leader, &bp()),
-        rig.join(leader, &software(SwEvent::PageFaults)),
-    ];
+    let members = [rig.join(leader, &bp()), rig.join(leader, &software(SwEvent::PageFaults))];
     rig.enable(leader, Scope::Event);
     assert_eq!(rig.pmu.on(0), [members[0]]);
     happens(&mut rig, SwEvent::PageFaults, 1, Mode::User);
@@ -113,11 +100,7 @@ fn throttling() {
     let kinds: Vec<u32> = rig.drain(buffer).iter().map(|r| r.kind).collect();
     let (sample, throttle) = (RecordType::Sample as u32, RecordType::Throttle as u32);
     assert_eq!(kinds, [sample, sample, sample, throttle, sample]);
-    assert_eq!(
-        happens(&mut rig, SwEvent::PageFaults, 1, Mode::User),
-        0,
-        "throttled"
-    );
+    assert_eq!(happens(&mut rig, SwEvent::PageFaults, 1, Mode::User), 0, "throttled");
     assert_eq!(rig.count(event), 100);
     let current = rig.current(1);
     let _wakeups = rig.perf.task_tick(&mut rig.mem, &current);
@@ -125,9 +108,6 @@ fn throttling() {
     let records = rig.drain(buffer);
     assert_eq!(records[0].kind, RecordType::Unthrottle as u32);
     let id = rig.perf.event(event).unwrap().id();
-    assert_eq!(
-        (records[0].size, records[0].words[1..].to_vec()),
-        (32, vec![id, id])
-    );
+    assert_eq!((records[0].size, records[0].words[1..].to_vec()), (32, vec![id, id]));
     assert_eq!(records[1].kind, sample);
 }

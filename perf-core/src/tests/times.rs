@@ -7,10 +7,7 @@ use crate::attr::abi::AttrFlags;
 use crate::{EventId, PerfEventAttr, Scope};
 
 fn timed() -> PerfEventAttr {
-    PerfEventAttr {
-        read_format: 3,
-        ..bp()
-    }
+    PerfEventAttr { read_format: 3, ..bp() }
 }
 
 /// Rule 3.4.2: "disabled fresh: ena=0 run=0", busy adds, sleep does not, DISABLE freezes, RESET

@@ -104,10 +104,7 @@ impl Twin {
     fn arrive(&mut self, cpu: CpuId, task: TaskId) {
         self.leave(cpu);
         self.current[cpu.index()] = Some(task);
-        let has_pinned = self
-            .groups
-            .iter()
-            .any(|g| g.pinned && g.target.task() == Some(task));
+        let has_pinned = self.groups.iter().any(|g| g.pinned && g.target.task() == Some(task));
         self.rerun(cpu, if has_pinned { &[1, 2, 3] } else { &[3] });
     }
 
@@ -116,9 +113,9 @@ impl Twin {
         let target = self.groups[group].target;
         let cpu = match target {
             Target::Cpu(cpu) => Some(cpu),
-            Target::Task(task, _) => [C0, C1]
-                .into_iter()
-                .find(|c| self.current[c.index()] == Some(task)),
+            Target::Task(task, _) => {
+                [C0, C1].into_iter().find(|c| self.current[c.index()] == Some(task))
+            }
         };
         let classes = &[0, 1, 2, 3][self.groups[group].class()..];
         if let Some(cpu) = cpu {
@@ -131,36 +128,18 @@ impl Twin {
             let m = group.members.iter().position(|m| m.event == event)?;
             Some((g, m))
         };
-        self.groups
-            .iter()
-            .enumerate()
-            .find_map(place)
-            .expect("the twin knows the event")
+        self.groups.iter().enumerate().find_map(place).expect("the twin knows the event")
     }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
-    Open {
-        target: usize,
-        pinned: bool,
-        disabled: bool,
-        broken: bool,
-    },
-    Join {
-        leader: usize,
-        broken: bool,
-        disabled: bool,
-    },
+    Open { target: usize, pinned: bool, disabled: bool, broken: bool },
+    Join { leader: usize, broken: bool, disabled: bool },
     Enable(usize),
     Disable(usize),
-    Arrive {
-        cpu: usize,
-        task: usize,
-    },
-    Leave {
-        cpu: usize,
-    },
+    Arrive { cpu: usize, task: usize },
+    Leave { cpu: usize },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -196,18 +175,13 @@ struct Both {
 impl Both {
     fn open(&mut self, attr: &PerfEventAttr, target: Target, leader: Option<EventId>) -> EventId {
         let cpu = target.cpu().map_or(-1, |c| c.0 as i32);
-        self.rig
-            .try_open(attr, target.task(), cpu, leader)
-            .expect("the mock has slots")
+        self.rig.try_open(attr, target.task(), cpu, leader).expect("the mock has slots")
     }
 
     /// The id the next event will get, to break it before it is installed.
     fn break_next(&mut self, broken: bool) {
         if broken {
-            self.rig
-                .pmu
-                .broken
-                .insert(EventId(self.rig.perf.events.len() as u32));
+            self.rig.pmu.broken.insert(EventId(self.rig.perf.events.len() as u32));
         }
     }
 
@@ -215,48 +189,25 @@ impl Both {
         let nr: usize = self.twin.groups.iter().map(|g| g.members.len()).sum();
         let pick = |n: &usize| EventId((n % nr.max(1)) as u32);
         match op {
-            Op::Open {
-                target,
-                pinned,
-                disabled,
-                broken,
-            } => {
+            Op::Open { target, pinned, disabled, broken } => {
                 self.break_next(*broken);
                 let (target, pinned) = (TARGETS[*target], *pinned);
                 let attr = self.attr(pinned, *disabled);
                 let event = self.open(&attr, target, None);
-                let member = Member {
-                    event,
-                    enabled: !disabled,
-                    broken: *broken,
-                };
+                let member = Member { event, enabled: !disabled, broken: *broken };
                 let members = vec![member];
-                self.twin.groups.push(Group {
-                    members,
-                    target,
-                    pinned,
-                    error: false,
-                    on: None,
-                });
+                self.twin.groups.push(Group { members, target, pinned, error: false, on: None });
                 if !disabled {
                     self.twin.rerun_for(self.twin.groups.len() - 1);
                 }
             }
-            Op::Join {
-                leader,
-                broken,
-                disabled,
-            } if !self.twin.groups.is_empty() => {
+            Op::Join { leader, broken, disabled } if !self.twin.groups.is_empty() => {
                 self.break_next(*broken);
                 let g = leader % self.twin.groups.len();
                 let leader = self.twin.groups[g].members[0].event;
                 let attr = self.attr(false, *disabled);
                 let event = self.open(&attr, self.twin.groups[g].target, Some(leader));
-                let member = Member {
-                    event,
-                    enabled: !disabled,
-                    broken: *broken,
-                };
+                let member = Member { event, enabled: !disabled, broken: *broken };
                 let leader_wants = self.twin.groups[g].wants();
                 // The others must come off before the newcomer counts as one of them.
                 self.twin.groups[g].members.push(member);
@@ -326,9 +277,7 @@ impl Both {
         let live = match target {
             Target::Cpu(_) => true,
             Target::Task(task, bound) => {
-                let at = [C0, C1]
-                    .into_iter()
-                    .find(|c| self.twin.current[c.index()] == Some(task));
+                let at = [C0, C1].into_iter().find(|c| self.twin.current[c.index()] == Some(task));
                 at.is_some_and(|cpu| bound.is_none_or(|c| c == cpu))
             }
         };

@@ -19,27 +19,16 @@ fn wakeups(rig: &mut Rig, event: EventId, n: u64) -> Vec<u64> {
 fn mapped(attr: &PerfEventAttr, pages: u64) -> (Rig, EventId, crate::BufferId) {
     let mut rig = Rig::new();
     let event = rig.open(attr);
-    assert_eq!(
-        rig.perf.poll(event),
-        PollEvents::HUP,
-        "poll before mmap: revents=0x10"
-    );
+    assert_eq!(rig.perf.poll(event), PollEvents::HUP, "poll before mmap: revents=0x10");
     let buffer = rig.map(event, pages, MmapAccess::Writable);
-    assert_eq!(
-        rig.perf.poll(event),
-        PollEvents::NONE,
-        "after mmap no data: 0"
-    );
+    assert_eq!(rig.perf.poll(event), PollEvents::NONE, "after mmap no data: 0");
     (rig, event, buffer)
 }
 
 /// wakeup_events=3: hits 3 and 6.
 #[test]
 fn wakeup_events() {
-    let attr = PerfEventAttr {
-        wakeup_events: 3,
-        ..sampling(1, PERF_SAMPLE_IP)
-    };
+    let attr = PerfEventAttr { wakeup_events: 3, ..sampling(1, PERF_SAMPLE_IP) };
     let (mut rig, event, _) = mapped(&attr, 8);
     assert_eq!(wakeups(&mut rig, event, 7), [3, 6]);
 }
@@ -47,10 +36,7 @@ fn wakeup_events() {
 /// watermark=40 with 16-byte records: hits 3 and 6.
 #[test]
 fn wakeup_watermark() {
-    let attr = PerfEventAttr {
-        wakeup_events: 40,
-        ..sampling(1, PERF_SAMPLE_IP)
-    };
+    let attr = PerfEventAttr { wakeup_events: 40, ..sampling(1, PERF_SAMPLE_IP) };
     let (mut rig, event, _) = mapped(&attr.with(AttrFlags::WATERMARK), 8);
     assert_eq!(wakeups(&mut rig, event, 7), [3, 6]);
 }
@@ -73,19 +59,8 @@ fn lost_records() {
     rig.hits(event, 1);
     let records = rig.drain(buffer);
     let id = rig.perf.event(event).unwrap().id();
-    assert_eq!(
-        records[0],
-        Rec {
-            kind: 2,
-            misc: 0,
-            size: 24,
-            words: vec![id, 45]
-        }
-    );
-    assert_eq!(
-        (records.len(), records[1].kind, records[1].size),
-        (2, 9, 16)
-    );
+    assert_eq!(records[0], Rec { kind: 2, misc: 0, size: 24, words: vec![id, 45] });
+    assert_eq!((records.len(), records[1].kind, records[1].size), (2, 9, 16));
     rig.hits(event, 1);
     assert_eq!(rig.drain(buffer).len(), 1, "reported once");
 }
@@ -94,10 +69,7 @@ fn lost_records() {
 #[test]
 fn overwrite_mode() {
     let mut rig = Rig::new();
-    let attr = PerfEventAttr {
-        read_format: 0x10,
-        ..sampling(1, PERF_SAMPLE_IP)
-    };
+    let attr = PerfEventAttr { read_format: 0x10, ..sampling(1, PERF_SAMPLE_IP) };
     let event = rig.open(&attr);
     let buffer = rig.map(event, 1, MmapAccess::ReadOnly);
     rig.hits(event, 300);
@@ -122,15 +94,9 @@ fn pause_output() {
 fn pause_output_needs_data_pages() {
     let mut rig = Rig::new();
     let event = rig.open(&sampling(1, PERF_SAMPLE_IP));
-    assert_eq!(
-        rig.perf.pause_output(event, Output::Paused),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(rig.perf.pause_output(event, Output::Paused), Err(Errno::EINVAL));
     let buffer = rig.map(event, 0, MmapAccess::Writable);
-    assert_eq!(
-        rig.perf.pause_output(event, Output::Running),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(rig.perf.pause_output(event, Output::Running), Err(Errno::EINVAL));
     rig.hits(event, 3);
     assert_eq!((rig.count(event), rig.head(buffer)), (3, 0));
 }
@@ -143,14 +109,8 @@ fn sigio_reasons() {
     rig.perf.refresh(&mut rig.pmu, rig.now, event, 2).unwrap();
     let kills = [0, 1, 2].map(|_| rig.hit(event).kill);
     assert_eq!(kills, [Some(PollReason::In), Some(PollReason::Hup), None]);
-    assert_eq!(
-        (PollReason::In.si_code(), PollReason::In.si_band()),
-        (1, 0x41)
-    );
-    assert_eq!(
-        (PollReason::Hup.si_code(), PollReason::Hup.si_band()),
-        (6, 0x18)
-    );
+    assert_eq!((PollReason::In.si_code(), PollReason::In.si_band()), (1, 0x41));
+    assert_eq!((PollReason::Hup.si_code(), PollReason::Hup.si_band()), (6, 0x18));
     let counting = rig.open(&bp());
     assert_eq!(rig.hit(counting).kill, None);
 }

@@ -114,11 +114,7 @@ fn finite_sum<F: Format>(env: &mut Env, a: Unpacked, b: Unpacked) -> u64 {
     let distance = big.exponent.abs_diff(small.exponent);
     let large = u128::from(big.significand) << ROOM;
     let addend = shift_right_jam(u128::from(small.significand) << ROOM, distance);
-    let total = if big.negative == small.negative {
-        large + addend
-    } else {
-        large - addend
-    };
+    let total = if big.negative == small.negative { large + addend } else { large - addend };
     if total == 0 {
         return exact_zero::<F>(env);
     }
@@ -135,10 +131,8 @@ pub fn mul<F: Format>(env: &mut Env, a: u64, b: u64) -> u64 {
     }
     let (a, b) = (unpack::<F>(env, a), unpack::<F>(env, b));
     let negative = a.negative != b.negative;
-    if matches!(
-        (a.class, b.class),
-        (Class::Infinity, Class::Zero) | (Class::Zero, Class::Infinity)
-    ) {
+    if matches!((a.class, b.class), (Class::Infinity, Class::Zero) | (Class::Zero, Class::Infinity))
+    {
         return invalid::<F>(env);
     }
     note_denormal(env, &a, &b);
@@ -183,12 +177,7 @@ pub fn div<F: Format>(env: &mut Env, a: u64, b: u64) -> u64 {
     let numerator = u128::from(a.significand) << (63 + below);
     let divisor = u128::from(b.significand);
     let quotient = (numerator / divisor) as u64 | u64::from(numerator % divisor != 0);
-    round::<F>(
-        env,
-        negative,
-        a.exponent - b.exponent - below as i32,
-        quotient,
-    )
+    round::<F>(env, negative, a.exponent - b.exponent - below as i32, quotient)
 }
 
 /// The square root of a value.

@@ -72,11 +72,7 @@ fn operand<F: Format>(env: &mut Env, bits: u64) -> u64 {
 fn ordered<F: Format>(bits: u64) -> i64 {
     // Binary64 magnitudes fit 63 bits, so the negation cannot overflow.
     let magnitude = (bits & !F::SIGN) as i64;
-    if bits & F::SIGN != 0 {
-        -magnitude
-    } else {
-        magnitude
-    }
+    if bits & F::SIGN != 0 { -magnitude } else { magnitude }
 }
 
 /// The relations for which a predicate of CMPPS holds, as bits
@@ -93,38 +89,14 @@ const UNORDERED: u8 = 1 << Relation::Unordered as u8;
 
 /// EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD.
 const PREDICATES: [Predicate; 8] = [
-    Predicate {
-        holds: EQUAL,
-        nans: NanRule::Quiet,
-    },
-    Predicate {
-        holds: LESS,
-        nans: NanRule::Signalling,
-    },
-    Predicate {
-        holds: LESS | EQUAL,
-        nans: NanRule::Signalling,
-    },
-    Predicate {
-        holds: UNORDERED,
-        nans: NanRule::Quiet,
-    },
-    Predicate {
-        holds: LESS | GREATER | UNORDERED,
-        nans: NanRule::Quiet,
-    },
-    Predicate {
-        holds: EQUAL | GREATER | UNORDERED,
-        nans: NanRule::Signalling,
-    },
-    Predicate {
-        holds: GREATER | UNORDERED,
-        nans: NanRule::Signalling,
-    },
-    Predicate {
-        holds: LESS | EQUAL | GREATER,
-        nans: NanRule::Quiet,
-    },
+    Predicate { holds: EQUAL, nans: NanRule::Quiet },
+    Predicate { holds: LESS, nans: NanRule::Signalling },
+    Predicate { holds: LESS | EQUAL, nans: NanRule::Signalling },
+    Predicate { holds: UNORDERED, nans: NanRule::Quiet },
+    Predicate { holds: LESS | GREATER | UNORDERED, nans: NanRule::Quiet },
+    Predicate { holds: EQUAL | GREATER | UNORDERED, nans: NanRule::Signalling },
+    Predicate { holds: GREATER | UNORDERED, nans: NanRule::Signalling },
+    Predicate { holds: LESS | EQUAL | GREATER, nans: NanRule::Quiet },
 ];
 
 impl LaneOp for Compare {
@@ -132,11 +104,7 @@ impl LaneOp for Compare {
     fn lane<F: Format>(env: &mut Env, a: u64, b: u64, imm: u8) -> u64 {
         let predicate = &PREDICATES[usize::from(imm & 7)];
         let relation = relation::<F>(env, a, b, predicate.nans);
-        if predicate.holds >> relation as u8 & 1 != 0 {
-            F::MASK
-        } else {
-            0
-        }
+        if predicate.holds >> relation as u8 & 1 != 0 { F::MASK } else { 0 }
     }
 }
 
@@ -158,14 +126,6 @@ impl LaneOp for Max {
 /// A NaN comes through as it is; a denormal that counts as zero becomes one.
 #[inline(always)]
 fn select<F: Format>(env: &mut Env, a: u64, b: u64, wanted: Relation) -> u64 {
-    let chosen = if relation::<F>(env, a, b, NanRule::Signalling) == wanted {
-        a
-    } else {
-        b
-    };
-    if F::is_denormal(chosen) && env.denormals_are_zeroes() {
-        chosen & F::SIGN
-    } else {
-        chosen
-    }
+    let chosen = if relation::<F>(env, a, b, NanRule::Signalling) == wanted { a } else { b };
+    if F::is_denormal(chosen) && env.denormals_are_zeroes() { chosen & F::SIGN } else { chosen }
 }

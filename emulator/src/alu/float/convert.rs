@@ -33,12 +33,9 @@ pub fn to_int<F: Format>(env: &mut Env, bits: u64, width: u32, how: ToInt) -> u6
     let magnitude = match number.class {
         Class::Zero => Some((0, false)),
         Class::Infinity => None,
-        Class::Finite => integer_magnitude(
-            rounding,
-            number.negative,
-            number.exponent,
-            number.significand,
-        ),
+        Class::Finite => {
+            integer_magnitude(rounding, number.negative, number.exponent, number.significand)
+        }
     };
     let limit = indefinite - u64::from(!number.negative);
     match magnitude {
@@ -46,11 +43,7 @@ pub fn to_int<F: Format>(env: &mut Env, bits: u64, width: u32, how: ToInt) -> u6
             if inexact {
                 env.raise(mxcsr::PE);
             }
-            let value = if number.negative {
-                value.wrapping_neg()
-            } else {
-                value
-            };
+            let value = if number.negative { value.wrapping_neg() } else { value };
             value & u64::MAX >> (64 - width)
         }
         _ => {
@@ -71,19 +64,10 @@ fn integer_magnitude(
     match exponent {
         64.. => None,
         63 => Some((significand, false)),
-        0..=62 => Some(drop_bits(
-            rounding,
-            negative,
-            significand,
-            63 - exponent as u32,
-        )),
+        0..=62 => Some(drop_bits(rounding, negative, significand, 63 - exponent as u32)),
         // From a half on the fraction counts; below, only that there is one.
         _ => {
-            let fraction = if exponent == -1 {
-                significand >> 1 | significand & 1
-            } else {
-                1
-            };
+            let fraction = if exponent == -1 { significand >> 1 | significand & 1 } else { 1 };
             Some(drop_bits(rounding, negative, fraction, 63))
         }
     }

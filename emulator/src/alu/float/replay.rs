@@ -32,9 +32,8 @@ fn four<O: LaneOp>(form: &str, imm: u8) -> Option<Operation> {
 }
 
 fn arithmetic(name: &str) -> Option<Operation> {
-    if let Some((form, predicate)) = name
-        .strip_prefix("cmp")
-        .and_then(|rest| rest.split_at_checked(2))
+    if let Some((form, predicate)) =
+        name.strip_prefix("cmp").and_then(|rest| rest.split_at_checked(2))
     {
         return four::<Compare>(form, predicate.parse().ok()?);
     }
@@ -77,11 +76,7 @@ fn scalar_conversion(name: &str) -> Option<Operation> {
     }
     fn from<F: Format>(width: u32) -> Operation {
         Box::new(move |env, a, b| {
-            let value = if width == 32 {
-                i64::from(b as i32)
-            } else {
-                b as i64
-            };
+            let value = if width == 32 { i64::from(b as i32) } else { b as i64 };
             a & !u128::from(F::MASK) | u128::from(from_int::<F>(env, value))
         })
     }
@@ -130,9 +125,7 @@ fn measured_operations() {
     let mut nr_cases = 0;
     for line in MEASURED.lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [name, a, b, before, result, after] = fields[..] else {
-            panic!("fields of {line}")
-        };
+        let [name, a, b, before, result, after] = fields[..] else { panic!("fields of {line}") };
         let number = |text: &str| u128::from_str_radix(text, 16).expect(line);
         let mut env = Env::new(number(before) as u32);
         let value = operation(name)(&mut env, number(a), number(b));
@@ -141,11 +134,7 @@ fn measured_operations() {
             assert_eq!(env.outcome(), Outcome::Trap(expected), "{line}");
         } else {
             assert_eq!(env.outcome(), Outcome::Done(expected), "{line}");
-            assert_eq!(
-                format!("{value:x}"),
-                format!("{:x}", number(result)),
-                "{line}"
-            );
+            assert_eq!(format!("{value:x}"), format!("{:x}", number(result)), "{line}");
         }
         nr_cases += 1;
     }

@@ -63,11 +63,7 @@ pub fn round<F: Format>(env: &mut Env, negative: bool, exponent: i32, significan
         if tiny && !env.masks(mxcsr::UE) {
             // A trap tells of every tiny result, and its precision is that of an
             // unbounded exponent (measured). No result is written.
-            env.raise(if inexact {
-                mxcsr::UE | mxcsr::PE
-            } else {
-                mxcsr::UE
-            });
+            env.raise(if inexact { mxcsr::UE | mxcsr::PE } else { mxcsr::UE });
             return signed::<F>(negative, 0);
         }
         return round_small::<F>(env, negative, exponent, significand, tiny);
@@ -117,11 +113,7 @@ fn round_small<F: Format>(
     let drop = 63 - F::FRACTION_BITS;
     let (kept, inexact) = drop_bits(env.rounding(), negative, shifted, drop);
     if inexact {
-        env.raise(if tiny {
-            mxcsr::UE | mxcsr::PE
-        } else {
-            mxcsr::PE
-        });
+        env.raise(if tiny { mxcsr::UE | mxcsr::PE } else { mxcsr::PE });
     }
     signed::<F>(negative, kept)
 }

@@ -51,28 +51,16 @@ fn host_agrees<F: Format>(a: u64, b: u64, control: u32) -> Result<(), TestCaseEr
     let env = Env::new(control);
     let untouched = Outcome::Done(control);
     if let Some(sum) = quick::add::<F>(&env, a, b) {
-        prop_assert_eq!(
-            (sum, untouched),
-            software(control, |env| arith::add::<F>(env, a, b))
-        );
+        prop_assert_eq!((sum, untouched), software(control, |env| arith::add::<F>(env, a, b)));
     }
     if let Some(product) = quick::mul::<F>(&env, a, b) {
-        prop_assert_eq!(
-            (product, untouched),
-            software(control, |env| arith::mul::<F>(env, a, b))
-        );
+        prop_assert_eq!((product, untouched), software(control, |env| arith::mul::<F>(env, a, b)));
     }
     if let Some(quotient) = quick::div::<F>(&env, a, b) {
-        prop_assert_eq!(
-            (quotient, untouched),
-            software(control, |env| arith::div::<F>(env, a, b))
-        );
+        prop_assert_eq!((quotient, untouched), software(control, |env| arith::div::<F>(env, a, b)));
     }
     if let Some(root) = quick::sqrt::<F>(&env, a) {
-        prop_assert_eq!(
-            (root, untouched),
-            software(control, |env| arith::sqrt::<F>(env, a))
-        );
+        prop_assert_eq!((root, untouched), software(control, |env| arith::sqrt::<F>(env, a)));
     }
     Ok(())
 }

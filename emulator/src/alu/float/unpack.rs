@@ -83,9 +83,5 @@ pub fn invalid<F: Format>(env: &mut Env) -> u64 {
 /// A value with the given sign.
 #[inline(always)]
 pub fn signed<F: Format>(negative: bool, magnitude: u64) -> u64 {
-    if negative {
-        F::SIGN | magnitude
-    } else {
-        magnitude
-    }
+    if negative { F::SIGN | magnitude } else { magnitude }
 }

@@ -104,9 +104,7 @@ impl FloatOp for SinglesOfDoubles {
 impl FloatOp for SinglesOfInts {
     #[inline(always)]
     fn apply(env: &mut Env, _a: u128, b: u128, _imm: u8) -> u128 {
-        Single::zip(b, b, |lane, _| {
-            from_int::<Single>(env, i64::from(lane as i32))
-        })
+        Single::zip(b, b, |lane, _| from_int::<Single>(env, i64::from(lane as i32)))
     }
 }
 

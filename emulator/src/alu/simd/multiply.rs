@@ -47,9 +47,7 @@ impl VectorOp for MulLow {
 impl VectorOp for MulHigh<i16> {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
-        words(a, b, |a, b| {
-            ((i32::from(a as i16) * i32::from(b as i16)) >> 16) as u16
-        })
+        words(a, b, |a, b| ((i32::from(a as i16) * i32::from(b as i16)) >> 16) as u16)
     }
 }
 

@@ -31,11 +31,7 @@ fn words(value: u128) -> [i16; 8] {
 fn pack_words(a: u128, b: u128, narrow: impl Fn(i16) -> u8) -> u128 {
     let (low, high) = (words(a), words(b));
     u128::from_le_bytes(std::array::from_fn(|index| {
-        narrow(if index < 8 {
-            low[index]
-        } else {
-            high[index - 8]
-        })
+        narrow(if index < 8 { low[index] } else { high[index - 8] })
     }))
 }
 
@@ -57,11 +53,7 @@ impl VectorOp for PackSignedWords {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
         let pick = |index: u32| {
-            if index < 4 {
-                a >> (32 * index)
-            } else {
-                b >> (32 * (index - 4))
-            }
+            if index < 4 { a >> (32 * index) } else { b >> (32 * (index - 4)) }
         };
         (0..8).fold(0, |packed, index| {
             let word = (pick(index) as i32).clamp(-0x8000, 0x7fff) as u16;

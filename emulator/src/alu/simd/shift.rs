@@ -61,21 +61,13 @@ impl<L: Lane> VectorOp for RightArithmetic<L> {
 impl VectorOp for LeftBytes {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
-        if b as u64 > 15 {
-            0
-        } else {
-            a << (8 * (b as u32 & 15))
-        }
+        if b as u64 > 15 { 0 } else { a << (8 * (b as u32 & 15)) }
     }
 }
 
 impl VectorOp for RightBytes {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
-        if b as u64 > 15 {
-            0
-        } else {
-            a >> (8 * (b as u32 & 15))
-        }
+        if b as u64 > 15 { 0 } else { a >> (8 * (b as u32 & 15)) }
     }
 }

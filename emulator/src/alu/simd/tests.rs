@@ -14,14 +14,7 @@ use super::shuffle::{
 
 /// Vectors whose bytes are often at the borders of their range.
 fn vector() -> impl Strategy<Value = u128> {
-    let byte = prop_oneof![
-        Just(0u8),
-        Just(1),
-        Just(0x7f),
-        Just(0x80),
-        Just(0xff),
-        any::<u8>()
-    ];
+    let byte = prop_oneof![Just(0u8), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
     prop::array::uniform16(byte).prop_map(u128::from_le_bytes)
 }
 
@@ -35,9 +28,10 @@ macro_rules! lanes {
 /// Puts lanes together, the lowest first.
 fn join(bits: u32, lanes: impl IntoIterator<Item = u128>) -> u128 {
     let mask = u128::MAX >> (128 - bits);
-    lanes.into_iter().enumerate().fold(0, |all, (lane, value)| {
-        all | (value & mask) << (lane as u32 * bits)
-    })
+    lanes
+        .into_iter()
+        .enumerate()
+        .fold(0, |all, (lane, value)| all | (value & mask) << (lane as u32 * bits))
 }
 
 /// A twin: applies `$function` to pairs of lanes of `$int`.
@@ -57,16 +51,8 @@ macro_rules! all_operations {
         twin!(Sub<$int>, $int, $a, $b, $int::wrapping_sub);
         twin!(AddSaturated<$int>, $int, $a, $b, $int::saturating_add);
         twin!(SubSaturated<$int>, $int, $a, $b, $int::saturating_sub);
-        twin!(Equal<$int>, $int, $a, $b, |x, y| if x == y {
-            !0
-        } else {
-            0
-        });
-        twin!(Greater<$int>, $int, $a, $b, |x, y| if x > y {
-            !0
-        } else {
-            0
-        });
+        twin!(Equal<$int>, $int, $a, $b, |x, y| if x == y { !0 } else { 0 });
+        twin!(Greater<$int>, $int, $a, $b, |x, y| if x > y { !0 } else { 0 });
         twin!(Min<$int>, $int, $a, $b, std::cmp::min);
         twin!(Max<$int>, $int, $a, $b, std::cmp::max);
     };
@@ -139,8 +125,8 @@ proptest! {
     #[test]
     fn products(a in vector(), b in vector()) {
         twin!(MulLow, i16, a, b, i16::wrapping_mul);
-        twin!(MulHigh<i16>, i16, a, b, |x, y| (i32::from(x) * i32::from(y) >> 16) as i16);
-        twin!(MulHigh<u16>, u16, a, b, |x, y| (u32::from(x) * u32::from(y) >> 16) as u16);
+        twin!(MulHigh<i16>, i16, a, b, |x, y| ((i32::from(x) * i32::from(y)) >> 16) as i16);
+        twin!(MulHigh<u16>, u16, a, b, |x, y| ((u32::from(x) * u32::from(y)) >> 16) as u16);
         twin!(MulEven, u64, a, b, |x, y| (x as u32 as u64) * (y as u32 as u64));
         let products: Vec<i64> = lanes!(i16, a)
             .zip(lanes!(i16, b))

@@ -25,22 +25,10 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Cvtpd2ps, float::rule::<SinglesOfDoubles, M128>),
     (Mnemonic::Cvtdq2ps, float::rule::<SinglesOfInts, M128>),
     (Mnemonic::Cvtdq2pd, float::rule::<DoublesOfInts, M64>),
-    (
-        Mnemonic::Cvtps2dq,
-        float::rule::<IntsOfSingles<Current>, M128>,
-    ),
-    (
-        Mnemonic::Cvttps2dq,
-        float::rule::<IntsOfSingles<Truncated>, M128>,
-    ),
-    (
-        Mnemonic::Cvtpd2dq,
-        float::rule::<IntsOfDoubles<Current>, M128>,
-    ),
-    (
-        Mnemonic::Cvttpd2dq,
-        float::rule::<IntsOfDoubles<Truncated>, M128>,
-    ),
+    (Mnemonic::Cvtps2dq, float::rule::<IntsOfSingles<Current>, M128>),
+    (Mnemonic::Cvttps2dq, float::rule::<IntsOfSingles<Truncated>, M128>),
+    (Mnemonic::Cvtpd2dq, float::rule::<IntsOfDoubles<Current>, M128>),
+    (Mnemonic::Cvttpd2dq, float::rule::<IntsOfDoubles<Truncated>, M128>),
     (Mnemonic::Cvtsi2ss, from_int_rule::<Single>),
     (Mnemonic::Cvtsi2sd, from_int_rule::<Double>),
     (Mnemonic::Cvtss2si, to_int_rule::<Single, Current, M32>),

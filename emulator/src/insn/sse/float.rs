@@ -51,14 +51,8 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Cmpsd, rule::<ScalarOf<Double, Compare>, M64>),
     (Mnemonic::Rcpps, rule::<PackedOf<Single, Reciprocal>, M128>),
     (Mnemonic::Rcpss, rule::<ScalarOf<Single, Reciprocal>, M32>),
-    (
-        Mnemonic::Rsqrtps,
-        rule::<PackedOf<Single, ReciprocalRoot>, M128>,
-    ),
-    (
-        Mnemonic::Rsqrtss,
-        rule::<ScalarOf<Single, ReciprocalRoot>, M32>,
-    ),
+    (Mnemonic::Rsqrtps, rule::<PackedOf<Single, ReciprocalRoot>, M128>),
+    (Mnemonic::Rsqrtss, rule::<ScalarOf<Single, ReciprocalRoot>, M32>),
     (Mnemonic::Comiss, flags_rule::<Single, Ordered, M32>),
     (Mnemonic::Comisd, flags_rule::<Double, Ordered, M64>),
     (Mnemonic::Ucomiss, flags_rule::<Single, Unordered, M32>),
@@ -129,11 +123,12 @@ fn compare_to_flags<F: Format, P: NanPolicy, S: Source>(
     let mut env = Env::new(cpu.regs.vector.mxcsr);
     let relation = relation::<F>(&mut env, a, b, P::NANS);
     commit(cpu, env)?;
-    cpu.regs.status = LazyFlags::from_image(match relation {
-        Relation::Greater => 0,
-        Relation::Less => RFlags::CF,
-        Relation::Equal => RFlags::ZF,
-        Relation::Unordered => RFlags::ZF | RFlags::PF | RFlags::CF,
-    });
+    // An image in each arm, so that its lazy form is known at compile time.
+    cpu.regs.status = match relation {
+        Relation::Greater => LazyFlags::from_image(0),
+        Relation::Less => LazyFlags::from_image(RFlags::CF),
+        Relation::Equal => LazyFlags::from_image(RFlags::ZF),
+        Relation::Unordered => LazyFlags::from_image(RFlags::ZF | RFlags::PF | RFlags::CF),
+    };
     Ok(S::flow(cpu))
 }

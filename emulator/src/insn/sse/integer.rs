@@ -127,9 +127,7 @@ pub(super) fn vector<O: VectorOp, S: Source>(
     check_enabled(cpu)?;
     let b = S::fetch(cpu, mem, op)?;
     let a = cpu.regs.vector.xmm(op.dst);
-    cpu.regs
-        .vector
-        .set_xmm(op.dst, O::apply(a, b, op.imm as u8));
+    cpu.regs.vector.set_xmm(op.dst, O::apply(a, b, op.imm as u8));
     Ok(S::flow(cpu))
 }
 
@@ -137,8 +135,6 @@ pub(super) fn vector<O: VectorOp, S: Source>(
 fn vector_imm<O: VectorOp>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_enabled(cpu)?;
     let a = cpu.regs.vector.xmm(op.dst);
-    cpu.regs
-        .vector
-        .set_xmm(op.dst, O::apply(a, u128::from(op.imm as u8), 0));
+    cpu.regs.vector.set_xmm(op.dst, O::apply(a, u128::from(op.imm as u8), 0));
     Ok(Flow::Next)
 }

@@ -29,11 +29,7 @@ pub(crate) fn check_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
 fn refuse(cpu: &mut Cpu) -> Faulted {
     let control = &cpu.regs.control;
     let absent = control.cr0 & EMULATE != 0 || control.cr4 & cr4::OSFXSR == 0;
-    cpu.raise(if absent {
-        Exception::ud()
-    } else {
-        Exception::new(Vector::DeviceNotAvailable)
-    })
+    cpu.raise(if absent { Exception::ud() } else { Exception::new(Vector::DeviceNotAvailable) })
 }
 
 /// The memory operand's address, if aligned to 16 bytes; else #GP(0), whatever the
@@ -41,11 +37,7 @@ fn refuse(cpu: &mut Cpu) -> Faulted {
 #[inline(always)]
 pub(crate) fn aligned(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
     let linear = op.linear(cpu);
-    if linear.is_multiple_of(ALIGNMENT) {
-        Ok(linear)
-    } else {
-        Err(cpu.raise(Exception::gp0()))
-    }
+    if linear.is_multiple_of(ALIGNMENT) { Ok(linear) } else { Err(cpu.raise(Exception::gp0())) }
 }
 
 /// Writes the exceptions of an instruction to MXCSR; an unmasked one faults.
@@ -59,11 +51,7 @@ pub(crate) fn commit(cpu: &mut Cpu, env: Env) -> Result<(), Faulted> {
         Outcome::Trap(mxcsr) => {
             cpu.regs.vector.mxcsr = mxcsr;
             let handled = cpu.regs.control.cr4 & cr4::OSXMMEXCPT != 0;
-            let vector = if handled {
-                Vector::SimdError
-            } else {
-                Vector::InvalidOpcode
-            };
+            let vector = if handled { Vector::SimdError } else { Vector::InvalidOpcode };
             Err(cpu.raise(Exception::new(vector)))
         }
     }

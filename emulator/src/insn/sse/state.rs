@@ -119,9 +119,7 @@ fn fxrstor(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     set_mxcsr(cpu, u32::from_le_bytes(words[0]))?;
     let (slots, _) = tail[XMM0_AT - ST0_AT..].as_chunks::<16>();
     for (reg, slot) in slots.iter().enumerate() {
-        cpu.regs
-            .vector
-            .set_xmm(reg as u8, u128::from_le_bytes(*slot));
+        cpu.regs.vector.set_xmm(reg as u8, u128::from_le_bytes(*slot));
     }
     Ok(cpu.completed())
 }

@@ -61,10 +61,7 @@ fn number(text: &str) -> u128 {
 }
 
 fn bytes(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| number(&text[at..at + 2]) as u8)
-        .collect()
+    (0..text.len()).step_by(2).map(|at| number(&text[at..at + 2]) as u8).collect()
 }
 
 #[test]
@@ -72,13 +69,9 @@ fn measured_instructions() {
     let mut nr_cases = 0;
     for line in MEASURED.lines().filter(|line| !line.starts_with('#')) {
         let parts: Vec<&str> = line.split(" ; ").collect();
-        let [code, _disassembly, before, after] = parts[..] else {
-            panic!("parts of {line}")
-        };
+        let [code, _disassembly, before, after] = parts[..] else { panic!("parts of {line}") };
         let fields: Vec<u128> = before.split(' ').map(number).collect();
-        let [xmm1, xmm2, memory, rax, mxcsr, flags] = fields[..] else {
-            panic!("{line}")
-        };
+        let [xmm1, xmm2, memory, rax, mxcsr, flags] = fields[..] else { panic!("{line}") };
         let mut machine = machine();
         machine.mem.write(DATA, &memory.to_le_bytes());
         let cpu = machine.cpu_mut(0);
@@ -149,11 +142,7 @@ fn operands_that_must_be_aligned() {
         assert_eq!(run_at(DATA, code), None, "{code:02x?}");
         assert_eq!(run_at(DATA + 8, code), GENERAL_PROTECTION, "{code:02x?}");
         // Alignment is looked at before the page tables.
-        assert_eq!(
-            run_at(UNMAPPED + 8, code),
-            GENERAL_PROTECTION,
-            "{code:02x?}"
-        );
+        assert_eq!(run_at(UNMAPPED + 8, code), GENERAL_PROTECTION, "{code:02x?}");
         assert_eq!(run_at(UNMAPPED, code), PAGE_FAULT, "{code:02x?}");
     }
     for code in [MOVUPS_STORE, ADDSS, LDMXCSR, PREFETCHT0] {
@@ -276,19 +265,12 @@ fn masked_store() {
 #[test]
 fn mmx_forms_are_not_built() {
     // PADDB MM1, MM2; CVTPI2PS XMM1, MM2; MOVQ2DQ XMM1, MM2; MOVD MM1, EAX.
-    let forms: [&[u8]; 4] = [
-        &[0x0f, 0xfc, 0xca],
-        &[0x0f, 0x2a, 0xca],
-        &[0xf3, 0x0f, 0xd6, 0xca],
-        &[0x0f, 0x6e, 0xc8],
-    ];
+    let forms: [&[u8]; 4] =
+        [&[0x0f, 0xfc, 0xca], &[0x0f, 0x2a, 0xca], &[0xf3, 0x0f, 0xd6, 0xca], &[0x0f, 0x6e, 0xc8]];
     for code in forms {
         let mut machine = machine();
         machine.mem.write(CODE, code);
         let exit = machine.run(0, u64::MAX);
-        assert!(
-            matches!(exit, Exit::Unsupported(_)),
-            "{code:02x?}: {exit:?}"
-        );
+        assert!(matches!(exit, Exit::Unsupported(_)), "{code:02x?}: {exit:?}");
     }
 }

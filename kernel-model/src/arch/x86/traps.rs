@@ -10,10 +10,11 @@ use crate::kernel::Kernel;
 use crate::mm::fault::FaultResult;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::SigInfo;
-use crate::uapi::signal::{
-    BUS_ADRALN, BUS_ADRERR, FPE_FLTINV, FPE_INTDIV, ILL_ILLOPN, SIGBUS, SIGFPE, SIGILL, SIGKILL,
-    SIGSEGV, SIGTRAP,
+use crate::uapi::signal::si_code::{
+    BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND,
+    FPE_INTDIV, ILL_ILLOPN,
 };
+use crate::uapi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
 
 /// What became of a trap in kernel mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,6 @@ impl Kernel {
 
     /// The si_code of an unmasked SIMD exception (`fpu__exception_code`).
     fn simd_error_code(&self, cpu: CpuId) -> Option<i32> {
-        use crate::uapi::signal::{FPE_FLTDIV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND};
         let mxcsr = self.hw.mxcsr(cpu);
         let unmasked = mxcsr & !(mxcsr >> 7) & 0x3f;
         let by_bit = [
