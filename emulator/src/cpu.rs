@@ -7,7 +7,7 @@
 use crate::cpuid::CpuModel;
 use crate::debug::{AccessRecord, DebugRegs, Dr7, WatchSet, dr6};
 use crate::event::pending::Attention;
-use crate::event::{Exception, Pending};
+use crate::event::{Exception, KeptHits, Pending};
 use crate::mem::tlb::{NEVER_FAST, Privilege, Tlb};
 use crate::regs::control::{cr0, efer};
 use crate::regs::{RFlags, Regs};
@@ -58,6 +58,8 @@ pub struct Cpu {
     pub(crate) fault: Option<Exception>,
     pub(crate) exit: Option<Exit>,
     pub(crate) rule: StepRule,
+    pub(crate) kept_hits: KeptHits,
+    pub(crate) slow_accesses: u64,
     pub(crate) cycles: u64,
     pub(crate) icount: u64,
     pub(crate) deadline: u64,
@@ -91,6 +93,8 @@ impl Cpu {
             fault: None,
             exit: None,
             rule: StepRule::Normal,
+            kept_hits: KeptHits::default(),
+            slow_accesses: 0,
             cycles: 0,
             icount: 0,
             deadline: u64::MAX,
@@ -171,6 +175,24 @@ impl Cpu {
     pub fn set_dr7(&mut self, value: u64) {
         self.debug.set_dr7(Dr7::write(value));
         self.rebuild_watch();
+    }
+
+    /// Debug conditions that wait for the next instruction boundary, as bits of DR6.
+    #[must_use]
+    pub fn pending_debug(&self) -> u64 {
+        self.pending.debug
+    }
+
+    /// Chooses what becomes of a hit that MOV SS kept when the instruction after it
+    /// enters a handler (rule S6).
+    pub fn set_kept_hits(&mut self, kept_hits: KeptHits) {
+        self.kept_hits = kept_hits;
+    }
+
+    /// Data accesses that did not take the fast path, since reset.
+    #[must_use]
+    pub fn slow_accesses(&self) -> u64 {
+        self.slow_accesses
     }
 
     /// Derives the watch set again and drops what the old one had let through.

@@ -4,6 +4,7 @@ use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
 use crate::regs::gpr::ZERO;
+use crate::regs::gpr::reg::{RBP, RSP};
 
 /// How an op ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,12 @@ impl Op {
         let index = gpr.get(self.index) << (self.scale & 3);
         let address = gpr.get(self.base).wrapping_add(index).wrapping_add(self.disp);
         if self.short_address { address & 0xffff_ffff } else { address }
+    }
+
+    /// Whether the memory operand belongs to the stack segment, which decides the
+    /// fault for an address that is not canonical (SDM vol. 1, 3.3.7.1).
+    pub(crate) fn is_on_stack(&self) -> bool {
+        self.seg == FLAT && matches!(self.base, RSP | RBP)
     }
 
     /// Linear address of the memory operand.

@@ -6,11 +6,11 @@
 //! A case that needs an instruction which is not built is skipped, by name.
 
 mod silicon {
-    pub mod case;
-    pub mod layout;
-    pub mod matrix;
-    pub mod replay;
-    pub mod sweep;
+    pub(crate) mod case;
+    pub(crate) mod layout;
+    pub(crate) mod matrix;
+    pub(crate) mod replay;
+    pub(crate) mod sweep;
 }
 mod stand;
 

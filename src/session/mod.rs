@@ -8,12 +8,12 @@
 //! Neighbours: `cli` says what was typed, `cmd` joins the parts, `report` and
 //! `recording` observe.
 
-mod absent;
 pub mod config;
 pub mod drive;
 pub mod event;
 pub mod guest;
 pub mod inputs;
+pub mod kernel_guest;
 pub mod plan;
 pub mod program;
 pub mod watch;
@@ -24,5 +24,5 @@ pub(crate) mod script;
 /// The machine that programs run on.
 #[must_use]
 pub fn machine() -> impl guest::Machine {
-    absent::AbsentMachine
+    kernel_guest::KernelMachine
 }

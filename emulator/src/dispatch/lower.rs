@@ -189,7 +189,7 @@ fn memory(insn: &Instruction, op: &mut Op) -> Option<()> {
 }
 
 /// The segment as ops name it: only FS and GS add a base in 64-bit mode.
-fn segment(register: Register) -> u8 {
+pub(crate) fn segment(register: Register) -> u8 {
     match register {
         Register::FS => 4,
         Register::GS => 5,

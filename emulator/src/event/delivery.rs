@@ -81,7 +81,8 @@ pub(crate) fn deliver_debug(
     latch(cpu, conditions);
     if class == DebugClass::Trap {
         cpu.pending.debug = 0;
-        cpu.attention.clear(Attention::DEBUG);
+        cpu.pending.icebp = false;
+        cpu.attention.clear(Attention::DEBUG | Attention::ICEBP);
     }
     // The image has RF as it stands: 0 for a breakpoint fault, 1 amid a REP (rule T3).
     deliver_exception(cpu, mem, Exception::new(Vector::Debug), 0)
@@ -163,8 +164,7 @@ impl Cpu {
         next_rip: u64,
     ) -> Result<(), Faulted> {
         let rip = std::mem::replace(&mut self.regs.rip, next_rip);
-        // A hit kept from MOV SS is lost here (rule S6).
-        self.drop_hits();
+        self.drop_kept_hits();
         self.charge_event(FixedEvent::Exception);
         self.rule = StepRule::Never;
         enter(self, mem, vector, None, Source::Software, 0).inspect_err(|_| self.regs.rip = rip)

@@ -6,4 +6,4 @@ pub mod exception;
 pub mod pending;
 
 pub use exception::{Exception, Vector};
-pub use pending::Pending;
+pub use pending::{KeptHits, Pending};

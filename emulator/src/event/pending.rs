@@ -18,6 +18,18 @@ pub struct Pending {
     pub sti_shadow: bool,
 }
 
+/// What becomes of a data hit that MOV SS or POP SS kept when the instruction in its
+/// shadow is INT n, INT3, ICEBP or SYSCALL. Processors differ (rule S6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeptHits {
+    /// It is forgotten, as measured.
+    #[default]
+    Lost,
+    /// It is reported before the first instruction of the handler; ICEBP's own #DB
+    /// reports it.
+    Delivered,
+}
+
 /// Reasons to look at the boundary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attention(u32);

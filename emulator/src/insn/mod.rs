@@ -8,6 +8,7 @@ pub(crate) mod alu;
 pub(crate) mod atomic;
 pub(crate) mod bits;
 pub(crate) mod branch;
+pub(crate) mod controlreg;
 pub(crate) mod debugreg;
 pub(crate) mod flags;
 pub(crate) mod forms;

@@ -3,16 +3,16 @@
 use iced_x86::{Instruction, Mnemonic, Register};
 
 use super::forms::{Form, form, operand_bytes, wide_widths, width_index, widths};
-use super::{debugreg, system};
+use super::{controlreg, debugreg, system};
 use crate::alu::bits::bswap;
 use crate::cpu::Cpu;
-use crate::dispatch::lower::{Family, Lowered};
+use crate::dispatch::lower::{Ends, Family, Lowered, segment};
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
 use crate::regs::flags::{Condition, condition};
-use crate::regs::gpr::reg::{RAX, RDX};
+use crate::regs::gpr::reg::{RAX, RBX, RDX};
 use crate::regs::{B8, B16, B32, B64, Width};
 
 /// Instructions of this family.
@@ -25,6 +25,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Lea, lea_rule),
     (Mnemonic::Xchg, xchg_rule),
     (Mnemonic::Bswap, bswap_rule),
+    (Mnemonic::Xlatb, xlat_rule),
     (Mnemonic::Cbw, |insn| Lowered::plain(insn, extend_accumulator::<B8, B16>)),
     (Mnemonic::Cwde, |insn| Lowered::plain(insn, extend_accumulator::<B16, B32>)),
     (Mnemonic::Cdqe, |insn| Lowered::plain(insn, extend_accumulator::<B32, B64>)),
@@ -52,7 +53,9 @@ pub(crate) const FAMILY: Family = &[
 fn mov_rule(insn: &Instruction) -> Option<Lowered> {
     let special = |reg: Register| reg.is_segment_register() || reg.is_cr() || reg.is_dr();
     if special(insn.op0_register()) || special(insn.op1_register()) {
-        return debugreg::rule(insn).or_else(|| system::mov_special_rule(insn));
+        return debugreg::rule(insn)
+            .or_else(|| controlreg::rule(insn))
+            .or_else(|| system::mov_special_rule(insn));
     }
     let functions = match form(insn)? {
         Form::RegReg => widths!(reg_reg),
@@ -214,6 +217,23 @@ fn bswap_reg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flo
     let value = W::get(&cpu.regs.gpr, op.dst);
     W::set(&mut cpu.regs.gpr, op.dst, bswap::<W>(value));
     Ok(Flow::Next)
+}
+
+/// The address is rBX plus AL, which is no index register as others are.
+fn xlat_rule(insn: &Instruction) -> Option<Lowered> {
+    let mut op = Op::new(xlat);
+    op.seg = segment(insn.memory_segment());
+    op.base = RBX;
+    op.short_address = insn.memory_base() == Register::EBX;
+    Some(Lowered { op, ends: Ends::No })
+}
+
+fn xlat(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let mut at = *op;
+    at.disp = B8::get(&cpu.regs.gpr, RAX);
+    let value = B8::load(cpu, mem, at.linear(cpu))?;
+    B8::set(&mut cpu.regs.gpr, RAX, value);
+    Ok(cpu.completed())
 }
 
 fn cmov_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {

@@ -1,9 +1,10 @@
 //! PUSH, POP, ENTER, LEAVE, PUSHF and POPF in 64-bit mode (SDM vol. 1, 6.2 and 7.3.1.5).
 //! A push changes RSP only when its store succeeded.
 
-use iced_x86::{Instruction, Mnemonic};
+use iced_x86::{Code, Instruction, Mnemonic};
 
 use super::forms::{Form, form, operand_bytes};
+use super::system::load_segment;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
@@ -33,7 +34,7 @@ pub(crate) fn push<W: MemWidth>(
     value: u64,
 ) -> Result<(), Faulted> {
     let top = cpu.regs.gpr.get(RSP).wrapping_sub(u64::from(W::BYTES));
-    W::store(cpu, mem, top, value)?;
+    W::store(cpu, mem, top, value).map_err(|_| cpu.blame_stack())?;
     cpu.regs.gpr.set(RSP, top);
     Ok(())
 }
@@ -42,16 +43,16 @@ pub(crate) fn push<W: MemWidth>(
 #[inline(always)]
 pub(crate) fn pop<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem) -> Result<u64, Faulted> {
     let top = cpu.regs.gpr.get(RSP);
-    let value = W::load(cpu, mem, top)?;
+    let value = W::load(cpu, mem, top).map_err(|_| cpu.blame_stack())?;
     cpu.regs.gpr.set(RSP, top.wrapping_add(u64::from(W::BYTES)));
     Ok(value)
 }
 
 fn push_rule(insn: &Instruction) -> Option<Lowered> {
-    if insn.op0_register().is_segment_register() {
-        return None;
-    }
     let short = insn.stack_pointer_increment() == -2;
+    if insn.op0_register().is_segment_register() {
+        return Lowered::plain(insn, if short { push_sreg::<B16> } else { push_sreg::<B64> });
+    }
     let run = match (form(insn)?, short) {
         (Form::Reg, false) => push_reg::<B64>,
         (Form::Reg, true) => push_reg::<B16>,
@@ -83,7 +84,8 @@ fn push_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Fl
 
 fn pop_rule(insn: &Instruction) -> Option<Lowered> {
     if insn.op0_register().is_segment_register() {
-        return None;
+        let short = insn.stack_pointer_increment() == 2;
+        return Lowered::last(insn, if short { pop_sreg::<B16> } else { pop_sreg::<B64> });
     }
     let run = match (form(insn)?, operand_bytes(insn, 0)) {
         (Form::Reg, 8) => pop_reg::<B64>,
@@ -108,6 +110,21 @@ fn pop_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flo
     let linear = op.linear(cpu);
     W::store(cpu, mem, linear, value).inspect_err(|_| cpu.regs.gpr.set(RSP, top))?;
     Ok(cpu.completed())
+}
+
+fn push_sreg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let selector = cpu.regs.seg[op.dst as usize % 6].selector;
+    push::<W>(cpu, mem, u64::from(selector))?;
+    Ok(cpu.completed())
+}
+
+/// Loads two bytes of the slot, whatever its size (x86-debug section 9).
+fn pop_sreg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let top = cpu.regs.gpr.get(RSP);
+    let selector = B16::load(cpu, mem, top).map_err(|_| cpu.blame_stack())?;
+    load_segment(cpu, mem, op.dst as usize, selector as u16)?;
+    cpu.regs.gpr.set(RSP, top.wrapping_add(u64::from(W::BYTES)));
+    Ok(Flow::Boundary)
 }
 
 fn pushf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
@@ -143,29 +160,45 @@ fn leave_rule(insn: &Instruction) -> Option<Lowered> {
 
 fn leave(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let frame = cpu.regs.gpr.get(RBP);
-    let outer = B64::load(cpu, mem, frame)?;
+    let outer = B64::load(cpu, mem, frame).map_err(|_| cpu.blame_stack())?;
     cpu.regs.gpr.set(RBP, outer);
     cpu.regs.gpr.set(RSP, frame.wrapping_add(8));
     Ok(cpu.completed())
 }
 
-/// ENTER with nesting level 0; deeper levels are refused by name.
+/// ENTER: the frame's size in `imm`, its nesting level in `dst`.
 fn enter_rule(insn: &Instruction) -> Option<Lowered> {
-    if insn.immediate8_2nd() & 0x1f != 0 || insn.stack_pointer_increment() == -2 {
+    if insn.code() != Code::Enterq_imm16_imm8 {
         return None;
     }
     let mut op = Op::new(enter);
     op.imm = u64::from(insn.immediate16());
+    op.dst = insn.immediate8_2nd() & 0x1f;
     Some(Lowered { op, ends: crate::dispatch::lower::Ends::No })
 }
 
+/// Stores one slot after the other, so that a fault leaves those before it written,
+/// and changes RSP and RBP at the end.
 fn enter(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let outer = cpu.regs.gpr.get(RBP);
     let frame = cpu.regs.gpr.get(RSP).wrapping_sub(8);
-    let saved = cpu.regs.gpr.get(RBP);
-    let final_top = frame.wrapping_sub(op.imm);
+    let level = u64::from(op.dst);
+    let store = |cpu: &mut Cpu, mem: &mut PhysMem, slot: u64, value: u64| {
+        let at = frame.wrapping_sub(8 * slot);
+        B64::store(cpu, mem, at, value).map_err(|_| cpu.blame_stack())
+    };
+    store(cpu, mem, 0, outer)?;
+    for slot in 1..level {
+        let at = outer.wrapping_sub(8 * slot);
+        let pointer = B64::load(cpu, mem, at).map_err(|_| cpu.blame_stack())?;
+        store(cpu, mem, slot, pointer)?;
+    }
+    if level > 0 {
+        store(cpu, mem, level, frame)?;
+    }
+    let final_top = frame.wrapping_sub(8 * level).wrapping_sub(op.imm);
     // The final stack pointer must be writable, and is not matched (x86-debug section 9).
-    cpu.probe_store(mem, final_top, 8)?;
-    B64::store(cpu, mem, frame, saved)?;
+    cpu.probe_store(mem, final_top, 8).map_err(|_| cpu.blame_stack())?;
     cpu.regs.gpr.set(RBP, frame);
     cpu.regs.gpr.set(RSP, final_top);
     Ok(cpu.completed())

@@ -40,8 +40,12 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Scasq, |insn| rule::<Scas, B64>(insn)),
 ];
 
-/// Iterations after which a repeated instruction lets the run loop look at the clock.
-const ITERATIONS: u32 = 4096;
+/// A repeated instruction lets the run loop look at the clock whenever its count is a
+/// multiple of this...
+const PACE: u64 = 4096;
+/// ...and takes these cycles then, so that any deadline comes: a function of the
+/// count alone, so that it does not matter where runs begin and end.
+const PACE_CYCLES: u64 = 1024;
 
 /// What one iteration does.
 trait Iteration: 'static {
@@ -200,20 +204,26 @@ fn repeated<I: Iteration, W: MemWidth>(
     mem: &mut PhysMem,
     op: &Op,
 ) -> Result<Flow, Faulted> {
-    for _ in 0..ITERATIONS {
+    // CMPS and SCAS show flags only when the repetition is over (measured).
+    let kept = cpu.regs.status;
+    loop {
         let count = index(cpu, op, RCX);
         if count == 0 {
             return Ok(cpu.completed());
         }
-        I::once::<W>(cpu, mem, op)?;
+        I::once::<W>(cpu, mem, op).inspect_err(|_| cpu.regs.status = kept)?;
         cpu.regs.gpr.set(RCX, count - 1);
         let goes_on = !I::COMPARES || cpu.regs.status.zero() == (op.imm == WHILE_EQUAL);
         if count == 1 || !goes_on {
             return Ok(cpu.completed());
         }
-        if !cpu.attention.is_quiet() {
+        let paces = (count - 1).is_multiple_of(PACE);
+        if paces {
+            cpu.charge(PACE_CYCLES);
+        }
+        if paces || !cpu.attention.is_quiet() {
+            cpu.regs.status = kept;
             return Ok(Flow::Again);
         }
     }
-    Ok(Flow::Again)
 }

@@ -9,12 +9,12 @@ use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::efer;
 use crate::regs::gpr::reg::{RCX, RSP, R11};
-use crate::regs::{B64, RFlags, Segment, SegmentReg};
+use crate::regs::{B16, B64, RFlags, Segment, SegmentReg};
+use crate::run::{Exit, Unsupported};
 use crate::timing::FixedEvent;
 
 /// Access rights of the flat segments that SYSCALL and SYSRET load.
 const CODE64: u16 = 0xa09b;
-const CODE32: u16 = 0xc09b;
 const DATA: u16 = 0xc093;
 /// DPL field set to 3.
 const DPL3: u16 = 0x60;
@@ -46,46 +46,48 @@ pub(super) fn syscall(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow
     cpu.regs.seg[SegmentReg::Ss as usize] = flat(selector.wrapping_add(8), DATA);
     let fmask = cpu.regs.msrs.fmask;
     cpu.set_rflags(flags & !fmask);
-    // A hit kept from MOV SS is lost here (rule S6); BS follows TF after the mask.
-    cpu.drop_hits();
+    cpu.drop_kept_hits();
+    // BS follows TF after the mask (x86-debug section 6).
     cpu.rule = StepRule::AtEnd;
     Ok(Flow::JumpBoundary)
 }
 
-/// SYSRETQ.
-pub(super) fn sysretq(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let star = (cpu.regs.msrs.star >> 48) as u16;
-    let target = cpu.regs.gpr.get(RCX);
-    if !is_canonical(target) {
-        return Err(cpu.raise(Exception::gp0()));
-    }
-    sysret_to(cpu, mem, op, target, flat(star.wrapping_add(16) | 3, CODE64 | DPL3))
-}
-
-/// SYSRETD: to compatibility mode.
-pub(super) fn sysretd(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let star = (cpu.regs.msrs.star >> 48) as u16;
-    let target = cpu.regs.gpr.get(RCX) & 0xffff_ffff;
-    sysret_to(cpu, mem, op, target, flat(star | 3, CODE32 | DPL3))
-}
-
-fn sysret_to(
-    cpu: &mut Cpu,
-    _mem: &mut PhysMem,
-    _op: &Op,
-    target: u64,
-    code: Segment,
-) -> Result<Flow, Faulted> {
+/// What SYSRET checks in both its forms.
+fn check_sysret(cpu: &mut Cpu) -> Result<(), Faulted> {
     if cpu.regs.control.efer & efer::SCE == 0 {
         return Err(cpu.raise(Exception::ud()));
     }
     if cpu.regs.cpl() != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
+    Ok(())
+}
+
+/// SYSRETD: to compatibility mode.
+pub(super) fn sysretd(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_sysret(cpu)?;
+    Ok(refuse_compatibility(cpu, "SYSRETD"))
+}
+
+/// Stops the run at a transfer to compatibility mode, which is not built.
+fn refuse_compatibility(cpu: &mut Cpu, by: &str) -> Flow {
+    let name = format!("{by} to compatibility mode");
+    cpu.exit = Some(Exit::Unsupported(Unsupported { rip: 0, name, bytes: Vec::new() }));
+    Flow::Refused
+}
+
+/// SYSRETQ.
+pub(super) fn sysretq(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_sysret(cpu)?;
+    let target = cpu.regs.gpr.get(RCX);
+    if !is_canonical(target) {
+        return Err(cpu.raise(Exception::gp0()));
+    }
     cpu.charge_event(FixedEvent::Sysret);
     let star = (cpu.regs.msrs.star >> 48) as u16;
+    let selector = star.wrapping_add(16) | 3;
     cpu.regs.rip = target;
-    cpu.regs.seg[SegmentReg::Cs as usize] = code;
+    cpu.regs.seg[SegmentReg::Cs as usize] = flat(selector, CODE64 | DPL3);
     cpu.regs.seg[SegmentReg::Ss as usize] = flat(star.wrapping_add(8) | 3, DATA | DPL3);
     // SYSRET cannot set RF (rule T5).
     let flags = cpu.regs.gpr.get(R11) & !(RFlags::RF | RFlags::VM);
@@ -104,18 +106,20 @@ pub(super) fn swapgs(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow
     Ok(Flow::Next)
 }
 
+/// Loads from a slot of the frame at RSP.
+fn frame_slot<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, slot: u64) -> Result<u64, Faulted> {
+    let at = cpu.regs.gpr.get(RSP).wrapping_add(slot * 8);
+    W::load(cpu, mem, at).map_err(|_| cpu.blame_stack())
+}
+
 /// IRETQ to 64-bit code. It loads the slots in pieces: RIP 8, CS 2, RFLAGS 8, RSP 8,
 /// SS 2 bytes (x86-debug section 9).
 pub(super) fn iretq(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
-    use crate::regs::B16;
-
-    let top = cpu.regs.gpr.get(RSP);
-    let at = |slot: u64| top.wrapping_add(slot * 8);
-    let rip = B64::load(cpu, mem, at(0))?;
-    let cs = B16::load(cpu, mem, at(1))? as u16;
-    let image = B64::load(cpu, mem, at(2))?;
-    let rsp = B64::load(cpu, mem, at(3))?;
-    let ss = B16::load(cpu, mem, at(4))? as u16;
+    let rip = frame_slot::<B64>(cpu, mem, 0)?;
+    let cs = frame_slot::<B16>(cpu, mem, 1)? as u16;
+    let image = frame_slot::<B64>(cpu, mem, 2)?;
+    let rsp = frame_slot::<B64>(cpu, mem, 3)?;
+    let ss = frame_slot::<B16>(cpu, mem, 4)? as u16;
     let cpl = cpu.regs.cpl();
     let target = (cs & 3) as u8;
     let refuse = |cpu: &mut Cpu, selector: u16| {
@@ -131,7 +135,10 @@ pub(super) fn iretq(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, 
     if !usable || (code.access & 4 == 0 && code.dpl() != target) {
         return Err(refuse(cpu, cs));
     }
-    if code.access & Segment::LONG != 0 && !is_canonical(rip) {
+    if code.access & Segment::LONG == 0 {
+        return Ok(refuse_compatibility(cpu, "IRETQ"));
+    }
+    if !is_canonical(rip) {
         return Err(cpu.raise(Exception::gp0()));
     }
     let stack = if ss & !3 == 0 {

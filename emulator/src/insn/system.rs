@@ -4,6 +4,7 @@
 
 use iced_x86::{Code, Instruction, Mnemonic};
 
+use super::forms::{wide_widths, width_index};
 use super::syscall;
 use crate::cpu::{Cpu, StepRule};
 use crate::dispatch::lower::{Ends, Family, Lowered};
@@ -15,7 +16,7 @@ use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::{cr0, cr4};
 use crate::regs::gpr::reg::{RAX, RBX, RCX, RDX};
-use crate::regs::{B8, B32, RFlags, Segment, Width};
+use crate::regs::{B8, B16, B32, RFlags, Segment, SegmentReg, Width};
 use crate::run::{Exit, Unsupported};
 use crate::timing::FixedEvent;
 
@@ -58,6 +59,9 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Swapgs, |insn| bare(insn, syscall::swapgs, Ends::Yes)),
     (Mnemonic::Iretq, |insn| bare(insn, syscall::iretq, Ends::Yes)),
     (Mnemonic::Invlpg, |insn| Lowered::last(insn, invlpg)),
+    (Mnemonic::Lss, |insn| pointer_rule(insn, SegmentReg::Ss)),
+    (Mnemonic::Lfs, |insn| pointer_rule(insn, SegmentReg::Fs)),
+    (Mnemonic::Lgs, |insn| pointer_rule(insn, SegmentReg::Gs)),
     (Mnemonic::Clts, |insn| bare(insn, clts, Ends::Yes)),
 ];
 
@@ -164,8 +168,7 @@ fn int_n(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
 /// ICEBP: a #DB through vector 1 without a DPL check and without DR6 bits (rule I1).
 fn icebp(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     cpu.rule = StepRule::Never;
-    cpu.pending.debug = 0;
-    cpu.attention.clear(Attention::DEBUG);
+    cpu.drop_kept_hits();
     cpu.pending.icebp = true;
     cpu.attention.raise(Attention::ICEBP);
     Ok(Flow::Boundary)
@@ -294,8 +297,31 @@ fn mov_sreg_mem(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Fault
     Ok(Flow::Boundary)
 }
 
+/// LSS, LFS and LGS: the segment register in `third`.
+fn pointer_rule(insn: &Instruction, segment: SegmentReg) -> Option<Lowered> {
+    let functions = wide_widths!(load_pointer);
+    let mut lowered = Lowered::last(insn, functions[width_index(insn, 0)?])?;
+    lowered.op.third = segment as u8;
+    Some(lowered)
+}
+
+fn load_pointer<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
+    let linear = op.linear(cpu);
+    let offset = W::load(cpu, mem, linear)?;
+    let selector = B16::load(cpu, mem, linear.wrapping_add(u64::from(W::BYTES)))?;
+    load_segment(cpu, mem, op.third as usize, selector as u16)?;
+    // Unlike MOV SS, LSS opens no shadow (rule S1).
+    cpu.rule = StepRule::Normal;
+    W::set(&mut cpu.regs.gpr, op.dst, offset);
+    Ok(Flow::Boundary)
+}
+
 /// Loads a data or stack segment register (SDM vol. 2B, MOV).
-fn load_segment(
+pub(super) fn load_segment(
     cpu: &mut Cpu,
     mem: &mut PhysMem,
     reg: usize,

@@ -143,6 +143,7 @@ impl Cpu {
         linear: u64,
         out: &mut [u8],
     ) -> Result<(), Faulted> {
+        self.slow_accesses += 1;
         let size = out.len() as u64;
         let pieces = self.pieces(mem, linear, size, Want::Read)?;
         let (head, tail) = out.split_at_mut(pieces.first_len as usize);
@@ -166,6 +167,7 @@ impl Cpu {
         linear: u64,
         data: &[u8],
     ) -> Result<(), Faulted> {
+        self.slow_accesses += 1;
         let size = data.len() as u64;
         let pieces = self.pieces(mem, linear, size, Want::Write)?;
         let watched = self.matches_page(linear, size, DataAccess::Store);

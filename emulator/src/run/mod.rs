@@ -5,7 +5,7 @@ mod step;
 use crate::cpu::{Cpu, DEADLINE_MARGIN, StepRule};
 use crate::dispatch::block::{Block, BlockId, Link};
 use crate::dispatch::cache::CodeCache;
-use crate::event::delivery;
+use crate::event::{KeptHits, delivery};
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
 use crate::mem::phys::PhysMem;
@@ -188,6 +188,9 @@ fn settle(
     let done = u32::from(op.nth) + u32::from(completes(flow));
     cpu.icount -= u64::from(block.nr_insns - done);
     cpu.cycles -= u64::from(block.total - block.cost_of_first(done));
+    if op.is_on_stack() {
+        cpu.blame_stack();
+    }
     let rip = block.rip.wrapping_add(u64::from(op.offset));
     let before = Before { trap_flag: false, ss_shadow: false };
     finish(cpu, mem, flow, rip, rip.wrapping_add(u64::from(op.len)), before)
@@ -291,6 +294,14 @@ impl Cpu {
         self.pending.debug = 0;
         self.records = [None; 4];
         self.attention.clear(Attention::DEBUG);
+    }
+
+    /// The same for a hit that MOV SS kept, at an instruction that enters a handler,
+    /// unless it is to be delivered there (rule S6).
+    pub(crate) fn drop_kept_hits(&mut self) {
+        if self.kept_hits == KeptHits::Lost {
+            self.drop_hits();
+        }
     }
 
     /// Sends stores to frames that became code through the slow path.

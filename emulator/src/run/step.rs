@@ -104,6 +104,9 @@ fn execute(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem) -> Option<Ex
         len = u64::from(op.len);
         flow = (op.run)(cpu, mem, op);
         if flow != Ok(Flow::Next) {
+            if op.is_on_stack() {
+                cpu.blame_stack();
+            }
             break;
         }
     }

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Names of the general registers in the manual's order.
-pub const GPR_NAMES: [&str; 16] = [
+pub(crate) const GPR_NAMES: [&str; 16] = [
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
     "r13", "r14", "r15",
 ];
 
 /// Values of general registers by the manual's number.
-pub type GprValues = BTreeMap<u8, u64>;
+pub(crate) type GprValues = BTreeMap<u8, u64>;
 /// Bytes at an address.
-pub type Bytes = (u64, Vec<u8>);
+pub(crate) type Bytes = (u64, Vec<u8>);
 
 /// A line of the file.
 #[derive(Debug)]
-pub enum Row {
+pub(crate) enum Row {
     /// `kind: case`.
     Case(Box<Case>),
     /// `kind: sweep`.
@@ -31,65 +31,65 @@ pub enum Row {
 
 /// A program and the exceptions that it led to.
 #[derive(Debug)]
-pub struct Case {
+pub(crate) struct Case {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Bytes at the start of the code area.
-    pub code: Vec<u8>,
+    pub(crate) code: Vec<u8>,
     /// Initial general registers that are not zero.
-    pub regs: GprValues,
+    pub(crate) regs: GprValues,
     /// Initial RFLAGS, TF included.
-    pub rflags: u64,
+    pub(crate) rflags: u64,
     /// DR0 to DR3.
-    pub dr: [u64; 4],
+    pub(crate) dr: [u64; 4],
     /// DR7 as Linux loaded it.
-    pub dr7: u64,
+    pub(crate) dr7: u64,
     /// Memory contents before the start.
-    pub mem: Vec<Bytes>,
+    pub(crate) mem: Vec<Bytes>,
     /// Pages with other rights than the layout says, and the rights' name.
-    pub prot: Vec<(u64, String)>,
+    pub(crate) prot: Vec<(u64, String)>,
     /// What happened.
-    pub stops: Vec<StopRow>,
+    pub(crate) stops: Vec<StopRow>,
     /// Bytes that differ at the end from those at the start.
-    pub final_mem: Vec<Bytes>,
+    pub(crate) final_mem: Vec<Bytes>,
     /// Why another processor may differ.
-    pub microarch: Option<String>,
+    pub(crate) microarch: Option<String>,
     /// Whether the tracer used PTRACE_SINGLESTEP.
-    pub stepped: bool,
+    pub(crate) stepped: bool,
 }
 
 /// One exception.
 #[derive(Debug)]
-pub struct StopRow {
+pub(crate) struct StopRow {
     /// Vector.
-    pub vector: u8,
+    pub(crate) vector: u8,
     /// RIP in the frame.
-    pub rip: u64,
+    pub(crate) rip: u64,
     /// RFLAGS in the frame.
-    pub rflags: u64,
+    pub(crate) rflags: u64,
     /// CS in the frame.
-    pub cs: u64,
+    pub(crate) cs: u64,
     /// B0 to B3, for #DB.
-    pub b: u64,
+    pub(crate) b: u64,
     /// BS, for #DB.
-    pub bs: bool,
+    pub(crate) bs: bool,
     /// CR2, for #PF.
-    pub cr2: Option<u64>,
+    pub(crate) cr2: Option<u64>,
     /// Linux has set RF in the frame.
-    pub rf_by_linux: bool,
+    pub(crate) rf_by_linux: bool,
     /// Linux may have hidden the bit of an execute breakpoint.
-    pub hidden_exec: bool,
+    pub(crate) hidden_exec: bool,
     /// General registers that changed since the stop before.
-    pub regs: GprValues,
+    pub(crate) regs: GprValues,
     /// YMM0 to YMM3, where they were looked at.
-    pub ymm: Vec<Vec<u8>>,
+    pub(crate) ymm: Vec<Vec<u8>>,
     /// What the tracer did before it went on.
-    pub action: Option<Action>,
+    pub(crate) action: Option<Action>,
 }
 
 /// What the tracer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// RIP, with RF cleared.
     Goto(u64),
     /// RIP, with RF kept.
@@ -104,54 +104,54 @@ pub enum Action {
 
 /// An instruction and the bytes on which breakpoints match it.
 #[derive(Debug)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Bytes at the start of the code area.
-    pub code: Vec<u8>,
+    pub(crate) code: Vec<u8>,
     /// Initial general registers that are not zero.
-    pub regs: GprValues,
+    pub(crate) regs: GprValues,
     /// Memory contents before the start.
-    pub mem: Vec<Bytes>,
+    pub(crate) mem: Vec<Bytes>,
     /// The areas that were searched.
-    pub areas: Vec<Area>,
+    pub(crate) areas: Vec<Area>,
 }
 
 /// An area of a sweep.
 #[derive(Debug)]
-pub struct Area {
+pub(crate) struct Area {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Address to which ranges are relative.
-    pub base: u64,
+    pub(crate) base: u64,
     /// First byte searched.
-    pub first: i64,
-    /// Bytes searched.
-    pub count: i64,
+    pub(crate) first: i64,
+    /// Byte after the last one searched.
+    pub(crate) end: i64,
     /// Ranges on which a write breakpoint fires.
-    pub writes: Vec<(i64, i64)>,
+    pub(crate) writes: Vec<(i64, i64)>,
     /// Ranges on which a read-write breakpoint fires.
-    pub reads_writes: Vec<(i64, i64)>,
+    pub(crate) reads_writes: Vec<(i64, i64)>,
 }
 
 /// A combination of access and breakpoints: DR0 to DR3 cover 1, 2, 4 and 8 bytes.
 #[derive(Debug)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// Whether the access is a store.
-    pub stores: bool,
+    pub(crate) stores: bool,
     /// Whether the breakpoints are of the write type.
-    pub watches_writes: bool,
+    pub(crate) watches_writes: bool,
     /// Bytes accessed.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Address of the access relative to the breakpoints.
-    pub offset: i64,
+    pub(crate) offset: i64,
     /// The entries hit.
-    pub hits: u64,
+    pub(crate) hits: u64,
 }
 
 impl Row {
     /// Reads a line.
-    pub fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let row: Value = serde_json::from_str(line).expect("JSON");
         if row["bits"] == 32 {
             return Self::Other;
@@ -165,17 +165,17 @@ impl Row {
     }
 
     /// The case, if it is one.
-    pub fn case(&self) -> Option<&Case> {
+    pub(crate) fn case(&self) -> Option<&Case> {
         if let Self::Case(case) = self { Some(case) } else { None }
     }
 
     /// The sweep, if it is one.
-    pub fn sweep(&self) -> Option<&Sweep> {
+    pub(crate) fn sweep(&self) -> Option<&Sweep> {
         if let Self::Sweep(sweep) = self { Some(sweep) } else { None }
     }
 
     /// The matrix, if it is one.
-    pub fn matrix(&self) -> Option<&Vec<Cell>> {
+    pub(crate) fn matrix(&self) -> Option<&Vec<Cell>> {
         if let Self::Matrix(cells) = self { Some(cells) } else { None }
     }
 }
@@ -249,7 +249,7 @@ fn parse_sweep(row: &Value) -> Sweep {
                 name: name.clone(),
                 base: number(&area[0]),
                 first: signed(&area[1]),
-                count: signed(&area[2]),
+                end: signed(&area[2]),
                 writes: ranges(name, "w"),
                 reads_writes: ranges(name, "rw"),
             })

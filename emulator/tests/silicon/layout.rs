@@ -8,7 +8,7 @@ use crate::stand::Stand;
 use crate::stand::paging::Rights;
 
 /// First byte of the code.
-pub const CODE: u64 = 0x1000_0000;
+pub(crate) const CODE: u64 = 0x1000_0000;
 const CODE_PAGES: u64 = 3;
 const DATA: u64 = 0x2000_0000;
 const READ_ONLY: u64 = 0x2000_4000;
@@ -23,11 +23,11 @@ const RSP: u64 = 0x3000_2000;
 const XCR0: u64 = 0xe7;
 
 /// Every range of the layout that a program can change: first address and length.
-pub const RANGES: [(u64, u64); 4] =
+pub(crate) const RANGES: [(u64, u64); 4] =
     [(CODE, CODE_PAGES * PAGE), (DATA, 7 * PAGE), (ALIAS[0], PAGE), (STACK, 4 * PAGE)];
 
 /// A stand with the header's memory and registers, and `code` in place.
-pub fn prepare(code: &[u8], mem: &[Bytes], regs: &GprValues) -> Stand {
+pub(crate) fn prepare(code: &[u8], mem: &[Bytes], regs: &GprValues) -> Stand {
     let mut stand = Stand::new();
     fill(&mut stand, CODE, CODE_PAGES, Rights::Execute, |_| 0xf4);
     let data = |at: u64| at.wrapping_mul(7).wrapping_add(3) as u8;
@@ -75,12 +75,12 @@ fn set_registers(stand: &mut Stand, regs: &GprValues) {
 }
 
 /// RSP at the start of a case.
-pub fn initial_rsp(regs: &GprValues) -> u64 {
+pub(crate) fn initial_rsp(regs: &GprValues) -> u64 {
     const NUMBER: u8 = 4;
     regs.get(&NUMBER).copied().unwrap_or(RSP)
 }
 
 /// The bytes of all ranges.
-pub fn snapshot(stand: &Stand) -> Vec<Bytes> {
+pub(crate) fn snapshot(stand: &Stand) -> Vec<Bytes> {
     RANGES.iter().map(|&(at, len)| (at, stand.peek(at, len as usize))).collect()
 }

@@ -11,7 +11,7 @@ const WRITES: u64 = 0x9d51_06aa;
 const READS_WRITES: u64 = 0xbf73_06aa;
 
 /// The entries that one access hits.
-pub fn hits(cell: &Cell) -> u64 {
+pub(crate) fn hits(cell: &Cell) -> u64 {
     let mut stand = layout::prepare(&[], &[], &Default::default());
     let (cpu, mem) = stand.machine.cpu_and_mem(0);
     for index in 0..4 {

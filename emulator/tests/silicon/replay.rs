@@ -11,7 +11,7 @@ use crate::stand::{Frame, Stand, Stop};
 
 /// What became of a case.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Everything is as measured.
     Passed,
     /// Something is not.
@@ -38,7 +38,7 @@ struct Seen {
 }
 
 /// Plays a case.
-pub fn play(case: &Case) -> Verdict {
+pub(crate) fn play(case: &Case) -> Verdict {
     let other = |why: &&String| OTHER_CORES.iter().any(|kind| why.starts_with(kind));
     if let Some(why) = case.microarch.as_ref().filter(other) {
         return Verdict::Skipped(format!("microarchitectural: {why}"));

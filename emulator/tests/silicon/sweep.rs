@@ -35,7 +35,7 @@ impl Kind {
 const MAX_STOPS: usize = 8;
 
 /// Plays a sweep, every area with both types.
-pub fn play(sweep: &Sweep) -> Verdict {
+pub(crate) fn play(sweep: &Sweep) -> Verdict {
     for area in &sweep.areas {
         for kind in [Kind::Write, Kind::ReadWrite] {
             let found = match matched(sweep, area, kind) {
@@ -56,11 +56,10 @@ pub fn play(sweep: &Sweep) -> Verdict {
 /// The ranges of bytes on which a breakpoint fires, relative to the area's base.
 fn matched(sweep: &Sweep, area: &Area, kind: Kind) -> Result<Vec<(i64, i64)>, Verdict> {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
-    let end = area.first + area.count;
     // Four bytes at a time: one for each debug register.
-    for first in (area.first..end).step_by(4) {
+    for first in (area.first..area.end).step_by(4) {
         let hits = hits(sweep, area.base.wrapping_add_signed(first), kind)?;
-        for at in (first..end.min(first + 4)).filter(|at| hits >> (at - first) & 1 != 0) {
+        for at in (first..area.end.min(first + 4)).filter(|at| hits >> (at - first) & 1 != 0) {
             match ranges.last_mut() {
                 Some(last) if last.1 == at => last.1 = at + 1,
                 _ => ranges.push((at, at + 1)),

@@ -2,43 +2,43 @@
 //! Selectors are those of Linux (arch/x86/include/asm/segment.h).
 
 /// Bytes of RAM.
-pub const RAM_BYTES: u64 = 512 << 10;
+pub(crate) const RAM_BYTES: u64 = 512 << 10;
 /// Physical address of the first page table.
-pub const RAM_TABLES: u64 = 0x1000;
+pub(crate) const RAM_TABLES: u64 = 0x1000;
 
 /// 64-bit code at CPL 0.
-pub const CODE0: u16 = 0x10;
+pub(crate) const CODE0: u16 = 0x10;
 /// Data at CPL 0.
-pub const DATA0: u16 = 0x18;
+pub(crate) const DATA0: u16 = 0x18;
 /// 32-bit code at CPL 3.
-pub const CODE32: u16 = 0x23;
+pub(crate) const CODE32: u16 = 0x23;
 /// Data at CPL 3.
-pub const DATA3: u16 = 0x2b;
+pub(crate) const DATA3: u16 = 0x2b;
 /// 64-bit code at CPL 3.
-pub const CODE3: u16 = 0x33;
+pub(crate) const CODE3: u16 = 0x33;
 
 /// Handlers, 16 bytes a vector.
-pub const STUBS: u64 = 0xffff_8000_0000_0000;
+pub(crate) const STUBS: u64 = 0xffff_8000_0000_0000;
 /// Target of SYSCALL.
-pub const SYSCALL_STUB: u64 = STUBS + 0x1000;
+pub(crate) const SYSCALL_STUB: u64 = STUBS + 0x1000;
 /// An IRETQ to start with.
-pub const IRET_STUB: u64 = STUBS + 0x1010;
+pub(crate) const IRET_STUB: u64 = STUBS + 0x1010;
 /// Interrupt descriptor table: a whole page.
-pub const IDT: u64 = STUBS + 0x2000;
+pub(crate) const IDT: u64 = STUBS + 0x2000;
 /// Global descriptor table.
-pub const GDT: u64 = STUBS + 0x3000;
+pub(crate) const GDT: u64 = STUBS + 0x3000;
 /// Descriptors in it.
-pub const GDT_ENTRIES: u16 = 16;
+pub(crate) const GDT_ENTRIES: u16 = 16;
 /// Task state segment.
-pub const TSS: u64 = GDT + 0x800;
+pub(crate) const TSS: u64 = GDT + 0x800;
 /// Top of the stack at CPL 0.
-pub const STACK0: u64 = STUBS + 0x6000;
+pub(crate) const STACK0: u64 = STUBS + 0x6000;
 /// Pages of the structures above.
-pub const SYSTEM_PAGES: [u64; 6] =
+pub(crate) const SYSTEM_PAGES: [u64; 6] =
     [STUBS, SYSCALL_STUB, IDT, GDT, STACK0 - 0x2000, STACK0 - 0x1000];
 
 /// The flat descriptor behind a selector.
-pub fn descriptor(selector: u16) -> u64 {
+pub(crate) fn descriptor(selector: u16) -> u64 {
     match selector & !3 {
         0x10 => 0x00af_9b00_0000_ffff,
         0x18 => 0x00cf_9300_0000_ffff,
@@ -50,12 +50,12 @@ pub fn descriptor(selector: u16) -> u64 {
 }
 
 /// Whether delivery of a vector pushes an error code (SDM vol. 3A, table 6-1).
-pub fn has_error_code(vector: u8) -> bool {
+pub(crate) fn has_error_code(vector: u8) -> bool {
     matches!(vector, 8 | 10..=14 | 17)
 }
 
 /// A handler: VMCALL, drop the error code, IRETQ.
-pub fn stub(vector: u8) -> &'static [u8] {
+pub(crate) fn stub(vector: u8) -> &'static [u8] {
     if has_error_code(vector) {
         &[0x0f, 0x01, 0xc1, 0x48, 0x83, 0xc4, 0x08, 0x48, 0xcf]
     } else {
@@ -64,7 +64,7 @@ pub fn stub(vector: u8) -> &'static [u8] {
 }
 
 /// An interrupt gate. As Linux has it, INT3, INTO and INT 0x80 may be used at CPL 3.
-pub fn gate(vector: u8) -> [u8; 16] {
+pub(crate) fn gate(vector: u8) -> [u8; 16] {
     let offset = STUBS + 16 * u64::from(vector);
     let dpl: u64 = if matches!(vector, 3 | 4 | 0x80) { 3 } else { 0 };
     let low = offset & 0xffff

@@ -6,8 +6,8 @@
 
 #![allow(dead_code, reason = "every test binary uses another part of the stand")]
 
-pub mod layout;
-pub mod paging;
+pub(crate) mod layout;
+pub(crate) mod paging;
 
 use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
@@ -29,17 +29,17 @@ const PATIENCE: u64 = 5_000_000;
 
 /// The five words that delivery pushes in 64-bit mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Saved RIP.
-    pub rip: u64,
+    pub(crate) rip: u64,
     /// Saved CS selector.
-    pub cs: u64,
+    pub(crate) cs: u64,
     /// Saved RFLAGS.
-    pub rflags: u64,
+    pub(crate) rflags: u64,
     /// Saved RSP.
-    pub rsp: u64,
+    pub(crate) rsp: u64,
     /// Saved SS selector.
-    pub ss: u64,
+    pub(crate) ss: u64,
 }
 
 /// The pieces of a range that lie in one page each: first address and length.
@@ -57,7 +57,7 @@ fn by_page(linear: u64, len: usize) -> Vec<(u64, usize)> {
 
 /// Why [`Stand::run`] came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// A handler was entered: vector and error code.
     Exception(u8, Option<u64>),
     /// SYSCALL was executed.
@@ -70,9 +70,9 @@ pub enum Stop {
 
 /// A machine that reports exceptions.
 #[derive(Debug)]
-pub struct Stand {
+pub(crate) struct Stand {
     /// The machine.
-    pub machine: Machine,
+    pub(crate) machine: Machine,
     tables: PageTables,
     /// Whether the present stop's handler has an error code below its frame.
     has_error: bool,
@@ -80,11 +80,16 @@ pub struct Stand {
 
 impl Stand {
     /// A stand whose vCPU is at CPL 0 with only the system structures mapped.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::timed(TimingChoice::None)
+    }
+
+    /// The same with a timing model.
+    pub(crate) fn timed(timing: TimingChoice) -> Self {
         let config = MachineConfig {
             nr_cpus: 1,
             ram_bytes: RAM_BYTES,
-            timing: TimingChoice::None,
+            timing,
             model: CpuModel::V1,
         };
         let mut machine = Machine::new(&config);
@@ -138,20 +143,20 @@ impl Stand {
     }
 
     /// Maps a page to a fresh frame and returns the frame.
-    pub fn map(&mut self, linear: u64, rights: Rights) -> u64 {
+    pub(crate) fn map(&mut self, linear: u64, rights: Rights) -> u64 {
         let frame = self.tables.frame();
         self.map_to(linear, frame, rights);
         frame
     }
 
     /// Maps a page to a frame, again if need be.
-    pub fn map_to(&mut self, linear: u64, frame: u64, rights: Rights) {
+    pub(crate) fn map_to(&mut self, linear: u64, frame: u64, rights: Rights) {
         self.tables.map(&mut self.machine.mem, linear, frame, rights);
         self.machine.cpu_mut(0).flush_tlb();
     }
 
     /// Changes the rights of a mapped page, present or not.
-    pub fn protect(&mut self, linear: u64, rights: Rights) {
+    pub(crate) fn protect(&mut self, linear: u64, rights: Rights) {
         self.tables.protect(&mut self.machine.mem, linear, rights);
         self.machine.cpu_mut(0).flush_tlb();
     }
@@ -160,7 +165,7 @@ impl Stand {
     ///
     /// # Panics
     /// Where no frame is mapped.
-    pub fn poke(&mut self, linear: u64, bytes: &[u8]) {
+    pub(crate) fn poke(&mut self, linear: u64, bytes: &[u8]) {
         for (at, piece) in by_page(linear, bytes.len()) {
             let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
             let from = (at - linear) as usize;
@@ -172,7 +177,7 @@ impl Stand {
     ///
     /// # Panics
     /// Where no frame is mapped.
-    pub fn peek(&self, linear: u64, len: usize) -> Vec<u8> {
+    pub(crate) fn peek(&self, linear: u64, len: usize) -> Vec<u8> {
         let mut out = vec![0; len];
         for (at, piece) in by_page(linear, len) {
             let physical = self.tables.physical(&self.machine.mem, at).expect("mapped");
@@ -183,7 +188,7 @@ impl Stand {
     }
 
     /// Makes the next run start in the frame's state, as a return from an exception does.
-    pub fn start(&mut self, frame: Frame) {
+    pub(crate) fn start(&mut self, frame: Frame) {
         let at = STACK0 - 40;
         self.write_frame_at(at, frame);
         let cpu = self.machine.cpu_mut(0);
@@ -192,12 +197,12 @@ impl Stand {
     }
 
     /// The frame that starts `rip` at CPL 3.
-    pub fn user_frame(rip: u64, rflags: u64, rsp: u64) -> Frame {
+    pub(crate) fn user_frame(rip: u64, rflags: u64, rsp: u64) -> Frame {
         Frame { rip, cs: u64::from(CODE3), rflags, rsp, ss: u64::from(DATA3) }
     }
 
     /// Runs to the next stop.
-    pub fn run(&mut self) -> Stop {
+    pub(crate) fn run(&mut self) -> Stop {
         let deadline = self.machine.cpu(0).cycles().saturating_add(PATIENCE);
         match self.machine.run(0, deadline) {
             Exit::Hypercall => self.stopped(),
@@ -228,14 +233,14 @@ impl Stand {
     }
 
     /// The frame of the handler that stopped.
-    pub fn frame(&self) -> Frame {
+    pub(crate) fn frame(&self) -> Frame {
         let at = self.frame_address();
         let word = |slot: u64| self.word(at + 8 * slot);
         Frame { rip: word(0), cs: word(1), rflags: word(2), rsp: word(3), ss: word(4) }
     }
 
     /// Changes the frame of the handler that stopped.
-    pub fn set_frame(&mut self, frame: Frame) {
+    pub(crate) fn set_frame(&mut self, frame: Frame) {
         self.write_frame_at(self.frame_address(), frame);
     }
 
@@ -247,7 +252,7 @@ impl Stand {
     }
 
     /// Returns from SYSCALL as Linux does: IRETQ where TF or RF must be restored.
-    pub fn leave_syscall(&mut self) {
+    pub(crate) fn leave_syscall(&mut self) {
         let gpr = &self.machine.cpu(0).regs.gpr;
         let (rip, rflags, rsp) = (gpr.get(RCX), gpr.get(R11), gpr.get(RSP));
         if rflags & (1 << 8 | 1 << 16) != 0 {
@@ -256,12 +261,12 @@ impl Stand {
     }
 
     /// A general register, by the manual's number.
-    pub fn gpr(&self, reg: u8) -> u64 {
+    pub(crate) fn gpr(&self, reg: u8) -> u64 {
         self.machine.cpu(0).regs.gpr.get(reg)
     }
 
     /// Sets a general register.
-    pub fn set_gpr(&mut self, reg: u8, value: u64) {
+    pub(crate) fn set_gpr(&mut self, reg: u8, value: u64) {
         self.machine.cpu_mut(0).regs.gpr.set(reg, value);
     }
 }

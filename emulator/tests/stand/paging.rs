@@ -6,7 +6,7 @@ use emulator::mem::{PAGE_OFFSET_MASK, PAGE_SIZE};
 
 /// What may be done with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
+pub(crate) enum Rights {
     /// Anything at CPL 0, nothing at CPL 3.
     Supervisor,
     /// Nothing: not present. The frame is remembered.
@@ -34,31 +34,31 @@ impl Rights {
 
 /// Page tables and the frames that are not used yet.
 #[derive(Debug)]
-pub struct PageTables {
+pub(crate) struct PageTables {
     root: u64,
     next: u64,
 }
 
 impl PageTables {
     /// An empty top table at `first`; frames after it are handed out in order.
-    pub fn new(mem: &mut PhysMem, first: u64) -> Self {
+    pub(crate) fn new(mem: &mut PhysMem, first: u64) -> Self {
         mem.write(first, &[0; PAGE_SIZE as usize]);
         Self { root: first, next: first + PAGE_SIZE }
     }
 
     /// What goes to CR3.
-    pub fn root(&self) -> u64 {
+    pub(crate) fn root(&self) -> u64 {
         self.root
     }
 
     /// A frame that nothing uses.
-    pub fn frame(&mut self) -> u64 {
+    pub(crate) fn frame(&mut self) -> u64 {
         self.next += PAGE_SIZE;
         self.next - PAGE_SIZE
     }
 
     /// Maps the page of `linear`.
-    pub fn map(&mut self, mem: &mut PhysMem, linear: u64, frame: u64, rights: Rights) {
+    pub(crate) fn map(&mut self, mem: &mut PhysMem, linear: u64, frame: u64, rights: Rights) {
         let mut table = self.root;
         for level in [3, 2, 1] {
             let at = table + index(linear, level);
@@ -73,14 +73,14 @@ impl PageTables {
     }
 
     /// Changes the rights of a page that was mapped before.
-    pub fn protect(&mut self, mem: &mut PhysMem, linear: u64, rights: Rights) {
+    pub(crate) fn protect(&mut self, mem: &mut PhysMem, linear: u64, rights: Rights) {
         let at = self.leaf(mem, linear).expect("mapped before");
         let frame = mem.read_u64(at) & entry::ADDRESS;
         mem.write_u64(at, frame | rights.bits());
     }
 
     /// Physical address of a byte whose page was mapped before, present or not.
-    pub fn physical(&self, mem: &PhysMem, linear: u64) -> Option<u64> {
+    pub(crate) fn physical(&self, mem: &PhysMem, linear: u64) -> Option<u64> {
         let value = mem.read_u64(self.leaf(mem, linear)?) & entry::ADDRESS;
         (value != 0).then_some(value | linear & PAGE_OFFSET_MASK)
     }

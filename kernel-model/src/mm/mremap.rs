@@ -316,4 +316,20 @@ mod tests {
         mm.teardown(&mut hw, &mut frames);
         assert_eq!(frames.nr_used(), 1, "the template's top");
     }
+
+    #[test]
+    fn neighbours_in_the_wrong_order_stay_apart() {
+        let (mut hw, mut frames, mut mm) = mapped(map::SHARED);
+        for (from, to) in [(AT + 0x1000, FAR), (AT, FAR + 0x1000)] {
+            let flags = flag::MAYMOVE | flag::FIXED;
+            let args = MremapArgs { addr: from, old_len: 4096, new_len: 4096, flags, new_addr: to };
+            mm.mremap(&mut hw, &mut frames, &args).unwrap();
+        }
+        mm.madvise(&mut hw, &mut frames, FAR, 0x2000, 4).unwrap();
+        let mut bytes = [0; 3];
+        for (at, want) in [(FAR, b"two"), (FAR + 0x1000, b"one")] {
+            mm.read_bytes(&mut hw, &mut frames, at, &mut bytes, Access::User).unwrap();
+            assert_eq!(&bytes, want);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::access::Access;
 use super::address_space::AddressSpace;
+use super::fault::{FaultResult, error_code};
 use super::fixture::{machine, space};
 use super::frame::FrameAllocator;
 use super::layout::PAGE_SIZE;
@@ -24,15 +25,44 @@ fn addr(page: u64) -> u64 {
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    Map { page: u64, len: u64, prot: u64, shared: bool },
-    Unmap { page: u64, len: u64 },
-    Protect { page: u64, len: u64, prot: u64 },
-    DontNeed { page: u64, len: u64 },
-    Write { page: u64, value: u8, access: Access },
-    Read { page: u64, access: Access },
+    Map {
+        page: u64,
+        len: u64,
+        prot: u64,
+        shared: bool,
+    },
+    Unmap {
+        page: u64,
+        len: u64,
+    },
+    Protect {
+        page: u64,
+        len: u64,
+        prot: u64,
+    },
+    DontNeed {
+        page: u64,
+        len: u64,
+    },
+    Write {
+        page: u64,
+        value: u8,
+        access: Access,
+    },
+    Read {
+        page: u64,
+        access: Access,
+    },
+    /// A store or load of the processor, with the faults it takes.
+    Touch {
+        page: u64,
+        store: Option<u8>,
+    },
     Fork,
     Exit,
-    Switch { to: usize },
+    Switch {
+        to: usize,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -50,6 +80,8 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (page.clone(), any::<u8>(), access.clone())
             .prop_map(|(page, value, access)| Op::Write { page, value, access }),
         2 => (page, access).prop_map(|(page, access)| Op::Read { page, access }),
+        8 => (0..NR_PAGES, any::<Option<u8>>())
+            .prop_map(|(page, store)| Op::Touch { page, store }),
         2 => Just(Op::Fork),
         1 => Just(Op::Exit),
         2 => (0..MAX_SPACES).prop_map(|to| Op::Switch { to }),
@@ -134,6 +166,39 @@ impl Twins {
     }
 }
 
+/// What a processor does: goes by the entry, and faults where it does not allow the access.
+fn touch(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    mm: &mut AddressSpace,
+    page: u64,
+    store: Option<u8>,
+) -> Result<u8, Errno> {
+    let addr = addr(page) + 7;
+    loop {
+        let found = mm.translate(hw, addr);
+        let mut error = if store.is_some() { error_code::WRITE } else { 0 };
+        match (found, store) {
+            (Some(found), Some(value)) if found.leaf.is_writable() => {
+                hw.write_phys(found.physical, &[value]);
+                return Ok(value);
+            }
+            (Some(found), None) => {
+                let mut byte = [0];
+                hw.read_phys(found.physical, &mut byte);
+                return Ok(byte[0]);
+            }
+            (Some(_), Some(_)) => error |= error_code::PRESENT,
+            (None, _) => {}
+        }
+        match mm.handle_fault(hw, frames, addr, error) {
+            FaultResult::Handled => {}
+            FaultResult::Segv { .. } => return Err(Errno::EFAULT),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// The real thing beside its twins.
 struct Pair {
     hw: Hw,
@@ -189,6 +254,14 @@ impl Pair {
                 let got = mm.read_bytes(hw, frames, addr(page) + 7, &mut byte, access);
                 prop_assert_eq!(got.map(|()| byte[0]), twins.read(at, page, access));
             }
+            Op::Touch { page, store: Some(value) } => {
+                let want = twins.write(at, page, value, Access::User);
+                prop_assert_eq!(touch(hw, frames, mm, page, Some(value)).map(|_| ()), want);
+            }
+            Op::Touch { page, store: None } => {
+                let want = twins.read(at, page, Access::User);
+                prop_assert_eq!(touch(hw, frames, mm, page, None), want);
+            }
             Op::Fork if nr_spaces < MAX_SPACES => {
                 let child = mm.fork(hw, frames).unwrap();
                 spaces.push(child);
@@ -220,6 +293,9 @@ impl Pair {
                 prop_assert!(expected.prot != 0, "page {} can be accessed", page);
                 let can_write = found.leaf.is_writable();
                 prop_assert!(!can_write || expected.prot & 2 != 0, "page {} is writable", page);
+                let is_private = matches!(expected.contents, Contents::Private(_));
+                let users = self.frames.users(found.leaf.pfn());
+                prop_assert!(!(can_write && is_private) || users == 1, "page {} is shared", page);
                 let byte = mm.peek_bytes(&self.hw, addr(page) + 7, 1)[0];
                 prop_assert_eq!(byte, self.twins.byte(expected.contents));
             }

@@ -3,12 +3,45 @@
 //! A handler gets the kernel, the calling task and its six arguments and says what
 //! became of the call. One that has to wait says for what, and is run again from
 //! its start when that has happened.
+//!
+//! - [`table`]: what is supported; [`waiting`]: waits, deadlines and interruption
+//! - `fs_rw`, `fs_path`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `mm`: memory; `futex`, `robust`: locks
+//! - `clone`, `exit`, `wait`, `identity`, `exec`: processes and threads
+//! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
+//! - `prctl`, `limits`, `system`: the rest
 
+mod clone;
+mod exec;
+mod exit;
+mod fs_fd;
+mod fs_path;
+mod fs_rw;
+mod futex;
+mod identity;
+mod ioctl;
+mod limits;
+mod mm;
 pub(crate) mod perf;
+mod poll;
+mod prctl;
+mod robust;
+mod sched;
+mod signal;
+mod signal_wait;
+mod sleep;
+mod system;
+pub mod table;
+mod time;
+mod wait;
+mod waiting;
 
-use perf_core::Errno;
+use perf_core::{Errno, TaskId};
 
+use crate::kernel::Kernel;
+use crate::observe::Observation;
 use crate::task::wait::WaitFor;
+use table::{Handler, Support};
 
 /// What became of a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,5 +65,45 @@ pub enum Outcome {
 impl From<Result<u64, Errno>> for Outcome {
     fn from(result: Result<u64, Errno>) -> Self {
         Self::Done(result)
+    }
+}
+
+/// Name of an x86-64 system call, where the number is assigned.
+#[must_use]
+pub fn name_of(nr: u64) -> Option<&'static str> {
+    crate::uapi::syscall_nr::name(nr)
+}
+
+/// Runs the system call that a task is in, for the first time or again after a wait.
+pub fn dispatch(kernel: &mut Kernel, task: TaskId) -> Outcome {
+    let Some(call) = kernel.tasks.task(task).syscall else {
+        return Outcome::Done(Err(Errno::ENOSYS));
+    };
+    let (nr, args) = (call.nr, call.args);
+    let Some(entry) = table::find(nr) else {
+        kernel.tell_unsupported(task, name_of(nr));
+        return Outcome::Done(Err(Errno::ENOSYS));
+    };
+    if let Support::Refused(errno, _) = entry.support {
+        kernel.tell_unsupported(task, Some(entry.name));
+        return Outcome::Done(Err(errno));
+    }
+    match entry.handler {
+        Handler::None => Outcome::Done(Err(Errno::ENOSYS)),
+        Handler::Plain(handler) => Outcome::Done(handler(kernel, task, &args)),
+        Handler::Waiting(handler) => {
+            handler(kernel, task, &args).unwrap_or_else(|errno| Outcome::Done(Err(errno)))
+        }
+    }
+}
+
+impl Kernel {
+    /// Tells, once for each system call, that something about it is not supported.
+    pub(crate) fn tell_unsupported(&mut self, task: TaskId, name: Option<&'static str>) {
+        let Some(call) = self.tasks.task(task).syscall else { return };
+        if self.told_syscalls.insert(call.nr) {
+            let tag = self.tasks.tag(task);
+            self.observations.push(Observation::UnsupportedSyscall { nr: call.nr, name, task: tag });
+        }
     }
 }

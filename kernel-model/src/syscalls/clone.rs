@@ -1,0 +1,360 @@
+//! clone, fork, vfork, clone3: new processes and threads.
+//! Source: Linux 6.18 `kernel/fork.c` (`copy_process`, `kernel_clone`, `clone3_args_valid`).
+
+use perf_core::{Errno, TaskId};
+
+use super::Outcome;
+use super::table::Syscall;
+use crate::arch::x86::hw::PAGE_SIZE;
+use crate::arch::x86::pt_regs::{RAX, RSP};
+use crate::kernel::Kernel;
+use crate::mm::access::Access;
+use crate::mm::layout::TASK_SIZE_MAX;
+use crate::signal::PendingSignals;
+use crate::task::wait::{Channel, WaitFor, WakeCause};
+use crate::task::{MmId, Process, ProcessId, Task, TaskState};
+use crate::uapi::clone::{
+    CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID,
+    CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_INTO_CGROUP,
+    CLONE_NEW_NAMESPACES, CLONE_NEWNS, CLONE_NEWTIME, CLONE_PARENT, CLONE_PARENT_SETTID,
+    CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
+    CloneArgs,
+};
+use crate::uapi::signal::{NSIG, SIGCHLD};
+use crate::uapi::word_at;
+
+const BUT: &str = "no namespaces, pidfds or cgroups; descriptors and handlers are shared by \
+                   threads only; the child's tid is stored past its CPU";
+
+pub(super) const CALLS: &[Syscall] = &[
+    Syscall::waiting(56, "clone", sys_clone).partial(BUT),
+    Syscall::plain(57, "fork", sys_fork),
+    Syscall::waiting(58, "vfork", sys_vfork),
+    Syscall::waiting(435, "clone3", sys_clone3).partial(BUT),
+];
+
+/// RAM that one task's kernel side is reckoned to need: an eighth of memory may go to
+/// tasks of four pages each (`set_max_threads`).
+const BYTES_PER_TASK: u64 = 8 * 4 * PAGE_SIZE;
+
+fn sys_clone(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
+    let [flags, stack, parent_tid, child_tid, tls, _] = *args;
+    let exit_signal = flags & CSIGNAL;
+    let flags = flags & 0xffff_ffff & !CSIGNAL;
+    let request =
+        CloneArgs { flags, pidfd: parent_tid, child_tid, parent_tid, exit_signal, stack, tls };
+    kernel_clone(kernel, task, &request)
+}
+
+fn sys_fork(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<u64, Errno> {
+    let request = CloneArgs { exit_signal: u64::from(SIGCHLD), ..CloneArgs::default() };
+    copy_process(kernel, task, &request).map(|child| tid_of(kernel, child))
+}
+
+fn sys_vfork(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<Outcome, Errno> {
+    let request = CloneArgs {
+        flags: CLONE_VFORK | CLONE_VM,
+        exit_signal: u64::from(SIGCHLD),
+        ..CloneArgs::default()
+    };
+    kernel_clone(kernel, task, &request)
+}
+
+fn sys_clone3(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
+    let [addr, size, ..] = *args;
+    if size > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    if size < CLONE_ARGS_SIZE_VER0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = vec![0; size.max(CLONE_ARGS_SIZE_VER2) as usize];
+    kernel.copy_from_user(addr, &mut bytes[..size as usize])?;
+    if bytes[CLONE_ARGS_SIZE_VER2 as usize..].iter().any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    kernel_clone(kernel, task, &parse_clone3(&bytes)?)
+}
+
+/// Reads `struct clone_args` and applies the rules that clone does not have.
+fn parse_clone3(bytes: &[u8]) -> Result<CloneArgs, Errno> {
+    let word = |index: usize| word_at(bytes, 8 * index);
+    let (flags, exit_signal, stack, stack_size) = (word(0), word(4), word(5), word(6));
+    let (set_tid, set_tid_size) = (word(8), word(9));
+    let known = 0xffff_ffff | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+    let has_signal = exit_signal != 0;
+    let is_wrong = exit_signal > u64::from(NSIG)
+        || flags & !known != 0
+        || flags & (CLONE_DETACHED | CSIGNAL & !CLONE_NEWTIME) != 0
+        || flags & CLONE_SIGHAND != 0 && flags & CLONE_CLEAR_SIGHAND != 0
+        || flags & (CLONE_THREAD | CLONE_PARENT) != 0 && has_signal
+        || (stack == 0) != (stack_size == 0)
+        || stack.checked_add(stack_size).is_none_or(|end| end > TASK_SIZE_MAX)
+        || set_tid != 0
+        || set_tid_size != 0;
+    if is_wrong {
+        return Err(Errno::EINVAL);
+    }
+    Ok(CloneArgs {
+        flags,
+        pidfd: word(1),
+        child_tid: word(2),
+        parent_tid: word(3),
+        exit_signal,
+        stack: stack + stack_size,
+        tls: word(7),
+    })
+}
+
+/// Refuses combinations that make no sense or are not built.
+fn check_flags(flags: u64) -> Result<(), Errno> {
+    let has = |flag| flags & flag != 0;
+    let is_wrong = flags & (CLONE_NEWNS | CLONE_FS) == CLONE_NEWNS | CLONE_FS
+        || has(CLONE_THREAD) && !has(CLONE_SIGHAND)
+        || has(CLONE_SIGHAND) && !has(CLONE_VM);
+    let is_missing = has(CLONE_NEW_NAMESPACES | CLONE_PIDFD | CLONE_INTO_CGROUP)
+        || has(CLONE_THREAD) != has(CLONE_SIGHAND)
+        || has(CLONE_THREAD) != has(CLONE_FILES)
+        || has(CLONE_THREAD) && has(CLONE_VFORK);
+    if is_wrong || is_missing { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+fn tid_of(kernel: &Kernel, task: TaskId) -> u64 {
+    u64::from(kernel.tasks.task(task).tid)
+}
+
+/// Makes the task, and waits for it where it is a vfork.
+fn kernel_clone(
+    kernel: &mut Kernel,
+    task: TaskId,
+    request: &CloneArgs,
+) -> Result<Outcome, Errno> {
+    if let Some(WakeCause::Channel(Channel::Vfork(_))) = kernel.woken(task) {
+        // The answer was put into the registers before the wait.
+        return Ok(Outcome::RegistersSet);
+    }
+    let child = match copy_process(kernel, task, request) {
+        Ok(child) => child,
+        Err(errno) => {
+            if request.flags & (CLONE_NEW_NAMESPACES | CLONE_PIDFD) != 0 {
+                kernel.tell_unsupported(task, Some("clone: namespaces and pidfds"));
+            }
+            return Err(errno);
+        }
+    };
+    let tid = tid_of(kernel, child);
+    if request.flags & CLONE_VFORK == 0 {
+        return Ok(Outcome::Done(Ok(tid)));
+    }
+    kernel.tasks.task_mut(task).regs.gpr[RAX] = tid;
+    let channels = vec![Channel::Vfork(child)];
+    Ok(Outcome::Wait(WaitFor { channels, uninterruptible: true, ..WaitFor::default() }))
+}
+
+/// Makes a task and lets it run (`copy_process`).
+fn copy_process(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+) -> Result<TaskId, Errno> {
+    let flags = request.flags;
+    check_flags(flags)?;
+    let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);
+    if kernel.tasks.tasks.len() as u64 >= max_tasks {
+        return Err(Errno::EAGAIN);
+    }
+    if flags & CLONE_SETTLS != 0 && request.tls >= TASK_SIZE_MAX {
+        return Err(Errno::EPERM);
+    }
+    let mm = copy_mm(kernel, parent, flags)?;
+    let Some(tid) = kernel.tasks.pids.alloc() else {
+        kernel.put_mm(mm);
+        return Err(Errno::EAGAIN);
+    };
+    let child = add_task(kernel, parent, request, mm, tid);
+    if let Err(errno) = kernel.fork_task_perf(parent, child, flags) {
+        remove_unborn(kernel, child);
+        return Err(errno);
+    }
+    let bytes = tid.to_le_bytes();
+    if flags & CLONE_PARENT_SETTID != 0 {
+        // Linux too ignores an address that cannot be written.
+        let _ignored = kernel.copy_to_user(request.parent_tid, &bytes);
+    }
+    if flags & CLONE_CHILD_SETTID != 0
+        && let Some((space, _)) = kernel.tasks.spaces.get_mut(&mm)
+    {
+        let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
+        let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
+    }
+    kernel.enqueue_new(child);
+    Ok(child)
+}
+
+/// Shares or copies the address space.
+fn copy_mm(kernel: &mut Kernel, parent: TaskId, flags: u64) -> Result<MmId, Errno> {
+    let mm = kernel.tasks.task(parent).mm;
+    let (space, users) = kernel.tasks.spaces.get_mut(&mm).ok_or(Errno::ENOMEM)?;
+    if flags & CLONE_VM != 0 {
+        *users += 1;
+        return Ok(mm);
+    }
+    let copy = space.fork(&mut kernel.hw, &mut kernel.frames)?;
+    let copy = kernel.tasks.add_space(copy);
+    kernel.perf_mappings_copied(copy);
+    Ok(copy)
+}
+
+/// Adds the task, and its process where it is no thread.
+fn add_task(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+    mm: MmId,
+    tid: u32,
+) -> TaskId {
+    let fpu = kernel.save_fpu(parent);
+    let id = kernel.tasks.new_task_id();
+    let is_thread = request.flags & CLONE_THREAD != 0;
+    let from = kernel.tasks.task(parent);
+    let process = if is_thread { from.process } else { ProcessId(tid) };
+    let has = |flag| request.flags & flag != 0;
+    let mut regs = from.regs;
+    regs.gpr[RAX] = 0;
+    if request.stack != 0 {
+        regs.gpr[RSP] = request.stack;
+    }
+    let keeps_altstack = request.flags & (CLONE_VM | CLONE_VFORK) != CLONE_VM;
+    let child = Task {
+        id,
+        tid,
+        process,
+        comm: from.comm.clone(),
+        state: TaskState::Runnable,
+        regs,
+        fpu,
+        fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
+        gs_base: from.gs_base,
+        mm,
+        cpu: from.cpu,
+        affinity: from.affinity,
+        syscall: None,
+        blocked: from.blocked,
+        saved_mask: None,
+        pending: PendingSignals::default(),
+        altstack: if keeps_altstack { from.altstack } else { (0, 0, 0) },
+        clear_child_tid: if has(CLONE_CHILD_CLEARTID) { request.child_tid } else { 0 },
+        robust_list: (0, 0),
+        virtual_dr6: 0,
+        sigtraps: Vec::new(),
+        runtime_ns: 0,
+        on_cpu_since_ns: 0,
+    };
+    kernel.tasks.tasks.insert(id, child);
+    if is_thread {
+        kernel.tasks.process_of_mut(parent).threads.push(id);
+    } else {
+        add_process(kernel, parent, request, id, tid);
+    }
+    id
+}
+
+fn add_process(
+    kernel: &mut Kernel,
+    parent_task: TaskId,
+    request: &CloneArgs,
+    leader: TaskId,
+    pid: u32,
+) {
+    let parent_id = kernel.tasks.task(parent_task).process;
+    let parent = kernel.tasks.process_of(parent_task);
+    let is_sibling = request.flags & CLONE_PARENT != 0;
+    let mut handlers = parent.handlers.clone();
+    if request.flags & CLONE_CLEAR_SIGHAND != 0 {
+        handlers.clear_for_clone();
+    }
+    let process = Process {
+        pid,
+        parent: if is_sibling { parent.parent } else { Some(parent_id) },
+        pgid: parent.pgid,
+        sid: parent.sid,
+        threads: vec![leader],
+        files: parent.files.fork(&mut kernel.files),
+        handlers,
+        pending: PendingSignals::default(),
+        exiting: None,
+        zombie: None,
+        exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
+        exe_path: parent.exe_path.clone(),
+        leader,
+        dead_runtime_ns: 0,
+        vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
+    };
+    kernel.tasks.processes.insert(ProcessId(pid), process);
+}
+
+/// Takes back a task that has never run.
+fn remove_unborn(kernel: &mut Kernel, child: TaskId) {
+    let Some(task) = kernel.tasks.tasks.remove(&child) else { return };
+    let Some(process) = kernel.tasks.processes.get_mut(&task.process) else { return };
+    process.threads.retain(|&thread| thread != child);
+    if process.leader == child {
+        let closed = process.files.close_all(&mut kernel.files);
+        kernel.tasks.processes.remove(&task.process);
+        kernel.after_close(closed);
+    }
+    kernel.put_mm(task.mm);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clone3(words: &[(usize, u64)]) -> Result<CloneArgs, Errno> {
+        let mut bytes = [0; 88];
+        for &(index, value) in words {
+            bytes[8 * index..8 * index + 8].copy_from_slice(&u64::to_le_bytes(value));
+        }
+        parse_clone3(&bytes)
+    }
+
+    #[test]
+    fn clone3_rules() {
+        let einval = Some(Errno::EINVAL);
+        for (words, want) in [
+            (&[(0, 0), (4, 17)][..], None),
+            (&[(4, 65)], einval),
+            (&[(0, 17)], einval),
+            (&[(0, 1 << 34)], einval),
+            (&[(0, CLONE_DETACHED)], einval),
+            (&[(0, CLONE_SIGHAND | CLONE_CLEAR_SIGHAND)], einval),
+            (&[(0, CLONE_THREAD), (4, 17)], einval),
+            (&[(5, 0x1000)], einval),
+            (&[(6, 0x1000)], einval),
+            (&[(5, u64::MAX), (6, 2)], einval),
+            (&[(8, 1)], einval),
+        ] {
+            assert_eq!(clone3(words).err(), want, "{words:x?}");
+        }
+        let args = clone3(&[(0, CLONE_VM), (5, 0x1000), (6, 0x200)]).unwrap();
+        assert_eq!((args.stack, args.flags), (0x1200, CLONE_VM));
+    }
+
+    #[test]
+    fn flag_combinations() {
+        let thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS;
+        for (flags, is_possible) in [
+            (0, true),
+            (thread, true),
+            (CLONE_VM | CLONE_VFORK, true),
+            (CLONE_THREAD | CLONE_VM, false),
+            (CLONE_SIGHAND, false),
+            (CLONE_NEWNS | CLONE_FS, false),
+            (CLONE_FILES, false),
+            (thread | CLONE_VFORK, false),
+            (CLONE_PIDFD, false),
+        ] {
+            assert_eq!(check_flags(flags).is_ok(), is_possible, "{flags:#x}");
+        }
+    }
+}

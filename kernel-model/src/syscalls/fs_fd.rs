@@ -1,0 +1,169 @@
+//! Descriptors: close, dup, fcntl, pipe, lseek, and opening perf events.
+//! Source: Linux 6.18 `fs/file.c`, `fs/fcntl.c`, `fs/pipe.c`.
+
+use perf_core::{Errno, TaskId};
+
+use super::Outcome;
+use super::{perf, table::Syscall};
+use crate::fs::file::Owner;
+use crate::fs::{OnExec, fcntl};
+use crate::kernel::Kernel;
+use crate::uapi::fcntl::{
+    F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
+};
+use crate::uapi::{put, word_at};
+
+pub(super) const CALLS: &[Syscall] = &[
+    Syscall::plain(3, "close", sys_close),
+    Syscall::plain(8, "lseek", sys_lseek),
+    Syscall::plain(22, "pipe", |kernel, task, args| open_pipe(kernel, task, args[0], 0)),
+    Syscall::plain(32, "dup", sys_dup),
+    Syscall::plain(33, "dup2", sys_dup2),
+    Syscall::plain(72, "fcntl", sys_fcntl).partial("no locks, leases, seals or pipe sizes"),
+    Syscall::plain(292, "dup3", sys_dup3),
+    Syscall::plain(293, "pipe2", |kernel, task, args| {
+        open_pipe(kernel, task, args[0], args[1] as u32)
+    })
+    .partial("no packet mode"),
+    Syscall::waiting(298, "perf_event_open", |kernel, task, args| {
+        Ok(perf_event_open(kernel, task, args))
+    })
+    .partial("breakpoint and software events"),
+    Syscall::plain(436, "close_range", sys_close_range).partial("no flags"),
+];
+
+fn perf_event_open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Outcome {
+    perf::perf_event_open(kernel, task, args)
+}
+
+fn sys_close(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let process = kernel.tasks.process_of_mut(task);
+    let closed = process.files.close(&mut kernel.files, args[0] as i32)?;
+    kernel.after_close(closed);
+    Ok(0)
+}
+
+fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let (first, last, flags) = (args[0] as u32, args[1] as u32, args[2] as u32);
+    if flags != 0 || first > last {
+        return Err(Errno::EINVAL);
+    }
+    let process = kernel.tasks.process_of_mut(task);
+    let closed = process.files.close_range(&mut kernel.files, first, last);
+    kernel.after_close(closed);
+    Ok(0)
+}
+
+fn sys_lseek(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [fd, offset, whence, ..] = *args;
+    let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
+    kernel.files.lseek(file, offset as i64, whence as u32)
+}
+
+fn sys_dup(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let process = kernel.tasks.process_of_mut(task);
+    process.files.dup(&mut kernel.files, args[0] as i32).map(|fd| fd as u64)
+}
+
+fn sys_dup2(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let process = kernel.tasks.process_of_mut(task);
+    let (fd, closed) =
+        process.files.dup2(&mut kernel.files, args[0] as i32, args[1] as i32)?;
+    kernel.after_close(closed);
+    Ok(fd as u64)
+}
+
+fn sys_dup3(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let process = kernel.tasks.process_of_mut(task);
+    let (from, to) = (args[0] as i32, args[1] as i32);
+    let (fd, closed) = process.files.dup3(&mut kernel.files, from, to, args[2] as u32)?;
+    kernel.after_close(closed);
+    Ok(fd as u64)
+}
+
+fn open_pipe(kernel: &mut Kernel, task: TaskId, at: u64, flags: u32) -> Result<u64, Errno> {
+    let (read, write) = kernel.files.open_pipe(flags & !O_CLOEXEC)?;
+    let on_exec = OnExec::from_open_flags(flags);
+    let fds = &mut kernel.tasks.process_of_mut(task).files;
+    let read_fd = match fds.install(read, on_exec) {
+        Ok(fd) => fd,
+        Err(errno) => {
+            kernel.files.release(read);
+            kernel.files.release(write);
+            return Err(errno);
+        }
+    };
+    let write_fd = match fds.install(write, on_exec) {
+        Ok(fd) => fd,
+        Err(errno) => {
+            kernel.files.release(write);
+            fds.close(&mut kernel.files, read_fd)?;
+            return Err(errno);
+        }
+    };
+    let numbers = u64::from(read_fd as u32) | u64::from(write_fd as u32) << 32;
+    if let Err(errno) = kernel.write_user_u64(at, numbers) {
+        let fds = &mut kernel.tasks.process_of_mut(task).files;
+        fds.close(&mut kernel.files, read_fd)?;
+        fds.close(&mut kernel.files, write_fd)?;
+        return Err(errno);
+    }
+    Ok(0)
+}
+
+fn sys_fcntl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let (fd, command, arg) = (args[0] as i32, args[1] & 0xffff_ffff, args[2]);
+    let id = kernel.tasks.process_of(task).files.get(fd)?;
+    match command {
+        F_SETOWN_EX => {
+            let mut bytes = [0; 8];
+            kernel.copy_from_user(arg, &mut bytes)?;
+            let word = word_at(&bytes, 0);
+            let owner = owner_of(kernel, word as i32, (word >> 32) as i32)?;
+            kernel.files.file_mut(id).owner = owner;
+            Ok(0)
+        }
+        F_GETOWN_EX => {
+            let (kind, who) = match kernel.files.file(id).owner {
+                Some(Owner::Tid(tid)) => (F_OWNER_TID, tid),
+                Some(Owner::Pid(pid)) => (F_OWNER_PID, pid),
+                Some(Owner::Pgrp(group)) => (F_OWNER_PGRP, group),
+                None => (F_OWNER_TID, 0),
+            };
+            let mut bytes = [0; 8];
+            put(&mut bytes, 0, kind.to_le_bytes());
+            put(&mut bytes, 4, who.to_le_bytes());
+            kernel.copy_to_user(arg, &bytes)?;
+            Ok(0)
+        }
+        _ => {
+            if command == F_SETOWN {
+                let who = arg as i32;
+                let kind = if who < 0 { F_OWNER_PGRP } else { F_OWNER_PID };
+                owner_of(kernel, kind, who.checked_abs().ok_or(Errno::EINVAL)?)?;
+            }
+            let process = kernel.tasks.process_of_mut(task);
+            let answer =
+                fcntl::fcntl(&mut process.files, &mut kernel.files, fd, command, arg)?;
+            Ok(answer as u64)
+        }
+    }
+}
+
+/// Who gets the signals; it must exist, unless it is nobody.
+fn owner_of(kernel: &Kernel, kind: i32, who: i32) -> Result<Option<Owner>, Errno> {
+    let owner = match kind {
+        F_OWNER_TID => Owner::Tid(who),
+        F_OWNER_PID => Owner::Pid(who),
+        F_OWNER_PGRP => Owner::Pgrp(who),
+        _ => return Err(Errno::EINVAL),
+    };
+    if who == 0 {
+        return Ok(None);
+    }
+    let number = u32::try_from(who).map_err(|_| Errno::ESRCH)?;
+    let is_known = kernel.tasks.find_tid(number).is_some()
+        || kernel.tasks.find_pid(number).is_some()
+        || kernel.tasks.processes.values().any(|process| process.pgid == number);
+    if is_known { Ok(Some(owner)) } else { Err(Errno::ESRCH) }
+}

@@ -1,0 +1,90 @@
+//! Memory: mmap, munmap, mprotect, mremap, madvise, brk.
+//! Source: Linux 6.18 `mm/mmap.c`, `arch/x86/kernel/sys_x86_64.c`.
+
+use perf_core::{Errno, TaskId};
+
+use super::{perf, table::Syscall};
+use crate::arch::x86::hw::Hw;
+use crate::fs::FileKind;
+use crate::fs::tree::Device;
+use crate::kernel::Kernel;
+use crate::mm::address_space::AddressSpace;
+use crate::mm::frame::FrameAllocator;
+use crate::mm::layout::offset_in_page;
+use crate::mm::mmap::{MapSource, MmapArgs, map};
+use crate::mm::mremap::MremapArgs;
+
+pub(super) const CALLS: &[Syscall] = &[
+    Syscall::plain(9, "mmap", sys_mmap)
+        .partial("of files only perf events and /dev/zero (ENODEV); no large pages"),
+    Syscall::plain(10, "mprotect", sys_mprotect),
+    Syscall::plain(11, "munmap", sys_munmap),
+    Syscall::plain(12, "brk", sys_brk),
+    Syscall::plain(25, "mremap", sys_mremap).partial("shared mappings are not duplicated"),
+    Syscall::plain(28, "madvise", sys_madvise).partial("no poisoning, no guard regions"),
+];
+
+/// Works on the task's address space, and closes the ring buffers that this unmapped.
+fn with_space<T>(
+    kernel: &mut Kernel,
+    task: TaskId,
+    body: impl FnOnce(&mut AddressSpace, &mut Hw, &mut FrameAllocator) -> T,
+) -> T {
+    let mm = kernel.tasks.task(task).mm;
+    let space = kernel.tasks.space_of_mut(task);
+    let result = body(space, &mut kernel.hw, &mut kernel.frames);
+    kernel.collect_closed_buffers(mm);
+    result
+}
+
+fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [addr, len, prot, flags, fd, offset] = *args;
+    if offset_in_page(offset) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let request = MmapArgs { addr, len, prot, flags, offset };
+    if flags & map::ANONYMOUS == 0 {
+        let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
+        match kernel.files.file(file).kind {
+            FileKind::PerfEvent(event) => return perf::mmap(kernel, task, event, &request),
+            FileKind::Device { device: Device::Zero, .. } => {}
+            FileKind::Path(_) => return Err(Errno::EBADF),
+            FileKind::Console(_)
+            | FileKind::Pipe { .. }
+            | FileKind::Device { .. }
+            | FileKind::Text(_)
+            | FileKind::Directory(_) => return Err(Errno::ENODEV),
+        }
+    }
+    with_space(kernel, task, |space, hw, frames| {
+        space.mmap(hw, frames, &request, &MapSource::Anonymous)
+    })
+}
+
+fn sys_munmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [addr, len, ..] = *args;
+    with_space(kernel, task, |space, hw, frames| space.munmap(hw, frames, addr, len))?;
+    Ok(0)
+}
+
+fn sys_mprotect(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [addr, len, prot, ..] = *args;
+    with_space(kernel, task, |space, hw, frames| space.mprotect(hw, frames, addr, len, prot))?;
+    Ok(0)
+}
+
+fn sys_mremap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [addr, old_len, new_len, flags, new_addr, _] = *args;
+    let request = MremapArgs { addr, old_len, new_len, flags, new_addr };
+    with_space(kernel, task, |space, hw, frames| space.mremap(hw, frames, &request))
+}
+
+fn sys_madvise(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    let [addr, len, advice, ..] = *args;
+    with_space(kernel, task, |space, hw, frames| space.madvise(hw, frames, addr, len, advice))?;
+    Ok(0)
+}
+
+fn sys_brk(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    Ok(with_space(kernel, task, |space, hw, frames| space.brk(hw, frames, args[0])))
+}

@@ -1,0 +1,149 @@
+//! prctl, arch_prctl, personality.
+//! Source: Linux 6.18 `kernel/sys.c`, `arch/x86/kernel/process_64.c`.
+
+use perf_core::{Errno, TaskId};
+
+use super::table::Syscall;
+use crate::kernel::Kernel;
+use crate::mm::layout::TASK_SIZE_MAX;
+
+pub(super) const CALLS: &[Syscall] = &[
+    Syscall::plain(135, "personality", sys_personality).partial("only PER_LINUX"),
+    Syscall::plain(157, "prctl", sys_prctl).partial(
+        "PR_SET_NAME, PR_GET_NAME, PR_TASK_PERF_EVENTS_ENABLE and _DISABLE; PR_SET_DUMPABLE and \
+         PR_SET_NO_NEW_PRIVS are taken without effect",
+    ),
+    Syscall::plain(158, "arch_prctl", sys_arch_prctl)
+        .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
+];
+
+/// Bytes of a task's name with its NUL (`TASK_COMM_LEN`).
+const TASK_COMM_LEN: usize = 16;
+
+fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const PR_GET_DUMPABLE: u64 = 3;
+    const PR_SET_DUMPABLE: u64 = 4;
+    const PR_SET_NAME: u64 = 15;
+    const PR_GET_NAME: u64 = 16;
+    const PR_TASK_PERF_EVENTS_DISABLE: u64 = 31;
+    const PR_TASK_PERF_EVENTS_ENABLE: u64 = 32;
+    const PR_SET_NO_NEW_PRIVS: u64 = 38;
+
+    let [option, value, ..] = *args;
+    let now = kernel.now_ns();
+    match option & 0xffff_ffff {
+        PR_GET_DUMPABLE => Ok(1),
+        PR_SET_DUMPABLE if value <= 1 => Ok(0),
+        PR_SET_DUMPABLE => Err(Errno::EINVAL),
+        PR_SET_NAME => set_name(kernel, task, value),
+        PR_GET_NAME => {
+            let mut bytes = [0; TASK_COMM_LEN];
+            let name = kernel.tasks.task(task).comm.as_bytes();
+            bytes[..name.len()].copy_from_slice(name);
+            kernel.copy_to_user(value, &bytes)?;
+            Ok(0)
+        }
+        PR_TASK_PERF_EVENTS_DISABLE => {
+            kernel.with_pmu(|perf, pmu| perf.task_events_disable(pmu, now, task));
+            Ok(0)
+        }
+        PR_TASK_PERF_EVENTS_ENABLE => {
+            kernel.with_pmu(|perf, pmu| perf.task_events_enable(pmu, now, task));
+            Ok(0)
+        }
+        PR_SET_NO_NEW_PRIVS if value == 1 && args[2..5] == [0; 3] => Ok(0),
+        PR_SET_NO_NEW_PRIVS => Err(Errno::EINVAL),
+        _ => {
+            kernel.tell_unsupported(task, Some("prctl: this option"));
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+/// Up to 15 bytes until a NUL; bytes that are no UTF-8 are replaced.
+fn set_name(kernel: &mut Kernel, task: TaskId, addr: u64) -> Result<u64, Errno> {
+    let name = kernel.read_user_prefix(addr, TASK_COMM_LEN - 1)?;
+    kernel.tasks.task_mut(task).comm = comm_of_bytes(&name);
+    Ok(0)
+}
+
+fn comm_of_bytes(name: &[u8]) -> String {
+    let mut comm = String::new();
+    for letter in String::from_utf8_lossy(name).chars() {
+        if comm.len() + letter.len_utf8() >= TASK_COMM_LEN {
+            break;
+        }
+        comm.push(letter);
+    }
+    comm
+}
+
+impl Kernel {
+    /// A string of which at most `max` bytes are taken (`strncpy_from_user`).
+    fn read_user_prefix(&mut self, addr: u64, max: usize) -> Result<Vec<u8>, Errno> {
+        let mut text = Vec::new();
+        while text.len() < max {
+            let mut byte = [0];
+            self.copy_from_user(addr.wrapping_add(text.len() as u64), &mut byte)?;
+            if byte == [0] {
+                break;
+            }
+            text.extend(byte);
+        }
+        Ok(text)
+    }
+}
+
+fn sys_arch_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const ARCH_SET_GS: u64 = 0x1001;
+    const ARCH_SET_FS: u64 = 0x1002;
+    const ARCH_GET_FS: u64 = 0x1003;
+    const ARCH_GET_GS: u64 = 0x1004;
+
+    let [option, addr, ..] = *args;
+    let entry = kernel.tasks.task_mut(task);
+    match option {
+        ARCH_SET_FS | ARCH_SET_GS if addr >= TASK_SIZE_MAX => return Err(Errno::EPERM),
+        ARCH_SET_FS => entry.fs_base = addr,
+        ARCH_SET_GS => entry.gs_base = addr,
+        ARCH_GET_FS | ARCH_GET_GS => {
+            let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
+            kernel.write_user_u64(addr, base)?;
+            return Ok(0);
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    let (fs, gs) = (entry.fs_base, entry.gs_base);
+    kernel.hw.load_bases(kernel.this_cpu, fs, gs);
+    Ok(0)
+}
+
+fn sys_personality(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const QUERY: u64 = 0xffff_ffff;
+    const ADDR_NO_RANDOMIZE: u64 = 0x4_0000;
+    match args[0] & 0xffff_ffff {
+        // Addresses are never random.
+        QUERY | 0 | ADDR_NO_RANDOMIZE => Ok(0),
+        _ => {
+            kernel.tell_unsupported(task, Some("personality"));
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_to_15_bytes() {
+        for (name, want) in [
+            (&b"short"[..], "short"),
+            (b"123456789abcdefgh", "123456789abcdef"),
+            ("123456789abcde\u{e9}".as_bytes(), "123456789abcde"),
+            (b"a\xff", "a\u{fffd}"),
+        ] {
+            assert_eq!(comm_of_bytes(name), want);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What the manual leaves undefined, so that it is not compared.
+//! Source: iced's tables, and SDM vol. 2 for shifts, whose flags depend on the count.
+
+use emulator::regs::RFlags;
+use iced_x86::{Instruction, Mnemonic, OpKind, Register, RflagsBits};
+
+use super::super::case::{Case, Step};
+
+/// iced's flag bits as RFLAGS bits.
+const BITS: [(u32, u64); 8] = [
+    (RflagsBits::OF, RFlags::OF),
+    (RflagsBits::SF, RFlags::SF),
+    (RflagsBits::ZF, RFlags::ZF),
+    (RflagsBits::AF, RFlags::AF),
+    (RflagsBits::CF, RFlags::CF),
+    (RflagsBits::PF, RFlags::PF),
+    (RflagsBits::DF, RFlags::DF),
+    (RflagsBits::AC, RFlags::AC),
+];
+
+fn rflags(bits: u32) -> u64 {
+    BITS.iter().filter(|(bit, _)| bits & bit != 0).fold(0, |flags, (_, flag)| flags | flag)
+}
+
+/// A shift's count after masking: `None` where it is in CL and CL is not known.
+fn shift_count(insn: &Instruction, cl: Option<u8>) -> Option<u8> {
+    let last = insn.op_count() - 1;
+    let count = match insn.op_kind(last) {
+        OpKind::Register if insn.op_register(last) == Register::CL => cl?,
+        OpKind::Immediate8 => insn.immediate8(),
+        _ => return None,
+    };
+    Some(count & if operand_bits(insn) == 64 { 63 } else { 31 })
+}
+
+fn operand_bits(insn: &Instruction) -> usize {
+    8 * match insn.op0_kind() {
+        OpKind::Register => insn.op0_register().size(),
+        _ => insn.memory_size().size(),
+    }
+}
+
+fn is_shift(insn: &Instruction) -> bool {
+    use Mnemonic::*;
+    matches!(
+        insn.mnemonic(),
+        Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd
+    )
+}
+
+/// Flags that a shift by `count` (masked) leaves undefined.
+fn after_shift(insn: &Instruction, count: u8) -> u64 {
+    use Mnemonic::*;
+    let width = operand_bits(insn);
+    let count = usize::from(count);
+    let not_by_one = if count > 1 { RFlags::OF } else { 0 };
+    if count == 0 {
+        return 0;
+    }
+    match insn.mnemonic() {
+        Rol | Ror | Rcl | Rcr => not_by_one,
+        Shl | Sal | Shr if count >= width => not_by_one | RFlags::AF | RFlags::CF,
+        Shld | Shrd if count > width => RFlags::STATUS,
+        _ => not_by_one | RFlags::AF,
+    }
+}
+
+/// Flags that an instruction leaves undefined; `cl` is CL before it, where known.
+pub(super) fn flags_after(insn: &Instruction, cl: Option<u8>) -> u64 {
+    if is_shift(insn) {
+        return match shift_count(insn, cl) {
+            Some(count) => after_shift(insn, count),
+            None => after_shift(insn, 31) | after_shift(insn, 2) | rflags(insn.rflags_undefined()),
+        };
+    }
+    rflags(insn.rflags_undefined())
+}
+
+/// Whether the result itself is undefined, or an approximation of the maker's choice.
+pub(super) fn has_undefined_result(insn: &Instruction, cl: Option<u8>) -> bool {
+    use Mnemonic::*;
+    match insn.mnemonic() {
+        Shld | Shrd => {
+            let width = operand_bits(insn);
+            shift_count(insn, cl).map_or(width == 16, |count| usize::from(count) > width)
+        }
+        Bswap => operand_bits(insn) == 16,
+        Rcpps | Rcpss | Rsqrtps | Rsqrtss | Vrcpps | Vrcpss | Vrsqrtps | Vrsqrtss => true,
+        _ => false,
+    }
+}
+
+/// Flags that an instruction reads.
+pub(super) fn flags_read(insn: &Instruction) -> u64 {
+    rflags(insn.rflags_read())
+}
+
+/// Flags that an instruction gives a defined value, whatever its operands.
+fn flags_defined(insn: &Instruction, cl: Option<u8>) -> u64 {
+    let may_keep_all = (is_shift(insn) && shift_count(insn, cl).is_none_or(|count| count == 0))
+        || insn.has_rep_prefix()
+        || insn.has_repne_prefix();
+    if may_keep_all {
+        return 0;
+    }
+    rflags(insn.rflags_written() | insn.rflags_cleared() | insn.rflags_set())
+        & !flags_after(insn, cl)
+}
+
+/// Undefined flags at each instruction of a case.
+#[derive(Clone, Debug)]
+pub(super) struct Undefined {
+    /// Before each instruction, and after the last.
+    before: Vec<u64>,
+    /// What each leaves undefined.
+    own: Vec<u64>,
+}
+
+impl Undefined {
+    /// Follows the flags through the instructions. Branches may leave some out: where
+    /// they meet again, what is undefined on either way is undefined.
+    pub(super) fn of(steps: &[Step], cl: u8) -> Self {
+        let mut before = vec![0; steps.len() + 1];
+        let mut own = Vec::with_capacity(steps.len());
+        for (nth, step) in steps.iter().enumerate() {
+            let cl = (nth == 0).then_some(cl);
+            let after = flags_after(&step.insn, cl);
+            own.push(after);
+            let now = before[nth] & !flags_defined(&step.insn, cl) | after;
+            before[nth + 1] |= now;
+            if let Some(skip) = step.skip {
+                let target = (nth + 1 + usize::from(skip)).min(steps.len());
+                before[target] |= now;
+            }
+        }
+        Self { before, own }
+    }
+
+    /// Flags that are undefined before the instruction after the last one.
+    pub(super) fn at_end(&self) -> u64 {
+        self.before.last().copied().unwrap_or(0)
+    }
+
+    /// Flags that are undefined when `case` has ended at `rip`.
+    pub(super) fn when_ended(&self, case: &Case, rip: u64) -> u64 {
+        let offset = rip.wrapping_sub(case.start.rip);
+        let fault_at = case.offsets.iter().position(|&start| start as u64 == offset);
+        match fault_at {
+            Some(nth) => self.before[nth] | self.own[nth],
+            None => self.at_end(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::Code;
+
+    fn insn(code: Code, first: Register, second: Register) -> Instruction {
+        Instruction::with2(code, first, second).unwrap()
+    }
+
+    #[test]
+    fn a_shift_by_nothing_defines_nothing() {
+        let shl = insn(Code::Shl_rm8_CL, Register::AL, Register::CL);
+        assert_eq!(flags_after(&shl, Some(0)), 0);
+        assert_eq!(flags_after(&shl, Some(33)), RFlags::AF);
+        assert_eq!(flags_after(&shl, Some(8)), RFlags::AF | RFlags::OF | RFlags::CF);
+        assert_eq!(flags_defined(&shl, Some(32)), 0);
+        assert_eq!(flags_defined(&shl, None), 0);
+        let ror = Instruction::with2(Code::Ror_rm16_imm8, Register::AX, 5).unwrap();
+        assert_eq!(flags_after(&ror, None), RFlags::OF);
+    }
+
+    #[test]
+    fn undefined_flags_last_until_they_are_written() {
+        let step = |insn| Step { insn, skip: None };
+        let and = insn(Code::And_r64_rm64, Register::RAX, Register::RCX);
+        let add = insn(Code::Add_r64_rm64, Register::RAX, Register::RCX);
+        let mov = insn(Code::Mov_r64_rm64, Register::RAX, Register::RCX);
+        assert_eq!(Undefined::of(&[step(and), step(mov)], 0).at_end(), RFlags::AF);
+        assert_eq!(Undefined::of(&[step(and), step(add)], 0).at_end(), 0);
+        let jump = Step { insn: Instruction::with_branch(Code::Je_rel8_64, 0).unwrap(), skip: Some(1) };
+        assert_eq!(Undefined::of(&[step(and), jump, step(add)], 0).at_end(), RFlags::AF);
+    }
+}

@@ -1,0 +1,9 @@
+//! Conformance: the emulator beside what it emulates.
+//!
+//! [`isa`] compares user instructions with this processor.
+
+pub mod case;
+pub mod emulated;
+pub mod layout;
+pub mod native;
+pub mod rng;
