@@ -284,7 +284,11 @@ impl Cpu {
     /// The present privilege.
     #[must_use]
     pub fn privilege(&self) -> Privilege {
-        if self.mode & Privilege::User as u64 != 0 { Privilege::User } else { Privilege::Supervisor }
+        if self.mode & Privilege::User as u64 != 0 {
+            Privilege::User
+        } else {
+            Privilege::Supervisor
+        }
     }
 
     /// Brings what is derived from CPL, RFLAGS and CR0 up to date.

@@ -5,8 +5,8 @@ mod stand;
 
 use emulator::machine::Machine;
 use emulator::regs::gpr::reg::RSP;
-use emulator::regs::{RFlags, SegmentReg};
 use emulator::regs::vector::VectorReg;
+use emulator::regs::{RFlags, SegmentReg};
 use emulator::run::Exit;
 use emulator::timing::TimingChoice;
 use proptest::prelude::*;
@@ -43,36 +43,36 @@ fn word() -> impl Strategy<Value = u64> {
 /// Opcode bytes that reach what is delicate, among random ones.
 fn code() -> impl Strategy<Value = Vec<u8>> {
     let chosen: Vec<Vec<u8>> = [
-        &[0x8e, 0xd0][..],          // mov ss,ax
-        &[0x8e, 0x13],              // mov ss,[rbx]
-        &[0x0f, 0x23, 0xf8],        // mov dr7,rax
-        &[0x0f, 0x23, 0xc3],        // mov dr0,rbx
-        &[0x0f, 0x21, 0xf0],        // mov rax,dr6
-        &[0x48, 0xcf],              // iretq
-        &[0x0f, 0x05],              // syscall
-        &[0x48, 0x0f, 0x07],        // sysretq
-        &[0xf3, 0xa4],              // rep movsb
-        &[0xf3, 0x48, 0xab],        // rep stosq
-        &[0xf2, 0xae],              // repne scasb
-        &[0x67, 0xf3, 0xa5],        // a32 rep movsd
-        &[0x9d],                    // popfq
-        &[0xf1],                    // icebp
-        &[0xcd, 0x80],              // int 0x80
-        &[0xcc],                    // int3
-        &[0xf4],                    // hlt
-        &[0xfb],                    // sti
-        &[0x0f, 0x01, 0xc1],        // vmcall
-        &[0x0f, 0x01, 0xf8],        // swapgs
-        &[0xc8, 0x20, 0x00, 0x1f],  // enter 32,31
-        &[0x0f, 0xa1],              // pop fs
-        &[0x0f, 0xb2, 0x23],        // lss esp,[rbx]
+        &[0x8e, 0xd0][..],               // mov ss,ax
+        &[0x8e, 0x13],                   // mov ss,[rbx]
+        &[0x0f, 0x23, 0xf8],             // mov dr7,rax
+        &[0x0f, 0x23, 0xc3],             // mov dr0,rbx
+        &[0x0f, 0x21, 0xf0],             // mov rax,dr6
+        &[0x48, 0xcf],                   // iretq
+        &[0x0f, 0x05],                   // syscall
+        &[0x48, 0x0f, 0x07],             // sysretq
+        &[0xf3, 0xa4],                   // rep movsb
+        &[0xf3, 0x48, 0xab],             // rep stosq
+        &[0xf2, 0xae],                   // repne scasb
+        &[0x67, 0xf3, 0xa5],             // a32 rep movsd
+        &[0x9d],                         // popfq
+        &[0xf1],                         // icebp
+        &[0xcd, 0x80],                   // int 0x80
+        &[0xcc],                         // int3
+        &[0xf4],                         // hlt
+        &[0xfb],                         // sti
+        &[0x0f, 0x01, 0xc1],             // vmcall
+        &[0x0f, 0x01, 0xf8],             // swapgs
+        &[0xc8, 0x20, 0x00, 0x1f],       // enter 32,31
+        &[0x0f, 0xa1],                   // pop fs
+        &[0x0f, 0xb2, 0x23],             // lss esp,[rbx]
         &[0xf0, 0x48, 0x0f, 0xc7, 0x0f], // lock cmpxchg16b [rdi]
-        &[0x48, 0x0f, 0xa3, 0x03],  // bt [rbx],rax
-        &[0xff, 0xe0],              // jmp rax
-        &[0xc3],                    // ret
-        &[0x88, 0x05, 0, 0, 0, 0],  // mov [rip],al
-        &[0x0f, 0xae, 0x07],        // fxsave [rdi]
-        &[0xd7],                    // xlatb
+        &[0x48, 0x0f, 0xa3, 0x03],       // bt [rbx],rax
+        &[0xff, 0xe0],                   // jmp rax
+        &[0xc3],                         // ret
+        &[0x88, 0x05, 0, 0, 0, 0],       // mov [rip],al
+        &[0x0f, 0xae, 0x07],             // fxsave [rdi]
+        &[0xd7],                         // xlatb
     ]
     .iter()
     .map(|bytes| bytes.to_vec())
@@ -117,19 +117,31 @@ fn state() -> impl Strategy<Value = State> {
         wild,
         prop::option::weighted(0.3, any::<u8>()),
     )
-        .prop_map(|((timing, user), (gpr, rsp), rip_offset, rflags, dr, dr7, vectors, wild, interrupt)| State {
-            timing,
-            user,
-            gpr,
-            rsp,
-            rip_offset,
-            rflags,
-            dr,
-            dr7,
-            vectors,
-            wild,
-            interrupt,
-        })
+        .prop_map(
+            |(
+                (timing, user),
+                (gpr, rsp),
+                rip_offset,
+                rflags,
+                dr,
+                dr7,
+                vectors,
+                wild,
+                interrupt,
+            )| State {
+                timing,
+                user,
+                gpr,
+                rsp,
+                rip_offset,
+                rflags,
+                dr,
+                dr7,
+                vectors,
+                wild,
+                interrupt,
+            },
+        )
 }
 
 fn prepare(code: &[u8], state: &State) -> Machine {

@@ -268,12 +268,8 @@ impl Mov {
     /// MOV between rAX and [RBX + offset].
     fn encode(self) -> Vec<u8> {
         let load = if self.kind == Kind::Load { 2 } else { 0 };
-        let opcode = [
-            &[0x88u8][..],
-            &[0x66, 0x89],
-            &[0x89],
-            &[0x48, 0x89],
-        ][self.size_log2 as usize];
+        let opcode =
+            [&[0x88u8][..], &[0x66, 0x89], &[0x89], &[0x48, 0x89]][self.size_log2 as usize];
         let (last, prefixes) = opcode.split_last().expect("an opcode");
         let mut code = prefixes.to_vec();
         code.extend([last + load, 0x83]);
@@ -284,8 +280,7 @@ impl Mov {
 
 fn mov() -> impl Strategy<Value = Mov> {
     let kind = prop::sample::select(vec![Kind::Load, Kind::Store]);
-    (kind, 0u32..24, 0u32..4)
-        .prop_map(|(kind, offset, size_log2)| Mov { kind, offset, size_log2 })
+    (kind, 0u32..24, 0u32..4).prop_map(|(kind, offset, size_log2)| Mov { kind, offset, size_log2 })
 }
 
 /// Where an entry of a random program is, and what it looks for.

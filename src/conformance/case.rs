@@ -4,6 +4,7 @@ use emulator::regs::RFlags;
 use iced_x86::Instruction;
 
 use super::layout::{STACK_MIDDLE, image_offset};
+use super::x87::X87;
 
 /// The manual's number of RSP.
 pub const RSP: usize = 4;
@@ -25,6 +26,8 @@ pub struct Registers {
     pub vector: [[u128; 2]; 16],
     /// SSE control and status.
     pub mxcsr: u32,
+    /// x87 and MMX registers.
+    pub x87: X87,
 }
 
 impl Default for Registers {
@@ -38,6 +41,7 @@ impl Default for Registers {
             rflags: RFlags::FIXED | RFlags::IF,
             vector: [[0; 2]; 16],
             mxcsr: 0x1f80,
+            x87: X87::default(),
         }
     }
 }

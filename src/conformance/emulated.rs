@@ -1,7 +1,7 @@
 //! Cases on the emulator: user code with the same linear addresses, and a kernel
 //! that is nothing but an IDT whose handlers are VMCALL.
 
-use emulator::cpuid::CpuModel;
+use emulator::cpuid::{CpuModel, Leaf};
 use emulator::machine::{Machine, MachineConfig};
 use emulator::mem::paging::entry;
 use emulator::regs::control::{cr0, cr4, efer};
@@ -12,6 +12,7 @@ use emulator::timing::TimingChoice;
 
 use super::case::{Case, Ending, Fault, RSP, Registers};
 use super::layout::*;
+use super::x87::{FXSAVE_BYTES, X87};
 
 /// Physical addresses. The first two MiB are the kernel's and are mapped onto
 /// [`KERNEL`]; what cases use follows.
@@ -95,6 +96,12 @@ impl Emulated {
         self.image.copy_from_slice(image);
     }
 
+    /// What CPUID answers there.
+    #[must_use]
+    pub fn cpuid(&self, function: u32, subleaf: u32) -> Leaf {
+        self.machine.cpu(0).model().cpuid(function, subleaf, 0)
+    }
+
     /// Runs a case to its end.
     pub fn run(&mut self, case: &Case) -> EmulatedEnd {
         self.place(case);
@@ -151,6 +158,8 @@ impl Emulated {
             [lo, hi]
         });
         let page_fault = vector == 14;
+        let mut area = [0; FXSAVE_BYTES];
+        cpu.regs.x87.store_fxsave(&mut area);
         Ending {
             fault: Fault {
                 vector: vector as u8,
@@ -163,6 +172,7 @@ impl Emulated {
                 rflags: word(at + 2),
                 vector: vectors,
                 mxcsr: cpu.regs.vector.mxcsr,
+                x87: X87::from_fxsave(&area),
             },
         }
     }
@@ -280,6 +290,9 @@ fn set_user_registers(machine: &mut Machine, start: &Registers) {
         cpu.regs.vector.set_ymm(reg, VectorReg { lo, hi });
     }
     cpu.regs.vector.mxcsr = start.mxcsr;
+    let mut area = [0; FXSAVE_BYTES];
+    start.x87.to_fxsave(&mut area);
+    cpu.regs.x87.load_fxsave(&area);
     cpu.regs.rip = start.rip;
     cpu.set_rflags(start.rflags);
 }

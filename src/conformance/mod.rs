@@ -4,6 +4,8 @@
 
 pub mod case;
 pub mod emulated;
+pub mod isa;
 pub mod layout;
 pub mod native;
 pub mod rng;
+pub mod x87;

@@ -6,3 +6,4 @@ pub mod float;
 pub mod muldiv;
 pub mod shift;
 pub mod simd;
+pub mod x87;

@@ -67,8 +67,7 @@ impl Block {
     /// Whether the block's bytes are unchanged and no breakpoint armed since lies
     /// within it.
     pub(crate) fn is_current(&self, cpu: &Cpu, mem: &PhysMem) -> bool {
-        let unchanged =
-            self.sources.iter().all(|s| mem.code_generation(s.frame) == s.generation);
+        let unchanged = self.sources.iter().all(|s| mem.code_generation(s.frame) == s.generation);
         let armed = cpu.watch.executes();
         let inside = armed.iter().any(|&at| at > self.rip && at < self.end);
         let needless_cut = self.cut_for_breakpoint && !armed.contains(&self.end);
@@ -233,13 +232,24 @@ fn decode_crossing(
 /// Puts an undefined instruction into a block: #UD, or #GP where only its length
 /// is wrong (SDM vol. 2A, 2.3.11).
 fn push_invalid(cpu: &Cpu, bytes: &[u8], draft: &mut Draft) {
-    let too_long = bytes.len() >= MAX_INSN_BYTES
-        && bytes[..MAX_INSN_BYTES].iter().all(|&byte| lower::is_legacy_prefix(byte));
-    let run = if too_long { insn::system::too_long } else { insn::system::undefined };
+    let run = if is_too_long(bytes) { insn::system::too_long } else { insn::system::undefined };
     let mut insn = Instruction::default();
     insn.set_len(1);
     draft.push(cpu, &insn, &bytes[..1]);
     if let Some(op) = draft.ops.last_mut() {
         op.run = run;
     }
+}
+
+/// Whether an instruction that the decoder refuses would be one but for its length:
+/// without some of its prefixes it is, and with them it has more than 15 bytes.
+fn is_too_long(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(MAX_INSN_BYTES)];
+    let prefixes = head.iter().take_while(|&&byte| lower::is_legacy_prefix(byte)).count();
+    (1..=prefixes).any(|dropped| {
+        let mut decoder = Decoder::new(64, &bytes[dropped..], DecoderOptions::NONE);
+        let insn = decoder.decode();
+        let goes_on = decoder.last_error() == DecoderError::NoMoreBytes;
+        goes_on || (!insn.is_invalid() && dropped + insn.len() > MAX_INSN_BYTES)
+    })
 }

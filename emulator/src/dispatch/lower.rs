@@ -208,5 +208,29 @@ fn register(register: Register) -> Option<u8> {
     let plain = register.is_gpr() || register.is_xmm() || register.is_ymm();
     let stored = register.is_segment_register() || register.is_cr() || register.is_dr();
     let other = register.is_mm() || register.is_st();
-    (plain || stored || other).then(|| register.number() as u8)
+    // The whole register has the manual's number; iced counts byte registers through
+    // AH to BH.
+    (plain || stored || other).then(|| register.full_register().number() as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_registers_have_the_manuals_numbers() {
+        let numbers = [
+            (Register::BL, 3),
+            (Register::AH, HIGH_BYTE),
+            (Register::BH, HIGH_BYTE + 3),
+            (Register::SPL, 4),
+            (Register::DIL, 7),
+            (Register::R8L, 8),
+            (Register::R15L, 15),
+            (Register::R15W, 15),
+        ];
+        for (name, number) in numbers {
+            assert_eq!(register(name), Some(number), "{name:?}");
+        }
+    }
 }

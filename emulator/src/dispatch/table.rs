@@ -2,7 +2,7 @@
 
 use super::lower::Family;
 use crate::insn::{
-    alu, atomic, bits, branch, flags, mov, muldiv, shift, sse, stack, string, system,
+    alu, atomic, bits, branch, flags, mov, muldiv, shift, sse, stack, string, system, x87,
 };
 
 /// Every family.
@@ -24,4 +24,9 @@ pub(crate) static FAMILIES: &[Family] = &[
     stack::FAMILY,
     string::FAMILY,
     system::FAMILY,
+    x87::arith::FAMILY,
+    x87::compare::FAMILY,
+    x87::control::FAMILY,
+    x87::load::FAMILY,
+    x87::transcendental::FAMILY,
 ];

@@ -293,8 +293,7 @@ fn read_gate(
 fn check_code(cpu: &mut Cpu, code: &Segment, cpl: u8) -> Result<(), Faulted> {
     let error = u32::from(code.selector & !3);
     let is_code = code.access & 0x18 == 0x18;
-    if code.selector & !3 == 0 || !is_code || code.dpl() > cpl || code.access & Segment::LONG == 0
-    {
+    if code.selector & !3 == 0 || !is_code || code.dpl() > cpl || code.access & Segment::LONG == 0 {
         return Err(cpu.raise(Exception::with_error(Vector::GeneralProtection, error)));
     }
     if code.access & Segment::PRESENT == 0 {
@@ -304,12 +303,7 @@ fn check_code(cpu: &mut Cpu, code: &Segment, cpl: u8) -> Result<(), Faulted> {
 }
 
 /// The stack of the handler: IST, the TSS's for a new privilege, or the present one.
-fn select_stack(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    gate: &Gate,
-    target: u8,
-) -> Result<u64, Faulted> {
+fn select_stack(cpu: &mut Cpu, mem: &mut PhysMem, gate: &Gate, target: u8) -> Result<u64, Faulted> {
     let offset = if gate.ist != 0 {
         TSS_IST0 + 8 * gate.ist
     } else if target != cpu.regs.cpl() {

@@ -64,8 +64,7 @@ fn cmpxchg_reg<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Resul
     if expected == old {
         W::set(&mut cpu.regs.gpr, op.dst, new);
     } else {
-        // The destination is written back, which clears its upper half for 32 bits.
-        W::set(&mut cpu.regs.gpr, op.dst, old);
+        // The destination keeps all of its bits (measured): 32 bits do not clear the rest.
         W::set(&mut cpu.regs.gpr, RAX, old);
     }
     Ok(Flow::Next)

@@ -119,7 +119,8 @@ fn call_rule(insn: &Instruction) -> Option<Lowered> {
     Some(lowered)
 }
 
-/// The return address is pushed before the target is checked, and taken back.
+/// The return address is stored before the target is checked, and stays in memory
+/// when the target is refused (measured); RSP does not move then.
 #[inline(always)]
 fn call_to(
     cpu: &mut Cpu,
@@ -127,12 +128,9 @@ fn call_to(
     target: u64,
     return_to: u64,
 ) -> Result<Flow, Faulted> {
-    if !is_canonical(target) {
-        return Err(cpu.raise(Exception::gp0()));
-    }
+    let top = cpu.regs.gpr.get(RSP);
     push::<B64>(cpu, mem, return_to)?;
-    cpu.regs.rip = target;
-    Ok(Flow::Jump)
+    jump_to(cpu, target).inspect_err(|_| cpu.regs.gpr.set(RSP, top))
 }
 
 fn call_direct(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {

@@ -21,3 +21,7 @@ pub(crate) mod string;
 pub(crate) mod syscall;
 pub(crate) mod system;
 pub(crate) mod timing_probe;
+pub(crate) mod x87;
+
+#[cfg(test)]
+mod measured_tests;

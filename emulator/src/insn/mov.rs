@@ -163,11 +163,7 @@ fn extend_accumulator<From: Width, To: Width>(
     Ok(Flow::Next)
 }
 
-fn spread_sign<W: Width>(
-    cpu: &mut Cpu,
-    _mem: &mut PhysMem,
-    _op: &Op,
-) -> Result<Flow, Faulted> {
+fn spread_sign<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let value = W::sign_extend(W::get(&cpu.regs.gpr, RAX));
     W::set(&mut cpu.regs.gpr, RDX, ((value as i64) >> 63) as u64);
     Ok(Flow::Next)

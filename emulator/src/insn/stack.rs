@@ -155,14 +155,15 @@ fn popf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow,
 }
 
 fn leave_rule(insn: &Instruction) -> Option<Lowered> {
-    (insn.stack_pointer_increment() != 2).then(|| Lowered::plain(insn, leave))?
+    let short = insn.code() == Code::Leavew;
+    Lowered::plain(insn, if short { leave::<B16> } else { leave::<B64> })
 }
 
-fn leave(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+fn leave<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let frame = cpu.regs.gpr.get(RBP);
-    let outer = B64::load(cpu, mem, frame).map_err(|_| cpu.blame_stack())?;
-    cpu.regs.gpr.set(RBP, outer);
-    cpu.regs.gpr.set(RSP, frame.wrapping_add(8));
+    let outer = W::load(cpu, mem, frame).map_err(|_| cpu.blame_stack())?;
+    W::set(&mut cpu.regs.gpr, RBP, outer);
+    cpu.regs.gpr.set(RSP, frame.wrapping_add(u64::from(W::BYTES)));
     Ok(cpu.completed())
 }
 

@@ -51,6 +51,9 @@ const PACE_CYCLES: u64 = 1024;
 trait Iteration: 'static {
     /// Whether REPE and REPNE end it by ZF.
     const COMPARES: bool = false;
+    /// Index registers that a repetition with 32-bit addresses zero-extends before its
+    /// first iteration, as RCX (measured); others are when they move.
+    const EXTENDED: &[u8] = &[];
     /// One iteration, without counting.
     fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted>;
 }
@@ -107,6 +110,8 @@ fn store<W: MemWidth>(
 }
 
 impl Iteration for Movs {
+    const EXTENDED: &[u8] = &[RSI, RDI];
+
     #[inline(always)]
     fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
         let value = source::<W>(cpu, mem, op)?;
@@ -118,6 +123,8 @@ impl Iteration for Movs {
 }
 
 impl Iteration for Stos {
+    const EXTENDED: &[u8] = &[RDI];
+
     #[inline(always)]
     fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
         let value = W::get(&cpu.regs.gpr, RAX);
@@ -142,8 +149,9 @@ impl Iteration for Cmps {
 
     #[inline(always)]
     fn once<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<(), Faulted> {
-        let a = source::<W>(cpu, mem, op)?;
+        // The second operand is read first (measured: its fault is the one taken).
         let b = destination::<W>(cpu, mem, op)?;
+        let a = source::<W>(cpu, mem, op)?;
         Cmp::apply::<W>(&mut cpu.regs.status, a, b);
         advance::<W>(cpu, op, RSI);
         advance::<W>(cpu, op, RDI);
@@ -204,6 +212,12 @@ fn repeated<I: Iteration, W: MemWidth>(
     mem: &mut PhysMem,
     op: &Op,
 ) -> Result<Flow, Faulted> {
+    if op.short_address {
+        for &reg in [RCX].iter().chain(I::EXTENDED) {
+            let short = index(cpu, op, reg);
+            cpu.regs.gpr.set(reg, short);
+        }
+    }
     // CMPS and SCAS show flags only when the repetition is over (measured).
     let kept = cpu.regs.status;
     loop {

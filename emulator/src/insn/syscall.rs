@@ -8,7 +8,7 @@ use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::efer;
-use crate::regs::gpr::reg::{RCX, RSP, R11};
+use crate::regs::gpr::reg::{R11, RCX, RSP};
 use crate::regs::{B16, B64, RFlags, Segment, SegmentReg};
 use crate::run::{Exit, Unsupported};
 use crate::timing::FixedEvent;
@@ -19,12 +19,7 @@ const DATA: u16 = 0xc093;
 /// DPL field set to 3.
 const DPL3: u16 = 0x60;
 /// Flags that IRETQ may not change at any privilege.
-const IRET_LOADS: u64 = RFlags::TF
-    | RFlags::DF
-    | RFlags::NT
-    | RFlags::RF
-    | RFlags::AC
-    | RFlags::ID;
+const IRET_LOADS: u64 = RFlags::TF | RFlags::DF | RFlags::NT | RFlags::RF | RFlags::AC | RFlags::ID;
 
 /// A flat segment.
 fn flat(selector: u16, access: u16) -> Segment {

@@ -258,7 +258,10 @@ pub(crate) fn mov_special_rule(insn: &Instruction) -> Option<Lowered> {
     use iced_x86::OpKind;
     if insn.op1_register().is_segment_register() {
         return match insn.op0_kind() {
-            OpKind::Register => Lowered::plain(insn, mov_reg_sreg),
+            OpKind::Register if insn.op0_register().is_gpr16() => {
+                Lowered::plain(insn, mov_reg_sreg::<B16>)
+            }
+            OpKind::Register => Lowered::plain(insn, mov_reg_sreg::<B32>),
             OpKind::Memory => Lowered::plain(insn, mov_mem_sreg),
             _ => None,
         };
@@ -273,9 +276,13 @@ pub(crate) fn mov_special_rule(insn: &Instruction) -> Option<Lowered> {
     None
 }
 
-fn mov_reg_sreg(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+fn mov_reg_sreg<W: Width>(
+    cpu: &mut Cpu,
+    _mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
     let selector = cpu.regs.seg[op.src as usize % 6].selector;
-    B32::set(&mut cpu.regs.gpr, op.dst, u64::from(selector));
+    W::set(&mut cpu.regs.gpr, op.dst, u64::from(selector));
     Ok(Flow::Next)
 }
 
@@ -305,11 +312,7 @@ fn pointer_rule(insn: &Instruction, segment: SegmentReg) -> Option<Lowered> {
     Some(lowered)
 }
 
-fn load_pointer<W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn load_pointer<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = op.linear(cpu);
     let offset = W::load(cpu, mem, linear)?;
     let selector = B16::load(cpu, mem, linear.wrapping_add(u64::from(W::BYTES)))?;

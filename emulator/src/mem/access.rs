@@ -247,9 +247,8 @@ impl Cpu {
             None => {
                 let control = &self.regs.control;
                 let flags = self.regs.system_flags;
-                walk(mem, control, flags, linear, want, privilege, Marks::Set).map_err(
-                    |refused| self.raise(Exception::page_fault(linear, refused.error)),
-                )?
+                walk(mem, control, flags, linear, want, privilege, Marks::Set)
+                    .map_err(|refused| self.raise(Exception::page_fault(linear, refused.error)))?
             }
         };
         self.remember(mem, linear, physical, want, privilege);
@@ -287,9 +286,7 @@ impl Cpu {
         let last = linear.wrapping_add(size.saturating_sub(1));
         match access {
             DataAccess::Load => self.watch.watches_read(linear) || self.watch.watches_read(last),
-            DataAccess::Store => {
-                self.watch.watches_write(linear) || self.watch.watches_write(last)
-            }
+            DataAccess::Store => self.watch.watches_write(linear) || self.watch.watches_write(last),
         }
     }
 

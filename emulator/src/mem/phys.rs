@@ -103,8 +103,8 @@ impl PhysMem {
             Some(bytes) => out.copy_from_slice(bytes),
             None => {
                 for (offset, byte) in out.iter_mut().enumerate() {
-                    let at = physical.wrapping_add(offset as u64) as usize;
-                    *byte = self.bytes.get(at).copied().unwrap_or(0xff);
+                    let at = physical.checked_add(offset as u64).map(|at| at as usize);
+                    *byte = at.and_then(|at| self.bytes.get(at)).copied().unwrap_or(0xff);
                 }
             }
         }

@@ -8,12 +8,14 @@ pub mod flags;
 pub mod gpr;
 pub mod seg;
 pub mod vector;
+pub mod x87;
 
 pub use control::{Control, Msrs};
 pub use flags::{LazyFlags, RFlags};
 pub use gpr::{B8, B16, B32, B64, Gpr, Width};
 pub use seg::{Segment, SegmentReg};
 pub use vector::Vector;
+pub use x87::X87;
 
 /// Everything that the instruction set calls a register, without debug registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Regs {
     pub seg: [Segment; 6],
     /// XMM/YMM registers and MXCSR.
     pub vector: Vector,
+    /// x87 FPU and MMX registers.
+    pub x87: X87,
     /// CR0, CR2, CR3, CR4, CR8, EFER and the descriptor table registers.
     pub control: Control,
     /// Model-specific registers that are only stored.

@@ -5,9 +5,9 @@ mod step;
 use crate::cpu::{Cpu, DEADLINE_MARGIN, StepRule};
 use crate::dispatch::block::{Block, BlockId, Link};
 use crate::dispatch::cache::CodeCache;
-use crate::event::{KeptHits, delivery};
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
+use crate::event::{KeptHits, delivery};
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::RFlags;
@@ -53,12 +53,7 @@ impl std::error::Error for Unsupported {}
 
 /// Runs until something ends the run; at the latest at the first instruction
 /// boundary at which the cycle count is `deadline` or more.
-pub(crate) fn run(
-    cpu: &mut Cpu,
-    cache: &mut CodeCache,
-    mem: &mut PhysMem,
-    deadline: u64,
-) -> Exit {
+pub(crate) fn run(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem, deadline: u64) -> Exit {
     cpu.deadline = deadline;
     cpu.soft_deadline = deadline.saturating_sub(DEADLINE_MARGIN);
     cpu.attention.set(Attention::DEADLINE, cpu.cycles >= cpu.soft_deadline);
@@ -81,12 +76,10 @@ pub(crate) fn run(
         let id = match cache.find_recent(cpu) {
             Some(id) => id,
             // An instruction breakpoint comes before the fetch's faults (rule P2).
-            None if cpu.watch.watches_execute(cpu.regs.rip) => {
-                match step::step(cpu, cache, mem) {
-                    Some(exit) => return exit,
-                    None => continue,
-                }
-            }
+            None if cpu.watch.watches_execute(cpu.regs.rip) => match step::step(cpu, cache, mem) {
+                Some(exit) => return exit,
+                None => continue,
+            },
             None => match cache.find(cpu, mem) {
                 Ok(id) => id,
                 Err(Faulted) => match delivery::deliver_fault(cpu, mem) {
@@ -188,7 +181,7 @@ fn settle(
     let done = u32::from(op.nth) + u32::from(completes(flow));
     cpu.icount -= u64::from(block.nr_insns - done);
     cpu.cycles -= u64::from(block.total - block.cost_of_first(done));
-    if op.is_on_stack() {
+    if flow.is_err() && op.is_on_stack() {
         cpu.blame_stack();
     }
     let rip = block.rip.wrapping_add(u64::from(op.offset));

@@ -50,8 +50,7 @@ impl From<Option<Exit>> for Served {
 fn served(cpu: &mut Cpu, mem: &mut PhysMem) -> Served {
     let ss_shadow = cpu.pending.ss_shadow;
     let flags = cpu.regs.system_flags;
-    let executes =
-        if flags & RFlags::RF == 0 { cpu.debug.match_execute(cpu.regs.rip) } else { 0 };
+    let executes = if flags & RFlags::RF == 0 { cpu.debug.match_execute(cpu.regs.rip) } else { 0 };
     // 4: traps of the previous instruction, with this one's execute match (rule P3).
     if cpu.pending.debug != 0 && !ss_shadow {
         let conditions = cpu.pending.debug | executes;
@@ -104,7 +103,7 @@ fn execute(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem) -> Option<Ex
         len = u64::from(op.len);
         flow = (op.run)(cpu, mem, op);
         if flow != Ok(Flow::Next) {
-            if op.is_on_stack() {
+            if flow.is_err() && op.is_on_stack() {
                 cpu.blame_stack();
             }
             break;

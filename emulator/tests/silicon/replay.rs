@@ -2,7 +2,7 @@
 
 use emulator::debug::{EntryKind, dr6};
 use emulator::regs::RFlags;
-use emulator::regs::gpr::reg::{RAX, RBX, RCX, RDX, R11, RSP};
+use emulator::regs::gpr::reg::{R11, RAX, RBX, RCX, RDX, RSP};
 
 use super::case::{Action, Bytes, Case, GPR_NAMES, GprValues, StopRow};
 use super::layout;
@@ -37,13 +37,25 @@ struct Seen {
     dr6: u64,
 }
 
+/// How long the emulator runs at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slices {
+    /// From stop to stop.
+    Whole,
+    /// One instruction: pending events, shadows and repetitions outlive a run.
+    Single,
+}
+
 /// Plays a case.
-pub(crate) fn play(case: &Case) -> Verdict {
+pub(crate) fn play(case: &Case, slices: Slices) -> Verdict {
     let other = |why: &&String| OTHER_CORES.iter().any(|kind| why.starts_with(kind));
     if let Some(why) = case.microarch.as_ref().filter(other) {
         return Verdict::Skipped(format!("microarchitectural: {why}"));
     }
     let mut player = Player::new(case);
+    if slices == Slices::Single {
+        player.stand.slice = 1;
+    }
     match player.run() {
         Ok(()) => Verdict::Passed,
         Err(verdict) => verdict,
@@ -242,7 +254,8 @@ fn equal(what: &str, measured: u64, emulated: u64) -> Result<(), String> {
 
 fn differing(measured: &GprValues, emulated: &GprValues) -> String {
     let show = |values: &GprValues| {
-        let one = |(reg, value): (&u8, &u64)| format!("{}={value:#x}", GPR_NAMES[usize::from(*reg)]);
+        let one =
+            |(reg, value): (&u8, &u64)| format!("{}={value:#x}", GPR_NAMES[usize::from(*reg)]);
         values.iter().map(one).collect::<Vec<_>>().join(" ")
     };
     format!("registers: measured [{}], emulated [{}]", show(measured), show(emulated))

@@ -13,7 +13,7 @@ use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
 use emulator::mem::{PAGE_OFFSET_MASK, PAGE_SIZE};
 use emulator::regs::control::{cr0, cr4, efer};
-use emulator::regs::gpr::reg::{RCX, R11, RSP};
+use emulator::regs::gpr::reg::{R11, RCX, RSP};
 use emulator::regs::{Segment, SegmentReg};
 use emulator::run::{Exit, Unsupported};
 use emulator::timing::TimingChoice;
@@ -73,6 +73,8 @@ pub(crate) enum Stop {
 pub(crate) struct Stand {
     /// The machine.
     pub(crate) machine: Machine,
+    /// Cycles after which the emulator is left and entered again.
+    pub(crate) slice: u64,
     tables: PageTables,
     /// Whether the present stop's handler has an error code below its frame.
     has_error: bool,
@@ -86,19 +88,15 @@ impl Stand {
 
     /// The same with a timing model.
     pub(crate) fn timed(timing: TimingChoice) -> Self {
-        let config = MachineConfig {
-            nr_cpus: 1,
-            ram_bytes: RAM_BYTES,
-            timing,
-            model: CpuModel::V1,
-        };
+        let config =
+            MachineConfig { nr_cpus: 1, ram_bytes: RAM_BYTES, timing, model: CpuModel::V1 };
         let mut machine = Machine::new(&config);
         let mut tables = PageTables::new(&mut machine.mem, RAM_TABLES);
         for page in layout::SYSTEM_PAGES {
             let frame = tables.frame();
             tables.map(&mut machine.mem, page, frame, Rights::Supervisor);
         }
-        let mut stand = Self { machine, tables, has_error: false };
+        let mut stand = Self { machine, slice: PATIENCE, tables, has_error: false };
         stand.machine.cpu_mut(0).regs.control.cr3 = stand.tables.root();
         stand.write_structures();
         stand.set_registers();
@@ -203,11 +201,16 @@ impl Stand {
 
     /// Runs to the next stop.
     pub(crate) fn run(&mut self) -> Stop {
-        let deadline = self.machine.cpu(0).cycles().saturating_add(PATIENCE);
-        match self.machine.run(0, deadline) {
-            Exit::Hypercall => self.stopped(),
-            Exit::Unsupported(unsupported) => Stop::Unsupported(unsupported),
-            exit => Stop::Ended(exit),
+        let last = self.machine.cpu(0).cycles().saturating_add(PATIENCE);
+        loop {
+            let cycles = self.machine.cpu(0).cycles();
+            let deadline = cycles.saturating_add(self.slice).min(last);
+            return match self.machine.run(0, deadline) {
+                Exit::Deadline if deadline < last => continue,
+                Exit::Hypercall => self.stopped(),
+                Exit::Unsupported(unsupported) => Stop::Unsupported(unsupported),
+                exit => Stop::Ended(exit),
+            };
         }
     }
 

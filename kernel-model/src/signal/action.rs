@@ -1,9 +1,7 @@
 //! Dispositions: what a process wants to happen for each signal (`sighand_struct`).
 //! Source: Linux 6.18 `kernel/signal.c` (`do_sigaction`, `flush_signal_handlers`).
 
-use crate::uapi::signal::{
-    COREDUMPING, IGNORED, NSIG, SIG_DFL, SIG_IGN, STOPPING, sa, sigmask,
-};
+use crate::uapi::signal::{COREDUMPING, IGNORED, NSIG, SIG_DFL, SIG_IGN, STOPPING, sa, sigmask};
 use crate::uapi::{put, word_at};
 
 /// Bytes of `struct sigaction` (kernel layout: handler, flags, restorer, mask).

@@ -86,6 +86,7 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Option<Due> {
             // has no effect.
             Disposition::Ignore | Disposition::Stop => {}
             Disposition::Terminate { core } => {
+                let core = core && crate::syscalls::core_limit() > 0;
                 return Some(Due::Death(ExitStatus::Signaled { signal: signal as u8, core }));
             }
             Disposition::Handle(action) => return Some(Due::Handler(info, action)),
@@ -161,8 +162,7 @@ fn setup_rt_frame(
     let entry = kernel.tasks.task(task);
     let choice =
         if action.has(sa::ONSTACK) { StackChoice::Alternate } else { StackChoice::Current };
-    let place =
-        frame::place(entry.regs.sp(), entry.altstack, choice).ok_or(Errno::EFAULT)?;
+    let place = frame::place(entry.regs.sp(), entry.altstack, choice).ok_or(Errno::EFAULT)?;
     let contents = FrameContents {
         restorer: action.restorer,
         regs: entry.regs,

@@ -3,9 +3,7 @@
 //! `arch/x86/include/uapi/asm/sigcontext.h`, `arch/x86/kernel/signal.c` (`get_sigframe`).
 
 use crate::arch::x86::fpu::FXSAVE_BYTES;
-use crate::arch::x86::pt_regs::{
-    PtRegs, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP,
-};
+use crate::arch::x86::pt_regs::{PtRegs, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
 use crate::signal::info::{SIGINFO_BYTES, TrapNumbers};
 use crate::uapi::signal::ss;
 use crate::uapi::{put, word_at};
@@ -40,9 +38,8 @@ const UC_FLAGS: u64 = 2 | 4;
 const UC_STRICT_RESTORE_SS: u64 = 4;
 
 /// Registers in the order of `struct sigcontext_64`; RIP and RFLAGS follow.
-const ORDER: [usize; 16] = [
-    R8, R9, R10, R11, R12, R12 + 1, R12 + 2, R12 + 3, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP,
-];
+const ORDER: [usize; 16] =
+    [R8, R9, R10, R11, R12, R12 + 1, R12 + 2, R12 + 3, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP];
 const IP: usize = MCONTEXT + 16 * 8;
 const FLAGS: usize = IP + 8;
 const CS: usize = FLAGS + 8;

@@ -14,9 +14,9 @@ pub mod pending;
 mod send;
 mod sigreturn;
 
+pub use crate::uapi::signal::MINSIGSTKSZ;
 pub use action::{SigAction, SigHandlers};
 pub use deliver::{Delivery, deliver_pending};
 pub use info::{SigFields, SigInfo};
 pub use pending::PendingSignals;
-pub use crate::uapi::signal::MINSIGSTKSZ;
 pub(crate) use sigreturn::sys_rt_sigreturn;

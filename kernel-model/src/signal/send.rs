@@ -40,8 +40,7 @@ impl Kernel {
         let bit = sigmask(info.si_signo);
         let is_blocked = self.tasks.task(task).blocked & bit != 0;
         let handlers = &self.tasks.process_of(task).handlers;
-        let is_ignored =
-            handlers.get(info.si_signo).handler == crate::uapi::signal::SIG_IGN;
+        let is_ignored = handlers.get(info.si_signo).handler == crate::uapi::signal::SIG_IGN;
         if is_blocked || is_ignored {
             self.reset_action(task, info.si_signo);
             self.tasks.task_mut(task).blocked &= !bit;

@@ -124,11 +124,7 @@ fn tid_of(kernel: &Kernel, task: TaskId) -> u64 {
 }
 
 /// Makes the task, and waits for it where it is a vfork.
-fn kernel_clone(
-    kernel: &mut Kernel,
-    task: TaskId,
-    request: &CloneArgs,
-) -> Result<Outcome, Errno> {
+fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Result<Outcome, Errno> {
     if let Some(WakeCause::Channel(Channel::Vfork(_))) = kernel.woken(task) {
         // The answer was put into the registers before the wait.
         return Ok(Outcome::RegistersSet);
@@ -152,11 +148,7 @@ fn kernel_clone(
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(
-    kernel: &mut Kernel,
-    parent: TaskId,
-    request: &CloneArgs,
-) -> Result<TaskId, Errno> {
+fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
     let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);

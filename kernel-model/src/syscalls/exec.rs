@@ -10,9 +10,8 @@ use crate::fs::namei::{LastLink, lookup};
 use crate::fs::tree::ROOT;
 use crate::kernel::Kernel;
 
-pub(super) const CALLS: &[Syscall] = &[
-    Syscall::plain(59, "execve", sys_execve).partial("there are no programs to run"),
-];
+pub(super) const CALLS: &[Syscall] =
+    &[Syscall::plain(59, "execve", sys_execve).partial("there are no programs to run")];
 
 fn sys_execve(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let path = read_path(kernel, args[0])?;

@@ -14,10 +14,8 @@ use crate::task::wait::Channel;
 use crate::task::{MmId, ProcessId, TaskState};
 use crate::uapi::signal::{SIG_IGN, SIGCHLD, is_valid, sa, si_code};
 
-pub(super) const CALLS: &[Syscall] = &[
-    Syscall::waiting(60, "exit", sys_exit),
-    Syscall::waiting(231, "exit_group", sys_exit_group),
-];
+pub(super) const CALLS: &[Syscall] =
+    &[Syscall::waiting(60, "exit", sys_exit), Syscall::waiting(231, "exit_group", sys_exit_group)];
 
 /// Nanoseconds in a tick of `times()` (`USER_HZ`).
 const CLOCK_TICK_NS: u64 = 10_000_000;
@@ -233,11 +231,9 @@ mod tests {
     #[test]
     fn a_childs_end_in_its_signal() {
         let signaled = |core| ExitStatus::Signaled { signal: 11, core };
-        for (status, code, value) in [
-            (ExitStatus::Exited(3), 1, 3),
-            (signaled(false), 2, 11),
-            (signaled(true), 3, 11),
-        ] {
+        for (status, code, value) in
+            [(ExitStatus::Exited(3), 1, 3), (signaled(false), 2, 11), (signaled(true), 3, 11)]
+        {
             let info = child_info(SIGCHLD, 7, 25_000_000, status);
             let fields = SigFields::Child { pid: 7, uid: 0, status: value, utime: 2, stime: 0 };
             assert_eq!((info.si_code, info.fields), (code, fields));

@@ -67,8 +67,7 @@ fn sys_dup(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Er
 
 fn sys_dup2(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let process = kernel.tasks.process_of_mut(task);
-    let (fd, closed) =
-        process.files.dup2(&mut kernel.files, args[0] as i32, args[1] as i32)?;
+    let (fd, closed) = process.files.dup2(&mut kernel.files, args[0] as i32, args[1] as i32)?;
     kernel.after_close(closed);
     Ok(fd as u64)
 }
@@ -143,8 +142,7 @@ fn sys_fcntl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
                 owner_of(kernel, kind, who.checked_abs().ok_or(Errno::EINVAL)?)?;
             }
             let process = kernel.tasks.process_of_mut(task);
-            let answer =
-                fcntl::fcntl(&mut process.files, &mut kernel.files, fd, command, arg)?;
+            let answer = fcntl::fcntl(&mut process.files, &mut kernel.files, fd, command, arg)?;
             Ok(answer as u64)
         }
     }

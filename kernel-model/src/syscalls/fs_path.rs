@@ -43,8 +43,7 @@ pub(super) const CALLS: &[Syscall] = &[
     .partial(TREE),
     Syscall::plain(262, "newfstatat", |kernel, task, args| {
         let flags = args[3] & 0xffff_ffff;
-        let known =
-            AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+        let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
         if flags & !known != 0 {
             return Err(Errno::EINVAL);
         }
@@ -80,6 +79,13 @@ struct Place {
     dirfd: i32,
     path_at: u64,
     flags: u64,
+}
+
+/// The path as `/proc/self/exe` has it: one that was given relative to the working
+/// directory, which is the root, becomes absolute (`d_path`).
+fn absolute(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.map(|part| format!("/{part}")).collect()
 }
 
 /// What a path argument names.
@@ -125,7 +131,8 @@ impl Kernel {
     fn stat_of(&mut self, task: TaskId, place: &Place) -> Result<Stat, Errno> {
         let named = self.resolve(task, place)?;
         let process = self.tasks.process_of(task);
-        let context = PathContext { exe: &process.exe_path, nr_cpus: self.hw.nr_cpus() };
+        let exe = absolute(&process.exe_path);
+        let context = PathContext { exe: &exe, nr_cpus: self.hw.nr_cpus() };
         let mut stat = match named {
             Named::Node(node) => stat_node(node, &context),
             Named::Descriptor(fd) => self.files.fstat(process.files.get(fd)?, &context),
@@ -145,7 +152,8 @@ fn open_at(
     let path = read_path(kernel, path_at)?;
     let base = kernel.base_of(task, dirfd, &path)?;
     let process = kernel.tasks.process_of(task);
-    let context = PathContext { exe: &process.exe_path, nr_cpus: kernel.hw.nr_cpus() };
+    let exe = absolute(&process.exe_path);
+    let context = PathContext { exe: &exe, nr_cpus: kernel.hw.nr_cpus() };
     let file = kernel.files.openat(base, &path, flags, &context)?;
     let on_exec = OnExec::from_open_flags(flags);
     let installed = kernel.tasks.process_of_mut(task).files.install(file, on_exec);
@@ -164,7 +172,8 @@ fn stat_at(kernel: &mut Kernel, task: TaskId, place: &Place, out: u64) -> Result
 fn sys_fstat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let (fd, out) = (args[0] as i32, args[1]);
     let process = kernel.tasks.process_of(task);
-    let context = PathContext { exe: &process.exe_path, nr_cpus: kernel.hw.nr_cpus() };
+    let exe = absolute(&process.exe_path);
+    let context = PathContext { exe: &exe, nr_cpus: kernel.hw.nr_cpus() };
     let mut stat = kernel.files.fstat(process.files.get(fd)?, &context);
     stat.time_ns = kernel.boot_realtime_ns;
     kernel.copy_to_user(out, &stat.to_bytes())?;
@@ -225,7 +234,8 @@ fn readlink_at(
     let path = read_path(kernel, path_at)?;
     let base = kernel.base_of(task, dirfd, &path)?;
     let process = kernel.tasks.process_of(task);
-    let context = PathContext { exe: &process.exe_path, nr_cpus: kernel.hw.nr_cpus() };
+    let exe = absolute(&process.exe_path);
+    let context = PathContext { exe: &exe, nr_cpus: kernel.hw.nr_cpus() };
     let target = namei::readlink(base, &path, &context)?.as_bytes();
     let target = target[..target.len().min(size as i32 as usize)].to_vec();
     kernel.copy_to_user(out_at, &target)?;
@@ -253,4 +263,18 @@ fn sys_getdents64(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<
         return Err(errno);
     }
     Ok(entries.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_have_absolute_paths() {
+        for (path, want) in
+            [("/bin/prog", "/bin/prog"), ("./prog", "/prog"), ("a//b", "/a/b"), ("prog", "/prog")]
+        {
+            assert_eq!(absolute(path), want);
+        }
+    }
 }

@@ -120,9 +120,8 @@ fn total(segments: &[(u64, u64)]) -> u64 {
 
 /// Refuses memory outside of user space (`access_ok`).
 fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
-    let is_ok = |&(base, len): &(u64, u64)| {
-        base.checked_add(len).is_some_and(|end| end <= TASK_SIZE_MAX)
-    };
+    let is_ok =
+        |&(base, len): &(u64, u64)| base.checked_add(len).is_some_and(|end| end <= TASK_SIZE_MAX);
     if segments.iter().all(is_ok) { Ok(()) } else { Err(Errno::EFAULT) }
 }
 

@@ -21,9 +21,8 @@ use crate::uapi::futex::{
 };
 use crate::uapi::time::{TIME_BYTES, timespec_to_ns};
 
-pub(super) const CALLS: &[Syscall] = &[
-    Syscall::waiting(202, "futex", sys_futex).partial("no priority inheritance (ENOSYS)"),
-];
+pub(super) const CALLS: &[Syscall] =
+    &[Syscall::waiting(202, "futex", sys_futex).partial("no priority inheritance (ENOSYS)")];
 
 /// The space of tickets, which no address space or frame has.
 const TICKET_SPACE: u64 = u64::MAX;
@@ -53,7 +52,7 @@ struct Waiter {
 
 /// The waiters that are woken: in the order of their coming, those whose bits match, and
 /// one even where none is asked for, as Linux counts.
-fn choose(waiters: &mut Vec<Waiter>, bitset: u32, limit: i32) -> Vec<Waiter> {
+fn choose(waiters: &mut [Waiter], bitset: u32, limit: i32) -> Vec<Waiter> {
     waiters.sort_by_key(|waiter| waiter.ticket);
     let limit = usize::try_from(limit).unwrap_or(0).max(1);
     let matching = waiters.iter().filter(|waiter| waiter.bitset & bitset != 0);
@@ -84,15 +83,12 @@ fn sys_futex(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
         }
         FUTEX_WAIT_BITSET => {
             let deadline = timeout.map(|timeout| timeout.saturating_sub(epoch));
-            let request =
-                WaitRequest { uaddr, value: val as u32, bitset: val3 as u32, deadline };
+            let request = WaitRequest { uaddr, value: val as u32, bitset: val3 as u32, deadline };
             return futex_wait(kernel, task, sharing, request);
         }
         FUTEX_WAKE => futex_wake(kernel, task, sharing, uaddr, nr_wake, any),
         FUTEX_WAKE_BITSET => futex_wake(kernel, task, sharing, uaddr, nr_wake, val3 as u32),
-        FUTEX_REQUEUE => {
-            requeue(kernel, task, sharing, [uaddr, uaddr2], [nr_wake, nr_other], None)
-        }
+        FUTEX_REQUEUE => requeue(kernel, task, sharing, [uaddr, uaddr2], [nr_wake, nr_other], None),
         FUTEX_CMP_REQUEUE => {
             let expected = Some(val3 as u32);
             requeue(kernel, task, sharing, [uaddr, uaddr2], [nr_wake, nr_other], expected)
@@ -143,7 +139,7 @@ fn key_of(kernel: &mut Kernel, task: TaskId, sharing: Sharing, uaddr: u64) -> Re
         return Ok(private);
     }
     let found = space.translate(&kernel.hw, uaddr).ok_or(Errno::EFAULT)?;
-    Ok(Key { space: SHARED | found.physical / PAGE_SIZE, address: uaddr % PAGE_SIZE })
+    Ok(Key { space: SHARED | (found.physical / PAGE_SIZE), address: uaddr % PAGE_SIZE })
 }
 
 /// Every task that waits for a word, with its ticket.
@@ -153,8 +149,7 @@ fn waiters_of(kernel: &Kernel, key: Option<Key>) -> Vec<Waiter> {
     tasks
         .filter_map(|task| {
             let TaskState::Blocked(wait) = &task.state else { return None };
-            let [word, Channel::Futex { space: TICKET_SPACE, address: ticket }] =
-                wait.channels[..]
+            let [word, Channel::Futex { space: TICKET_SPACE, address: ticket }] = wait.channels[..]
             else {
                 return None;
             };

@@ -29,9 +29,17 @@ const RLIMIT_NOFILE: u64 = 7;
 const RLIM_NLIMITS: u64 = 16;
 const RLIM_INFINITY: u64 = u64::MAX;
 
+/// `RLIMIT_CORE`.
+const RLIMIT_CORE: u64 = 4;
+
+/// Bytes of a core file that may be written: 0, so processes end without one.
+#[must_use]
+pub(crate) fn core_limit() -> u64 {
+    fixed(RLIMIT_CORE).0
+}
+
 /// Soft and hard limit of what is fixed, by resource, as Linux gives them to init.
 fn fixed(resource: u64) -> (u64, u64) {
-    const RLIMIT_CORE: u64 = 4;
     const RLIMIT_MEMLOCK: u64 = 8;
     const RLIMIT_SIGPENDING: u64 = 11;
     const RLIMIT_MSGQUEUE: u64 = 12;

@@ -41,6 +41,7 @@ use perf_core::{Errno, TaskId};
 use crate::kernel::Kernel;
 use crate::observe::Observation;
 use crate::task::wait::WaitFor;
+pub(crate) use limits::core_limit;
 use table::{Handler, Support};
 
 /// What became of a system call.
@@ -103,7 +104,8 @@ impl Kernel {
         let Some(call) = self.tasks.task(task).syscall else { return };
         if self.told_syscalls.insert(call.nr) {
             let tag = self.tasks.tag(task);
-            self.observations.push(Observation::UnsupportedSyscall { nr: call.nr, name, task: tag });
+            let (nr, task) = (call.nr, tag);
+            self.observations.push(Observation::UnsupportedSyscall { nr, name, task });
         }
     }
 }

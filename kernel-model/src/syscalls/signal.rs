@@ -10,9 +10,7 @@ use crate::signal::frame::{self, AltStack};
 use crate::signal::pending::Enqueued;
 use crate::signal::{SigAction, SigFields, SigInfo};
 use crate::task::ProcessId;
-use crate::uapi::signal::{
-    MINSIGSTKSZ, NSIG, UNBLOCKABLE, is_valid, sa, si_code, sigmask, ss,
-};
+use crate::uapi::signal::{MINSIGSTKSZ, NSIG, UNBLOCKABLE, is_valid, sa, si_code, sigmask, ss};
 use crate::uapi::{put, word_at};
 
 const NO_STOPS: &str = "signals that would stop a process are refused (EOPNOTSUPP)";

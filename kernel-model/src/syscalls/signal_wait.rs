@@ -23,11 +23,7 @@ fn sys_pause(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<Outc
     Ok(kernel.wait_or_interrupt(task, WaitFor::default(), Restart::NoHand))
 }
 
-fn sys_rt_sigsuspend(
-    kernel: &mut Kernel,
-    task: TaskId,
-    args: &[u64; 6],
-) -> Result<Outcome, Errno> {
+fn sys_rt_sigsuspend(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
     let [set_at, size, ..] = *args;
     check_sigset_size(size)?;
     if kernel.woken(task).is_none() {

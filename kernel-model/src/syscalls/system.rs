@@ -24,8 +24,7 @@ const UMASK: u64 = 0o022;
 /// Bytes of a field of `struct new_utsname`.
 const UTS_FIELD: usize = 65;
 /// System, host, release, version, machine, domain.
-const UTS: [&str; 6] =
-    ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
+const UTS: [&str; 6] = ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
 /// Random bytes that are copied at once.
 const RANDOM_CHUNK: usize = 4096;
 /// Most bytes of one call (`INT_MAX` rounded down to pages, `MAX_RW_COUNT`).

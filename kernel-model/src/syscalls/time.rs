@@ -23,8 +23,7 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(100, "times", sys_times).partial("all CPU time is user time"),
     Syscall::plain(201, "time", sys_time),
     Syscall::refused(222, "timer_create", Errno::ENOSYS, NO_TIMERS),
-    Syscall::plain(228, "clock_gettime", sys_clock_gettime)
-        .partial("no clocks of other processes"),
+    Syscall::plain(228, "clock_gettime", sys_clock_gettime).partial("no clocks of other processes"),
     Syscall::plain(229, "clock_getres", sys_clock_getres).partial("no clocks of other processes"),
 ];
 

@@ -126,9 +126,8 @@ fn sys_waitid(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outc
         }
     }
     if info_at != 0 {
-        let info = ended.map_or(SigInfo::default(), |ended| {
-            child_info(SIGCHLD, ended.pid, 0, ended.status)
-        });
+        let info = ended
+            .map_or(SigInfo::default(), |ended| child_info(SIGCHLD, ended.pid, 0, ended.status));
         // Linux fills in the fields up to si_status.
         let bytes: [u8; SIGINFO_BYTES] = info.to_bytes();
         kernel.copy_to_user(info_at, &bytes[..28])?;

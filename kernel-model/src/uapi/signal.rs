@@ -73,8 +73,7 @@ pub const SYNCHRONOUS: u64 = sigmask(SIGSEGV)
     | sigmask(SIGFPE)
     | sigmask(SIGSYS);
 /// Signals whose default action stops the process (`SIG_KERNEL_STOP_MASK`).
-pub const STOPPING: u64 =
-    sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU);
+pub const STOPPING: u64 = sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU);
 /// Signals whose default action is a core file (`SIG_KERNEL_COREDUMP_MASK`).
 pub const COREDUMPING: u64 = sigmask(SIGQUIT)
     | sigmask(SIGILL)
@@ -87,8 +86,7 @@ pub const COREDUMPING: u64 = sigmask(SIGQUIT)
     | sigmask(SIGXCPU)
     | sigmask(SIGXFSZ);
 /// Signals whose default action is nothing (`SIG_KERNEL_IGNORE_MASK`).
-pub const IGNORED: u64 =
-    sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG);
+pub const IGNORED: u64 = sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG);
 
 /// `SIG_DFL`.
 pub const SIG_DFL: u64 = 0;

@@ -74,9 +74,7 @@ const HIGH: [&str; 39] = [
 /// Name of a system call, where the number is assigned.
 #[must_use]
 pub fn name(nr: u64) -> Option<&'static str> {
-    let at = |names: &[&'static str], index: u64| {
-        names.get(usize::try_from(index).ok()?).copied()
-    };
+    let at = |names: &[&'static str], index: u64| names.get(usize::try_from(index).ok()?).copied();
     at(&LOW, nr).or_else(|| at(&HIGH, nr.checked_sub(FIRST_HIGH)?))
 }
 

@@ -34,9 +34,7 @@ pub const P_PIDFD: u64 = 3;
 pub const fn status_word(status: ExitStatus) -> u32 {
     match status {
         ExitStatus::Exited(code) => (code as u32) << 8,
-        ExitStatus::Signaled { signal, core } => {
-            signal as u32 & 0x7f | if core { 0x80 } else { 0 }
-        }
+        ExitStatus::Signaled { signal, core } => signal as u32 & 0x7f | if core { 0x80 } else { 0 },
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Exclusion {
     Operand,
     /// The host has not the instruction, or is not asked for it.
     NotOnThisHost,
+    /// The emulated model reads the bytes as another instruction.
+    NotOnThisModel,
 }
 
 impl Exclusion {
@@ -56,6 +58,7 @@ impl Exclusion {
             Self::Encoding => "encoding not made",
             Self::Operand => "operand not made",
             Self::NotOnThisHost => "not on this host",
+            Self::NotOnThisModel => "another instruction on the emulated model",
         }
     }
 }
@@ -127,7 +130,7 @@ fn by_operands(kinds: &[OpCodeOperandKind]) -> Option<Exclusion> {
             | zmm_reg | zmm_rm | zmm_vvvv | zmmp3_vvvv | xmmp3_vvvv | xmm_is5 | ymm_is5
             | imm4_m2z | xbegin_2 | xbegin_4 | brdisp_2 | brdisp_4 | sibmem | tmm_reg
             | tmm_rm | tmm_vvvv => Exclusion::Operand,
-            _ => return None,
+            _ => return Option::None,
         })
     })
 }
@@ -162,7 +165,7 @@ fn differs_by_vendor(code: Code) -> bool {
     matches!(
         code,
         Code::Call_rm16 | Code::Jmp_rm16 | Code::Retnw | Code::Retnw_imm16 | Code::Call_rel16
-    ) || code.op_code().amd_decoder_options() & iced_x86::DecoderOptions::AMD != 0
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use iced_x86::{Code, Instruction, OpCodeOperandKind, OpKind, Register};
 use super::super::case::{Patch, Registers};
 use super::super::layout::{DATA, FS_BASE, GS_BASE, READ_ONLY, STACK, STACK_BYTES};
 use super::super::rng::Rng;
-use super::setting::Setting;
+use super::setting::{self, Setting};
 use super::{registers, values};
 
 /// A case in the making.
@@ -30,6 +30,7 @@ impl<'a> Draft<'a> {
             *half = values::vector(rng);
         }
         start.rflags = values::flags(rng);
+        start.x87 = values::x87(rng);
         start.mxcsr = values::mxcsr(rng, setting.percent_mxcsr_as_reset());
         let mut draft = Self { rng, setting, start, patches: Vec::new(), fixed: 0 };
         let stack = draft.stack_pointer();
@@ -118,7 +119,8 @@ impl<'a> Draft<'a> {
         self.prefixes(&mut insn, code);
         self.setting.prepare(self, &insn)?;
         // Last, when it is known which registers must keep their values.
-        if (0..insn.op_count()).any(|index| insn.op_kind(index) == OpKind::Memory) {
+        let has_memory = (0..insn.op_count()).any(|nth| insn.op_kind(nth) == OpKind::Memory);
+        if has_memory && insn.memory_index() != Register::AL {
             self.memory(&mut insn, code, short);
         }
         Some(insn)
@@ -149,6 +151,12 @@ impl<'a> Draft<'a> {
         }
         if let Some(string) = string_operand(kind, short) {
             insn.set_op_kind(index, string);
+            return Some(());
+        }
+        if kind == K::seg_rBX_al {
+            insn.set_op_kind(index, OpKind::Memory);
+            insn.set_memory_base(if short { Register::EBX } else { Register::RBX });
+            insn.set_memory_index(Register::AL);
             return Some(());
         }
         if let K::br64_1 | K::br64_4 = kind {
@@ -214,15 +222,7 @@ impl<'a> Draft<'a> {
     fn memory(&mut self, insn: &mut Instruction, code: Code, short: bool) {
         let size = insn.memory_size().size() as u64;
         let target = self.target(size);
-        if self.rng.chance(60) && size > 0 && size <= 64 {
-            let mut bytes = [0; 64];
-            values::memory(self.rng, &mut bytes);
-            let integer = values::integer(self.rng).to_le_bytes();
-            if size <= 8 {
-                bytes[..8].copy_from_slice(&integer);
-            }
-            self.patch(target, &bytes[..size as usize]);
-        }
+        setting::prepare_operand(self, insn, target, size);
         let target = self.segment(insn, target);
         if code.op_code().op_kinds().contains(&OpCodeOperandKind::mem_offs) {
             insn.set_memory_displ_size(8);

@@ -93,7 +93,24 @@ fn fits_block(draft: &mut Draft<'_>, insn: &Instruction) -> bool {
         && insn.op1_kind() == OpKind::Register;
     let unfit = matches!(
         insn.mnemonic(),
-        Ret | Int3 | Ud0 | Ud1 | Ud2 | Popf | Popfq | Enter | Fxrstor | Fxrstor64 | Ldmxcsr | Xlatb
+        Ret | Int3
+            | Ud0
+            | Ud1
+            | Ud2
+            | Popf
+            | Popfq
+            | Enter
+            | Fxrstor
+            | Fxrstor64
+            | Ldmxcsr
+            | Xlatb
+            // These store where the last x87 instruction was.
+            | Fnstenv
+            | Fstenv
+            | Fnsave
+            | Fsave
+            | Fxsave
+            | Fxsave64
     );
     // Half of all divisions fault; a block would end at its first.
     let rare = matches!(insn.mnemonic(), Div | Idiv) && draft.rng.chance(90);
@@ -175,7 +192,35 @@ fn prepare_single(draft: &mut Draft<'_>, insn: &Instruction) {
             draft.patch(top, &target.to_le_bytes());
         }
         Jmp | Call => prepare_indirect(draft, insn),
-        Ldmxcsr | Vldmxcsr | Fxrstor | Fxrstor64 => draft.set(RSP, draft.start.gpr[RSP]),
+        _ => {}
+    }
+}
+
+/// What the memory operand at `at` holds.
+pub(super) fn prepare_operand(draft: &mut Draft<'_>, insn: &Instruction, at: u64, size: u64) {
+    use Mnemonic::*;
+    /// Offset of MXCSR in an FXSAVE area.
+    const MXCSR_AT: u64 = 24;
+    let valid = values::mxcsr(draft.rng, 10);
+    match insn.mnemonic() {
+        Jmp | Call => {
+            let target = landing(draft);
+            draft.patch(at, &target.to_le_bytes());
+        }
+        Ldmxcsr | Vldmxcsr if draft.rng.chance(80) => draft.patch(at, &valid.to_le_bytes()),
+        Fxrstor | Fxrstor64 => draft.patch(at.wrapping_add(MXCSR_AT), &valid.to_le_bytes()),
+        Cmpxchg | Cmpxchg8b | Cmpxchg16b if draft.rng.chance(70) => {
+            let byte = draft.rng.pick(&[0, 0xff]);
+            draft.patch(at, &[byte; 16][..(size as usize).min(16)]);
+        }
+        _ if size > 0 && size <= 64 && draft.rng.chance(60) => {
+            let mut bytes = [0; 64];
+            values::memory(draft.rng, &mut bytes);
+            if size <= 8 {
+                bytes[..8].copy_from_slice(&values::integer(draft.rng).to_le_bytes());
+            }
+            draft.patch(at, &bytes[..size as usize]);
+        }
         _ => {}
     }
 }

@@ -6,8 +6,11 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register, RflagsBits};
 
 use super::super::case::{Case, Step};
 
-/// iced's flag bits as RFLAGS bits.
-const BITS: [(u32, u64); 8] = [
+/// Where the x87 status word stands in sets of flags.
+pub(super) const X87_FLAGS: u32 = 32;
+
+/// iced's flag bits as RFLAGS bits and bits of the x87 status word.
+const BITS: [(u32, u64); 12] = [
     (RflagsBits::OF, RFlags::OF),
     (RflagsBits::SF, RFlags::SF),
     (RflagsBits::ZF, RFlags::ZF),
@@ -16,6 +19,10 @@ const BITS: [(u32, u64); 8] = [
     (RflagsBits::PF, RFlags::PF),
     (RflagsBits::DF, RFlags::DF),
     (RflagsBits::AC, RFlags::AC),
+    (RflagsBits::C0, 1 << (X87_FLAGS + 8)),
+    (RflagsBits::C1, 1 << (X87_FLAGS + 9)),
+    (RflagsBits::C2, 1 << (X87_FLAGS + 10)),
+    (RflagsBits::C3, 1 << (X87_FLAGS + 14)),
 ];
 
 fn rflags(bits: u32) -> u64 {
@@ -86,6 +93,7 @@ pub(super) fn has_undefined_result(insn: &Instruction, cl: Option<u8>) -> bool {
         }
         Bswap => operand_bits(insn) == 16,
         Rcpps | Rcpss | Rsqrtps | Rsqrtss | Vrcpps | Vrcpss | Vrsqrtps | Vrsqrtss => true,
+        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1 => true,
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use emulator::regs::RFlags;
 
 use super::super::rng::Rng;
+use super::super::x87::X87;
 
 /// Integers at the edges of the operand widths.
 const INTEGERS: [u64; 24] = [
@@ -156,4 +157,68 @@ pub(super) fn mxcsr(rng: &mut Rng, percent_as_reset: u64) -> u32 {
     }
     let any = rng.word() as u32 & ALL;
     if rng.chance(60) { any | MASKS } else { any }
+}
+
+/// Sign and exponent, or significand, of extended-precision numbers that are special.
+const EXPONENTS: [u16; 12] =
+    [0, 1, 0x3fbf, 0x3ffe, 0x3fff, 0x4000, 0x401e, 0x403e, 0x403f, 0x7ffd, 0x7ffe, 0x7fff];
+const SIGNIFICANDS: [u64; 9] = [
+    0,
+    1,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 63) + 1,
+    (1 << 63) + (1 << 11),
+    3 << 62,
+    u64::MAX,
+];
+
+/// An x87 register.
+fn extended(rng: &mut Rng) -> u128 {
+    let sign = u128::from(rng.word() & 0x8000) << 64;
+    let (exponent, significand) = match rng.below(6) {
+        0 => (rng.pick(&EXPONENTS), rng.pick(&SIGNIFICANDS)),
+        1 => (rng.pick(&EXPONENTS), rng.word()),
+        // An integer, near enough for conversions.
+        2 => (0x3fff + rng.below(70) as u16, rng.word() << rng.below(64) | 1 << 63),
+        3 => (rng.word() as u16 & 0x7fff, rng.word() | 1 << 63),
+        _ => (0x3fff + rng.below(4) as u16, rng.word() | 1 << 63),
+    };
+    sign | u128::from(exponent) << 64 | u128::from(significand)
+}
+
+/// x87 registers: mostly with all exceptions masked and room on the stack.
+pub(super) fn x87(rng: &mut Rng) -> X87 {
+    const MASKS: u16 = 0x3f;
+    const CONTROLS: u16 = 0xf00;
+    const FLAGS: u16 = 0x3f;
+    const CONDITIONS: u16 = 0x4700;
+    let plain = X87::default();
+    let st = std::array::from_fn(|_| extended(rng));
+    if rng.chance(30) {
+        return X87 { st, used: if rng.chance(50) { 0xff } else { 0x0f }, ..plain };
+    }
+    let control = match rng.below(10) {
+        0..=6 => rng.word() as u16 & CONTROLS | MASKS | 0x40,
+        _ => rng.word() as u16 & (CONTROLS | MASKS) | 0x40,
+    };
+    let top = rng.below(8) as u16;
+    let mut status = rng.word() as u16 & CONDITIONS | top << 11;
+    if rng.chance(40) {
+        status |= rng.word() as u16 & FLAGS;
+    }
+    if rng.chance(10) {
+        status |= 0x41;
+    }
+    // What is pending unmasked is known to the status word as well.
+    if status & FLAGS & !control != 0 {
+        status |= 0x8080;
+    }
+    let used = match rng.below(3) {
+        0 => 0xff,
+        1 => rng.word() as u8 | (1 << top),
+        _ => rng.word() as u8,
+    };
+    X87 { control, status, used, st }
 }

@@ -4,6 +4,7 @@
 
 use super::super::case::{Case, Ending, Fault, RSP, Registers};
 use super::super::layout::{USER_CS, USER_SS};
+use super::super::x87::X87;
 use super::places::{
     CONTEXT, FRAME_BYTES, INPUT_STRIDE, PATCH_COUNT, PATCHES, SIGNAL_STACK, SIGNAL_STACK_BYTES,
     XSAVE,
@@ -31,7 +32,6 @@ const XSAVE_AT: usize = 184;
 const PUSHED_CONTEXT: usize = 8;
 
 /// Offsets in an XSAVE area.
-const FCW_AT: usize = 0;
 const MXCSR_AT: usize = 24;
 const MXCSR_MASK_AT: usize = 28;
 const XMM_AT: usize = 160;
@@ -44,10 +44,9 @@ const XSAVE_BYTES: usize = 832;
 const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 /// State components.
+const FPU: u64 = 1;
 const SSE: u64 = 2;
 const AVX: u64 = 4;
-/// x87 control word after FNINIT.
-const FCW_RESET: u16 = 0x37f;
 
 /// Which state components a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +60,8 @@ pub(super) enum Components {
 impl Components {
     fn mask(self) -> u64 {
         match self {
-            Self::Sse => 1 | SSE,
-            Self::Avx => 1 | SSE | AVX,
+            Self::Sse => FPU | SSE,
+            Self::Avx => FPU | SSE | AVX,
         }
     }
 }
@@ -112,7 +111,9 @@ fn write_context(context: &mut [u8], start: &Registers, xsave: u64) {
 }
 
 fn write_xsave(area: &mut [u8], start: &Registers, components: Components) {
-    put(area, FCW_AT, &FCW_RESET.to_le_bytes());
+    if let Some(x87) = area.first_chunk_mut() {
+        start.x87.to_fxsave(x87);
+    }
     put(area, MXCSR_AT, &start.mxcsr.to_le_bytes());
     put(area, MXCSR_MASK_AT, &0xffff_u32.to_le_bytes());
     for (reg, [low, high]) in start.vector.iter().enumerate() {
@@ -172,6 +173,9 @@ fn read_xsave(area: &[u8], registers: &mut Registers) -> Option<()> {
     let mxcsr = area.get(MXCSR_AT..MXCSR_AT + 4)?;
     registers.mxcsr = u32::from_le_bytes(mxcsr.try_into().ok()?);
     let present = word(area, PRESENT_AT)?;
+    if present & FPU != 0 {
+        registers.x87 = X87::from_fxsave(area.first_chunk()?);
+    }
     for (reg, [low, high]) in registers.vector.iter_mut().enumerate() {
         if present & SSE != 0 {
             *low = wide(area, XMM_AT + 16 * reg)?;

@@ -85,9 +85,8 @@ impl Tracee {
         unmap_the_rest(&mut remote, pid)?;
         remote::write(pid, &[(IMAGE, image), (READ_ONLY, read_only)])?;
         remote.call("mprotect", libc::SYS_mprotect, [READ_ONLY, READ_ONLY_BYTES, READ, 0, 0, 0])?;
-        set_bases(&mut remote)?;
         handle_signals(&mut remote, pid, &stub)?;
-        remote.detach(stub.start, SIGNAL_STACK + SIGNAL_STACK_BYTES)?;
+        remote.detach(stub.start, SIGNAL_STACK + SIGNAL_STACK_BYTES, [FS_BASE, GS_BASE])?;
         match tracee.wait()? {
             BatchEnd::Complete => Ok(tracee),
             BatchEnd::Died => Err(NativeError::Unexpected(String::from("the stub died"))),
@@ -161,15 +160,6 @@ fn unmap_the_rest(remote: &mut Remote, pid: Pid) -> Result<(), NativeError> {
             Ok(_) | Err(NativeError::Refused { .. }) => {}
             Err(error) => return Err(error),
         }
-    }
-    Ok(())
-}
-
-fn set_bases(remote: &mut Remote) -> Result<(), NativeError> {
-    /// `ARCH_SET_FS` and `ARCH_SET_GS` (asm/prctl.h).
-    const ARCH_SET: [(u64, u64); 2] = [(0x1002, FS_BASE), (0x1001, GS_BASE)];
-    for (code, base) in ARCH_SET {
-        remote.call("arch_prctl", libc::SYS_arch_prctl, [code, base, 0, 0, 0, 0])?;
     }
     Ok(())
 }

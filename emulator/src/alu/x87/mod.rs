@@ -12,6 +12,7 @@ pub mod env;
 pub mod format;
 pub mod partial;
 pub mod round;
+pub mod transcendental;
 
 pub use env::{Env, Precision, StackFault, flag};
 pub use format::{Class, F80};

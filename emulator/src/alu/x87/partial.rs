@@ -2,7 +2,7 @@
 
 use super::convert::from_integer;
 use super::env::{Env, Precision, flag};
-use super::format::{BIAS, Class, F80};
+use super::format::{BIAS, Class, F80, INTEGER};
 use super::round::{Exact, round, round_to_integer};
 
 /// How FPREM and FPREM1 round the quotient.
@@ -21,27 +21,31 @@ pub struct Remainder {
     pub value: F80,
     /// Whether the reduction is incomplete: condition code C2.
     pub partial: bool,
-    /// The low three bits of the quotient; zero where it is incomplete.
-    pub quotient: u8,
+    /// The low three bits of the quotient, zero where it is incomplete; `None`
+    /// for NaNs and where there is no result.
+    pub quotient: Option<u8>,
 }
 
 /// FPREM and FPREM1: a step of the exact remainder of a divided by b.
 pub fn remainder(env: &mut Env, a: F80, b: F80, kind: Quotient) -> Remainder {
-    let whole = |value| Remainder { value, partial: false, quotient: 0 };
+    let none = |value| Remainder { value, partial: false, quotient: None };
+    let whole = |value| Remainder { value, partial: false, quotient: Some(0) };
     if let Some(nan) = env.check_two(a, b) {
-        return whole(nan);
+        return none(nan);
     }
     let (class_a, class_b) = (a.class(), b.class());
     if class_a == Class::Infinity || class_b == Class::Zero {
-        return whole(env.invalid());
+        return none(env.invalid());
     }
     env.check_denormal(&[a, b]);
-    if env.aborts() || class_a == Class::Zero {
+    if env.aborts() {
+        return none(a);
+    }
+    if class_a == Class::Zero {
         return whole(a);
     }
     if class_b == Class::Infinity {
-        let (exponent, sig) = a.finite();
-        return whole(packed(env, a.is_negative(), exponent, sig));
+        return whole(unchanged(a));
     }
     let ((exponent_a, sig_a), (exponent_b, sig_b)) = (a.finite(), b.finite());
     let distance = exponent_a - exponent_b;
@@ -50,7 +54,7 @@ pub fn remainder(env: &mut Env, a: F80, b: F80, kind: Quotient) -> Remainder {
         let bits = 32 + distance % 32;
         let rest = (u128::from(sig_a) << bits) % u128::from(sig_b);
         let value = packed(env, a.is_negative(), exponent_a - bits, rest as u64);
-        return Remainder { value, partial: true, quotient: 0 };
+        return Remainder { value, partial: true, quotient: Some(0) };
     }
     if distance < -1 || (distance == -1 && kind == Quotient::Truncated) {
         return whole(packed(env, a.is_negative(), exponent_a, sig_a));
@@ -61,9 +65,7 @@ pub fn remainder(env: &mut Env, a: F80, b: F80, kind: Quotient) -> Remainder {
     let (mut quotient, mut rest) = (dividend / divisor, dividend % divisor);
     let mut negative = a.is_negative();
     let twice = rest << 1;
-    if kind == Quotient::Nearest
-        && (twice > divisor || (twice == divisor && quotient & 1 != 0))
-    {
+    if kind == Quotient::Nearest && (twice > divisor || (twice == divisor && quotient & 1 != 0)) {
         quotient += 1;
         rest = divisor - rest;
         negative = !negative;
@@ -73,7 +75,7 @@ pub fn remainder(env: &mut Env, a: F80, b: F80, kind: Quotient) -> Remainder {
     } else {
         packed(env, negative, unit, rest as u64)
     };
-    Remainder { value, partial: false, quotient: (quotient & 7) as u8 }
+    Remainder { value, partial: false, quotient: Some((quotient & 7) as u8) }
 }
 
 /// The exact number sig * 2^(exponent - 63).
@@ -83,6 +85,12 @@ fn packed(env: &mut Env, negative: bool, exponent: i32, sig: u64) -> F80 {
     }
     let exact = Exact::normalized(negative, exponent, u128::from(sig) << 64);
     round(env, Precision::Extended, exact)
+}
+
+/// The same number; a pseudo-denormal becomes normal.
+fn unchanged(a: F80) -> F80 {
+    let normal = a.field() == 0 && a.sig & INTEGER != 0;
+    F80 { se: a.se | u16::from(normal), ..a }
 }
 
 /// FSCALE: a times 2 to the power of b truncated.
@@ -104,16 +112,16 @@ pub fn scale(env: &mut Env, a: F80, b: F80) -> F80 {
     if env.aborts() || matches!(class_a, Class::Zero | Class::Infinity) {
         return a;
     }
+    if class_b == Class::Zero {
+        return unchanged(a);
+    }
     if class_b == Class::Infinity {
         let magnitude = if b.is_negative() { F80::ZERO } else { F80::INFINITY };
         return magnitude.with_sign(negative);
     }
     let (exponent, sig) = a.finite();
-    let exact = Exact {
-        negative,
-        exponent: exponent + scale_of(b),
-        significand: u128::from(sig) << 64,
-    };
+    let exact =
+        Exact { negative, exponent: exponent + scale_of(b), significand: u128::from(sig) << 64 };
     round(env, Precision::Extended, exact)
 }
 
@@ -122,9 +130,6 @@ pub fn scale(env: &mut Env, a: F80, b: F80) -> F80 {
 fn scale_of(b: F80) -> i32 {
     /// More than all exponents together.
     const FAR: i32 = 1 << 17;
-    if b.class() == Class::Zero {
-        return 0;
-    }
     let (exponent, sig) = b.finite();
     let magnitude = match exponent {
         ..0 => 0,
@@ -189,12 +194,15 @@ mod condition {
 }
 
 impl Remainder {
-    /// The condition codes: C2 for a partial one, else the quotient's low bits in
-    /// C0, C3 and C1.
+    /// Condition codes as a mask of those written, and their values: C2 for a
+    /// partial remainder, else the quotient's low bits in C0, C3 and C1. Without a
+    /// quotient C0 and C3 stay (measured).
     #[must_use]
-    pub fn cc(self) -> u16 {
-        let bit = |index: u8, code: u16| if self.quotient >> index & 1 != 0 { code } else { 0 };
-        let partial = if self.partial { condition::C2 } else { 0 };
-        partial | bit(2, condition::C0) | bit(1, condition::C3) | bit(0, condition::C1)
+    pub fn conditions(self) -> (u16, u16) {
+        use condition::{C0, C1, C2, C3};
+        let Some(quotient) = self.quotient else { return (C1 | C2, 0) };
+        let bit = |index: u8, code: u16| if quotient >> index & 1 != 0 { code } else { 0 };
+        let partial = if self.partial { C2 } else { 0 };
+        (C0 | C1 | C2 | C3, partial | bit(2, C0) | bit(1, C3) | bit(0, C1))
     }
 }

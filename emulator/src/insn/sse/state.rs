@@ -14,6 +14,7 @@ use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::cr0;
+use crate::regs::x87::FXSAVE_X87_BYTES;
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -44,9 +45,7 @@ const MASK_AT: usize = 28;
 /// Offset of ST0.
 const ST0_AT: usize = 32;
 /// Offset of XMM0.
-const XMM0_AT: usize = 160;
-/// x87 control word after FNINIT: all there is of the x87 state.
-const FCW_RESET: u16 = 0x37f;
+const XMM0_AT: usize = FXSAVE_X87_BYTES;
 
 fn hint_rule(insn: &Instruction) -> Option<Lowered> {
     Lowered::plain(insn, hint)
@@ -95,11 +94,12 @@ fn area(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, want: Want) -> Result<u64, Fa
     Ok(linear)
 }
 
-/// Writes XMM state and an x87 state as FNINIT leaves it.
+/// Writes XMM and x87 state.
 fn fxsave(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Write)?;
     let mut image = [0; WRITTEN];
-    image[..2].copy_from_slice(&FCW_RESET.to_le_bytes());
+    let (slots, _) = image.as_chunks_mut::<FXSAVE_X87_BYTES>();
+    cpu.regs.x87.store_fxsave(&mut slots[0]);
     image[MXCSR_AT..MASK_AT].copy_from_slice(&cpu.regs.vector.mxcsr.to_le_bytes());
     image[MASK_AT..ST0_AT].copy_from_slice(&mxcsr::ALL.to_le_bytes());
     let (slots, _) = image[XMM0_AT..].as_chunks_mut::<16>();
@@ -110,13 +110,17 @@ fn fxsave(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     Ok(cpu.completed())
 }
 
-/// Reads XMM state. The x87 part is read as memory and has no effect.
+/// Reads XMM and x87 state.
 fn fxrstor(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Read)?;
     let head: [u8; MASK_AT] = cpu.load_bytes(mem, linear)?;
     let tail: [u8; WRITTEN - ST0_AT] = cpu.load_bytes(mem, linear + ST0_AT as u64)?;
     let (words, _) = head[MXCSR_AT..].as_chunks::<4>();
     set_mxcsr(cpu, u32::from_le_bytes(words[0]))?;
+    let mut x87 = [0; FXSAVE_X87_BYTES];
+    x87[..MASK_AT].copy_from_slice(&head);
+    x87[ST0_AT..].copy_from_slice(&tail[..XMM0_AT - ST0_AT]);
+    cpu.regs.x87.load_fxsave(&x87);
     let (slots, _) = tail[XMM0_AT - ST0_AT..].as_chunks::<16>();
     for (reg, slot) in slots.iter().enumerate() {
         cpu.regs.vector.set_xmm(reg as u8, u128::from_le_bytes(*slot));

@@ -284,15 +284,15 @@ impl Hw {
         self.machine().cpu(cpu.0 as usize).regs.control.cr2
     }
 
-    /// Takes a CPU's vector state.
+    /// Takes a CPU's vector and x87 state.
     #[must_use]
     pub fn save_fpu(&self, cpu: CpuId) -> FpuState {
-        FpuState { vector: self.machine().cpu(cpu.0 as usize).regs.vector.clone() }
+        FpuState::of(&self.machine().cpu(cpu.0 as usize).regs)
     }
 
-    /// Gives a CPU a task's vector state.
+    /// Gives a CPU a task's vector and x87 state.
     pub fn load_fpu(&mut self, cpu: CpuId, state: &FpuState) {
-        self.machine_mut().cpu_mut(cpu.0 as usize).regs.vector = state.vector.clone();
+        state.load(&mut self.machine_mut().cpu_mut(cpu.0 as usize).regs);
     }
 
     /// Loads the FS and GS bases of user mode.

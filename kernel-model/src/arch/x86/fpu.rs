@@ -1,30 +1,43 @@
-//! Vector state of a task that is not running, and its FXSAVE image for signal frames.
+//! Vector and x87 state of a task that is not running, and its FXSAVE image for signal frames.
 //! Source: SDM vol. 1, 10.5 (FXSAVE area).
 
-use emulator::regs::Vector;
+use emulator::regs::x87::FXSAVE_X87_BYTES;
+use emulator::regs::{Regs, Vector, X87};
 
-/// XMM/YMM registers and MXCSR.
+/// XMM/YMM registers, MXCSR, and the x87 FPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FpuState {
-    pub(super) vector: Vector,
+    vector: Vector,
+    x87: X87,
 }
 
 /// Bytes of an FXSAVE area.
 pub const FXSAVE_BYTES: usize = 512;
 /// Offset of MXCSR and of the first XMM register.
 const MXCSR: usize = 24;
-const XMM0: usize = 160;
-/// x87 control word after FNINIT.
-const FCW_INIT: u16 = 0x037f;
+const XMM0: usize = FXSAVE_X87_BYTES;
 /// MXCSR bits that exist.
 const MXCSR_MASK: u32 = 0xffff;
 
 impl FpuState {
-    /// The FXSAVE image. The x87 part is that after FNINIT: x87 is not modelled here.
+    /// The state in a CPU's registers.
+    pub(super) fn of(regs: &Regs) -> Self {
+        Self { vector: regs.vector.clone(), x87: regs.x87.clone() }
+    }
+
+    /// Puts it into a CPU's registers.
+    pub(super) fn load(&self, regs: &mut Regs) {
+        regs.vector = self.vector.clone();
+        regs.x87 = self.x87.clone();
+    }
+
+    /// The FXSAVE image.
     #[must_use]
     pub fn fxsave(&self) -> [u8; FXSAVE_BYTES] {
         let mut image = [0; FXSAVE_BYTES];
-        image[..2].copy_from_slice(&FCW_INIT.to_le_bytes());
+        let mut x87 = [0; FXSAVE_X87_BYTES];
+        self.x87.store_fxsave(&mut x87);
+        image[..FXSAVE_X87_BYTES].copy_from_slice(&x87);
         image[MXCSR..MXCSR + 4].copy_from_slice(&self.vector.mxcsr.to_le_bytes());
         image[MXCSR + 4..MXCSR + 8].copy_from_slice(&MXCSR_MASK.to_le_bytes());
         for (index, place) in image[XMM0..XMM0 + 256].chunks_exact_mut(16).enumerate() {
@@ -33,7 +46,7 @@ impl FpuState {
         image
     }
 
-    /// Loads XMM registers and MXCSR from an FXSAVE image. `None` where MXCSR has
+    /// Loads XMM registers, MXCSR and the x87 FPU from an FXSAVE image. `None` where MXCSR has
     /// reserved bits, which FXRSTOR answers with #GP.
     pub fn fxrstor(&mut self, image: &[u8; FXSAVE_BYTES]) -> Option<()> {
         let word = |at: usize| {
@@ -44,6 +57,9 @@ impl FpuState {
             return None;
         }
         self.vector.mxcsr = mxcsr;
+        let mut x87 = [0; FXSAVE_X87_BYTES];
+        x87.copy_from_slice(&image[..FXSAVE_X87_BYTES]);
+        self.x87.load_fxsave(&x87);
         for (index, bytes) in image[XMM0..XMM0 + 256].chunks_exact(16).enumerate() {
             let mut value = [0; 16];
             value.copy_from_slice(bytes);

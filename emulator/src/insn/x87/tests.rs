@@ -1,0 +1,193 @@
+//! Single instructions against what a processor did with them, and the faults.
+
+use crate::cpuid::CpuModel;
+use crate::event::Vector;
+use crate::flat::{self, Level};
+use crate::machine::{Machine, MachineConfig};
+use crate::regs::control::cr0;
+use crate::regs::gpr::reg::{RAX, RBX};
+use crate::regs::x87::{FXSAVE_X87_BYTES, X87};
+use crate::regs::{RFlags, Regs};
+use crate::run::Exit;
+use crate::timing::TimingChoice;
+
+/// Instruction, name, state before, state after; a state is control, status and tag
+/// words, flags, AX, ST0 to ST7, and the memory operand.
+const MEASURED: &str = include_str!("../../alu/x87/testdata/instructions.txt");
+/// Where the code is.
+const CODE: u64 = 0x1_0000;
+/// Where RBX points.
+const DATA: u64 = 0x2_0000;
+/// The IDT, and the handler of vector 0; the others follow, 16 bytes each.
+const IDT: u64 = 0x4000;
+const HANDLERS: u64 = 0x5000;
+const HLT: u8 = 0xf4;
+
+/// A machine at CPL 0 whose exception handlers stop at once.
+fn machine() -> Machine {
+    let mut machine = Machine::new(&MachineConfig {
+        nr_cpus: 1,
+        ram_bytes: 0x4_0000,
+        timing: TimingChoice::None,
+        model: CpuModel::V1,
+    });
+    flat::start(&mut machine, 0, Level::Kernel, CODE, 0x3_0000);
+    for vector in 0..32 {
+        let handler = HANDLERS + 16 * vector;
+        let gate = handler | u64::from(flat::CODE0) << 16 | 0x8e00 << 32;
+        machine.mem.write_u64(IDT + 16 * vector, gate);
+        machine.mem.write(handler, &[HLT]);
+    }
+    let cpu = machine.cpu_mut(0);
+    cpu.regs.control.idtr.base = IDT;
+    cpu.regs.control.idtr.limit = 0x1ff;
+    cpu.regs.gpr.set(RBX, DATA);
+    machine
+}
+
+/// Runs code: the vector of the exception that it raised.
+fn run(machine: &mut Machine, code: &[u8]) -> Option<u64> {
+    machine.mem.write(CODE, code);
+    machine.mem.write(CODE + code.len() as u64, &[HLT]);
+    let cpu = machine.cpu_mut(0);
+    cpu.wake();
+    cpu.regs.rip = CODE;
+    let exit = machine.run(0, u64::MAX);
+    assert_eq!(exit, Exit::Halted, "{code:02x?}");
+    let rip = machine.cpu(0).regs.rip;
+    (rip < CODE).then(|| (rip - 1 - HANDLERS) / 16)
+}
+
+fn number(text: &str) -> u64 {
+    u64::from_str_radix(text, 16).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    (0..text.len() & !1).step_by(2).map(|at| number(&text[at..at + 2]) as u8).collect()
+}
+
+/// Puts a state as the data names it into a machine.
+fn load(machine: &mut Machine, text: &str) {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [control, status, tags, flags, ax, registers @ .., memory] = &fields[..] else {
+        panic!("fields of {text}")
+    };
+    let mut image = [0; FXSAVE_X87_BYTES];
+    image[..2].copy_from_slice(&(number(control) as u16).to_le_bytes());
+    image[2..4].copy_from_slice(&(number(status) as u16).to_le_bytes());
+    image[4] = number(tags) as u8;
+    for (register, place) in registers.iter().zip(image[32..].chunks_exact_mut(16)) {
+        let (se, sig) = register.split_once(':').expect("a register");
+        place[..8].copy_from_slice(&number(sig).to_le_bytes());
+        place[8..10].copy_from_slice(&(number(se) as u16).to_le_bytes());
+    }
+    machine.mem.write(DATA, &bytes(memory));
+    let cpu = machine.cpu_mut(0);
+    cpu.regs.x87.load_fxsave(&image);
+    cpu.regs.gpr.set(RAX, number(ax));
+    cpu.set_rflags(number(flags) | RFlags::FIXED);
+}
+
+/// The state as the data names it, with the instruction pointer left out.
+fn state(regs: &Regs, memory: &[u8]) -> String {
+    let mut image = [0; FXSAVE_X87_BYTES];
+    regs.x87.store_fxsave(&mut image);
+    let word = |at: usize| u16::from_le_bytes([image[at], image[at + 1]]);
+    let registers: Vec<String> = (0..8)
+        .map(|i| regs.x87.raw(i))
+        .map(|value| format!("{:x}:{:x}", value.se, value.sig))
+        .collect();
+    let memory: String = memory.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "{:x} {:x} {:x} {:x} {:x} {} {}",
+        word(0),
+        word(2),
+        image[4],
+        regs.rflags() & RFlags::STATUS,
+        regs.gpr.get(RAX),
+        registers.join(" "),
+        if memory.is_empty() { "-" } else { &memory },
+    )
+}
+
+/// Clears the pointers of an environment, which name where the code was.
+fn clear_pointers(name: &str, memory: &mut [u8]) {
+    match name {
+        "fnstenv" | "fnsave" => memory[12..28].fill(0),
+        "fnstenv16" | "fnsave16" => memory[6..14].fill(0),
+        _ => {}
+    }
+}
+
+#[test]
+fn measured_instructions() {
+    let (mut nr_cases, mut wrong) = (0, Vec::new());
+    for line in MEASURED.lines().filter(|line| !line.starts_with('#')) {
+        let parts: Vec<&str> = line.split(" ; ").collect();
+        let [code, name, before, after] = parts[..] else { panic!("parts of {line}") };
+        let mut machine = machine();
+        load(&mut machine, before);
+        let faulted = run(&mut machine, &bytes(code));
+        let operand = after.rsplit(' ').next().unwrap_or("-");
+        let mut memory = vec![0; operand.len() / 2];
+        machine.mem.read(DATA, &mut memory);
+        clear_pointers(name, &mut memory);
+        let found = state(&machine.cpu(0).regs, &memory);
+        if faulted.is_some() || found != after {
+            wrong.push(format!("{line}\n{faulted:?} {found}\n"));
+        }
+        nr_cases += 1;
+    }
+    assert!(wrong.is_empty(), "{} of {nr_cases}:\n{}", wrong.len(), wrong[0]);
+    assert!(nr_cases > 300, "{nr_cases} cases");
+}
+
+/// fldcw [rbx]; fld1; fldz; fdivp: a division by zero that is not masked.
+const DIVIDE: [u8; 8] = [0xd9, 0x2b, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9];
+
+/// x86-debug rule P5: #MF comes before the store.
+#[test]
+fn pending_error_is_raised_before_the_store() {
+    let mut machine = machine();
+    machine.mem.write(DATA, &0x37bu16.to_le_bytes());
+    assert_eq!(run(&mut machine, &DIVIDE), None);
+    assert_eq!(machine.cpu(0).regs.x87.status_word() & 0x8084, 0x8084);
+    // fstp dword [rbx], also where the page is not there: #MF, not #PF.
+    let fault = Some(Vector::X87Error as u64);
+    assert_eq!(run(&mut machine, &[0xd9, 0x1b]), fault);
+    machine.cpu_mut(0).regs.gpr.set(RBX, 1 << 30);
+    assert_eq!(run(&mut machine, &[0xd9, 0x1b]), fault);
+    assert_eq!(run(&mut machine, &[0x9b]), fault);
+    // fnstsw ax; fnclex do not wait.
+    assert_eq!(run(&mut machine, &[0xdf, 0xe0, 0xdb, 0xe2, 0x9b]), None);
+    assert_eq!(machine.cpu(0).regs.gpr.get(RAX) as u16 & 0x8084, 0x8084);
+    assert_eq!(run(&mut machine, &[0xd9, 0x1b]), Some(Vector::PageFault as u64));
+}
+
+#[test]
+fn task_switched_refuses_and_wait_needs_mp() {
+    let mut machine = machine();
+    machine.cpu_mut(0).regs.control.cr0 |= cr0::TS;
+    let absent = Some(Vector::DeviceNotAvailable as u64);
+    assert_eq!(run(&mut machine, &[0xd9, 0xe8]), absent);
+    assert_eq!(run(&mut machine, &[0xdb, 0xe3]), absent);
+    assert_eq!(run(&mut machine, &[0x9b]), None);
+    machine.cpu_mut(0).regs.control.cr0 |= 2;
+    assert_eq!(run(&mut machine, &[0x9b]), absent);
+}
+
+/// FXSAVE [rbx]; FNINIT; FXRSTOR [rbx] keeps the state.
+#[test]
+fn fxsave_and_fxrstor_keep_the_state() {
+    let mut machine = machine();
+    // fld1; fldpi; fchs; fincstp, so that TOP and tags matter.
+    let code = [0xd9, 0xe8, 0xd9, 0xeb, 0xd9, 0xe0, 0xd9, 0xf7];
+    assert_eq!(run(&mut machine, &code), None);
+    let before = machine.cpu(0).regs.x87.clone();
+    assert_ne!(before, X87::default());
+    assert_eq!(before.last_ip, CODE + 4);
+    assert_eq!(run(&mut machine, &[0x48, 0x0f, 0xae, 0x03, 0xdb, 0xe3]), None);
+    assert_ne!(machine.cpu(0).regs.x87, before);
+    assert_eq!(run(&mut machine, &[0x48, 0x0f, 0xae, 0x0b]), None);
+    assert_eq!(machine.cpu(0).regs.x87, before);
+}

@@ -1,0 +1,60 @@
+//! What a run has found, by instruction.
+
+use std::collections::BTreeMap;
+
+use iced_x86::Mnemonic;
+
+use super::shrink::Failure;
+
+/// Failures of one instruction that are kept with their details.
+pub const KEPT_FAILURES: usize = 3;
+
+/// Counts of one instruction.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Times that it was part of a case that was compared.
+    pub compared: u64,
+    /// Those that differed.
+    pub mismatches: u64,
+    /// The first few, made small.
+    pub failures: Vec<Failure>,
+}
+
+/// Counts of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Cases that were compared.
+    pub compared: u64,
+    /// Of these, blocks of several instructions.
+    pub blocks: u64,
+    /// Of all, those that differed.
+    pub mismatches: u64,
+    /// By instruction.
+    pub by_mnemonic: BTreeMap<String, Counts>,
+    /// Cases that could not be compared, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Forms that are never compared, by reason.
+    pub forms_left_out: BTreeMap<String, u64>,
+    /// Names of the instructions that the emulator has not, with the number of forms.
+    pub not_built: BTreeMap<String, u64>,
+    /// Forms that are compared.
+    pub nr_forms: usize,
+}
+
+/// An instruction's name as in the manual.
+#[must_use]
+pub fn name(mnemonic: Mnemonic) -> String {
+    format!("{mnemonic:?}").to_lowercase()
+}
+
+impl Tally {
+    /// Counts a case that was not compared.
+    pub fn skip(&mut self, reason: &str) {
+        *self.skipped.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// The counts of an instruction.
+    pub fn counts(&mut self, mnemonic: Mnemonic) -> &mut Counts {
+        self.by_mnemonic.entry(name(mnemonic)).or_default()
+    }
+}
