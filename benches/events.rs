@@ -12,8 +12,8 @@ use kernel_model::arch::x86::hw_breakpoint::AddressRules;
 use kernel_model::events::bp_slots::{BpSlots, RegisterPools};
 use kernel_model::events::hw_breakpoint::{BreakpointPmu, CapSysAdmin, HwBreakpoints};
 use perf_core::{
-    BufferId, BufferMemory, CpuId, EventId, HitRegs, Mapped, MmapAccess, MmapRequest,
-    MmapSharing, Mode, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
+    BufferId, BufferMemory, CpuId, EventId, HitRegs, Mapped, MmapAccess, MmapRequest, MmapSharing,
+    Mode, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
 };
 
 /// `HW_BREAKPOINT_W`.
@@ -49,8 +49,7 @@ fn sched_in_out(c: &mut Criterion) {
         let mut hw = Hw::boot(1, 4 << 20, TimingChoice::None);
         let mut state = HwBreakpoints::new(1, AddressRules::default());
         let mut perf = Perf::new(PerfConfig::default());
-        let mut pmu =
-            BreakpointPmu { hw: &mut hw, state: &mut state, caller: CapSysAdmin::Held };
+        let mut pmu = BreakpointPmu { hw: &mut hw, state: &mut state, caller: CapSysAdmin::Held };
         let (task, cpu) = (TaskId(0), CpuId(0));
         for nth in 0..nr_breakpoints {
             let attr = PerfEventAttr::breakpoint(ADDRESS + 8 * nth, 8, WRITE);

@@ -26,19 +26,11 @@ fn main() -> ExitCode {
         Err(message) => {
             // A closed terminal has nobody to tell.
             let _ = message.print();
-            return if message.use_stderr() {
-                BAD_INPUT.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if message.use_stderr() { BAD_INPUT.into() } else { ExitCode::SUCCESS };
         }
     };
     let (mut out, mut err) = (io::stdout(), io::stderr());
-    let streams = Streams {
-        err_is_terminal: err.is_terminal(),
-        out: &mut out,
-        err: &mut err,
-    };
+    let streams = Streams { err_is_terminal: err.is_terminal(), out: &mut out, err: &mut err };
     let outcome = execute(cli.command, &dr7::session::machine(), io::stdin(), streams);
     match outcome {
         Ok(outcome) => status(outcome).into(),

@@ -15,18 +15,11 @@ use refusals::{STATUS_BAD_INPUT, assert_empty, assert_refused, directory, small_
 fn assert_program_refused(program: &Path, arguments: &[&str], reasons: &[&str], what: &str) {
     let output = run(dr7().arg("run").args(arguments).arg("--").arg(program), &[]);
     assert_refused(&output, reasons, what);
-    assert!(
-        output.stdout.is_empty(),
-        "{what}: something ran: {}",
-        text(&output.stdout)
-    );
+    assert!(output.stdout.is_empty(), "{what}: something ran: {}", text(&output.stdout));
 
     let directory = directory();
     let mut command = dr7();
-    command
-        .arg("record")
-        .arg("-o")
-        .arg(directory.path().join("refused.dr7"));
+    command.arg("record").arg("-o").arg(directory.path().join("refused.dr7"));
     let output = run(command.args(arguments).arg("--").arg(program), &[]);
     assert_refused(&output, reasons, what);
     assert_empty(directory.path(), what);
@@ -48,18 +41,8 @@ fn files_that_are_no_programs() {
         assert_program_refused(&path, &[], &["ELF"], name);
     }
     let missing = directory.path().join("missing");
-    assert_program_refused(
-        &missing,
-        &[],
-        &["No such file", "not found", "cannot read"],
-        "missing",
-    );
-    assert_program_refused(
-        directory.path(),
-        &[],
-        &["directory", "cannot read"],
-        "a directory",
-    );
+    assert_program_refused(&missing, &[], &["No such file", "not found", "cannot read"], "missing");
+    assert_program_refused(directory.path(), &[], &["directory", "cannot read"], "a directory");
 }
 
 #[test]
@@ -85,10 +68,7 @@ fn programs_for_other_machines() {
 }
 
 fn little_endian(bytes: &[u8], range: Range<usize>) -> u64 {
-    bytes[range]
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    bytes[range].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 /// The end of the last byte of the file that is loaded.
@@ -112,21 +92,12 @@ fn truncated_programs() {
     let directory = directory();
     let end = loaded_end(&image);
     let headers = 0..end.min(400);
-    let lengths = headers
-        .chain((400..end).step_by(97))
-        .chain([end.saturating_sub(1)]);
+    let lengths = headers.chain((400..end).step_by(97)).chain([end.saturating_sub(1)]);
     for length in lengths {
         let path = write(&directory, "truncated", &image[..length]);
         let output = run(dr7().args(["run", "--"]).arg(&path), &[]);
-        assert_refused(
-            &output,
-            &["ELF", "truncated"],
-            &format!("{length} bytes of a program"),
-        );
-        assert!(
-            output.stdout.is_empty(),
-            "{length} bytes of a program: something ran"
-        );
+        assert_refused(&output, &["ELF", "truncated"], &format!("{length} bytes of a program"));
+        assert!(output.stdout.is_empty(), "{length} bytes of a program: something ran");
     }
     let whole = run(dr7().args(["run", "--"]).arg(&path), &[]);
     for length in (end..image.len()).step_by(211) {
@@ -159,15 +130,8 @@ fn altered_program_headers() {
             let output = run(dr7().args(["run", "--"]).arg(&path), &[]);
             let said = text(&output.stderr);
             let what = format!("byte {offset} of the headers set to {value:#x}");
-            assert!(
-                !said.contains("panicked at"),
-                "{what}: dr7 panicked:\n{said}"
-            );
-            assert!(
-                output.status.code().is_some(),
-                "{what}: dr7 was killed: {}",
-                output.status
-            );
+            assert!(!said.contains("panicked at"), "{what}: dr7 panicked:\n{said}");
+            assert!(output.status.code().is_some(), "{what}: dr7 was killed: {}", output.status);
             if output.status.code() == Some(STATUS_BAD_INPUT) {
                 assert!(!said.trim().is_empty(), "{what}: no message");
             }
@@ -227,10 +191,7 @@ fn events_that_no_register_can_watch() {
         ("mem:0x601041/8:w", &["align", "EINVAL"]),
         ("mem:0x601042/4:w", &["align", "EINVAL"]),
         ("mem:0xffffffffffffffff/2:w", &["align", "EINVAL", "wrap"]),
-        (
-            "mem:said+0xffffffffffffffff/1:w",
-            &["overflow", "address", "beyond", "symbol"],
-        ),
+        ("mem:said+0xffffffffffffffff/1:w", &["overflow", "address", "beyond", "symbol"]),
     ];
     for (event, reasons) in cases {
         assert_program_refused(&path, &["-e", event], reasons, &format!("event {event:?}"));
@@ -245,20 +206,9 @@ fn more_events_than_registers() {
     let five = ["-e", "mem:said/4:w"].repeat(5);
     let reasons = ["ENOSPC", "slot", "debug register"];
     assert_program_refused(&path, &five, &reasons, "five events");
-    let four = run(
-        dr7()
-            .arg("run")
-            .args(["-e", "mem:said/4:w"].repeat(4))
-            .arg("--")
-            .arg(&path),
-        &[],
-    );
-    assert_ne!(
-        four.status.code(),
-        Some(STATUS_BAD_INPUT),
-        "four events: {}",
-        text(&four.stderr)
-    );
+    let four =
+        run(dr7().arg("run").args(["-e", "mem:said/4:w"].repeat(4)).arg("--").arg(&path), &[]);
+    assert_ne!(four.status.code(), Some(STATUS_BAD_INPUT), "four events: {}", text(&four.stderr));
 }
 
 #[test]
@@ -282,13 +232,7 @@ fn options_that_say_nothing() {
             &format!("{options:?}"),
         );
     }
-    for arguments in [
-        &["run"][..],
-        &["record"],
-        &["replay"],
-        &["dump"],
-        &["no-such-command"],
-    ] {
+    for arguments in [&["run"][..], &["record"], &["replay"], &["dump"], &["no-such-command"]] {
         let output = run(dr7().args(arguments), &[]);
         assert_refused(&output, &["usage"], &format!("{arguments:?}"));
     }

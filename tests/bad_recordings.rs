@@ -17,27 +17,17 @@ const NR_DAMAGED_BYTES: usize = 1500;
 #[test]
 fn files_that_are_no_recordings() {
     let directory = directory();
-    let cases: [(&str, &[u8]); 3] = [
-        ("empty", b""),
-        ("text", b"not a recording\n"),
-        ("zeros", &[0; 4096]),
-    ];
+    let cases: [(&str, &[u8]); 3] =
+        [("empty", b""), ("text", b"not a recording\n"), ("zeros", &[0; 4096])];
     for (name, bytes) in cases {
         let path = write(&directory, name, bytes);
         for command in ["replay", "dump"] {
             let output = run(dr7().arg(command).arg(&path), &[]);
-            assert_refused(
-                &output,
-                &["recording", "magic"],
-                &format!("{command} {name}"),
-            );
+            assert_refused(&output, &["recording", "magic"], &format!("{command} {name}"));
         }
     }
     for command in ["replay", "dump"] {
-        let output = run(
-            dr7().arg(command).arg(directory.path().join("missing")),
-            &[],
-        );
+        let output = run(dr7().arg(command).arg(directory.path().join("missing")), &[]);
         assert_refused(
             &output,
             &["No such file", "not found", "cannot read"],
@@ -51,12 +41,7 @@ fn small_recording(directory: &TempDir) -> Option<Vec<u8>> {
     let (path, _) = small_program()?;
     let to = directory.path().join("small.dr7");
     let mut command = dr7();
-    command
-        .arg("record")
-        .arg("-o")
-        .arg(&to)
-        .args(["-e", "mem:said/4:w", "--"])
-        .arg(path);
+    command.arg("record").arg("-o").arg(&to).args(["-e", "mem:said/4:w", "--"]).arg(path);
     let output = run(&mut command, &[]);
     Some(fs::read(&to).unwrap_or_else(|e| panic!("{e}:\n{}", text(&output.stderr))))
 }
@@ -123,15 +108,7 @@ fn recordings_that_cannot_be_written() {
     };
     let directory = directory();
     let nowhere = directory.path().join("missing").join("out.dr7");
-    let output = run(
-        dr7()
-            .arg("record")
-            .arg("-o")
-            .arg(&nowhere)
-            .arg("--")
-            .arg(&path),
-        &[],
-    );
+    let output = run(dr7().arg("record").arg("-o").arg(&nowhere).arg("--").arg(&path), &[]);
     assert_refused(
         &output,
         &["No such file", "cannot write", "cannot create"],
@@ -146,16 +123,8 @@ fn recordings_that_cannot_be_written() {
         .arg(&older)
         .args(["-e", "mem:no_such_symbol/4:w", "--"])
         .arg(&path);
-    assert_refused(
-        &run(&mut command, &[]),
-        &["no_such_symbol"],
-        "an older recording",
-    );
-    assert_eq!(
-        fs::read(&older).ok().as_deref(),
-        Some(b"older".as_slice()),
-        "the older recording"
-    );
+    assert_refused(&run(&mut command, &[]), &["no_such_symbol"], "an older recording");
+    assert_eq!(fs::read(&older).ok().as_deref(), Some(b"older".as_slice()), "the older recording");
     fs::remove_file(&older).unwrap_or_else(|e| panic!("{}: {e}", older.display()));
     assert_empty(directory.path(), "recordings that could not be written");
 }

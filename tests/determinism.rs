@@ -27,21 +27,9 @@ const PLAIN: Workload = Workload {
 
 const WORKLOADS: &[Workload] = &[
     PLAIN,
-    Workload {
-        variant: Variant::HOST,
-        arguments: &["3", "words"],
-        ..PLAIN
-    },
-    Workload {
-        program: "overflow",
-        watches: &["mem:guard/8:w"],
-        ..PLAIN
-    },
-    Workload {
-        program: "sort",
-        watches: &["mem:elements+40/8:w", "mem:main:x"],
-        ..PLAIN
-    },
+    Workload { variant: Variant::HOST, arguments: &["3", "words"], ..PLAIN },
+    Workload { program: "overflow", watches: &["mem:guard/8:w"], ..PLAIN },
+    Workload { program: "sort", watches: &["mem:elements+40/8:w", "mem:main:x"], ..PLAIN },
     Workload {
         program: "read_stdin",
         watches: &["mem:buffer/8:w", "mem:buffer+8/8:rw"],
@@ -49,48 +37,23 @@ const WORKLOADS: &[Workload] = &[
                  the rest of it comes with another read\n",
         ..PLAIN
     },
-    Workload {
-        program: "perf_bp",
-        ..PLAIN
-    },
-    Workload {
-        program: "perf_sample",
-        variant: Variant::HOST,
-        ..PLAIN
-    },
-    Workload {
-        program: "sigtrap",
-        ..PLAIN
-    },
-    Workload {
-        program: "two_tasks",
-        watches: &["mem:own_word/4:w"],
-        ..PLAIN
-    },
-    Workload {
-        program: "two_tasks",
-        variant: Variant::HOST,
-        ..PLAIN
-    },
+    Workload { program: "perf_bp", ..PLAIN },
+    Workload { program: "perf_sample", variant: Variant::HOST, ..PLAIN },
+    Workload { program: "sigtrap", ..PLAIN },
+    Workload { program: "two_tasks", watches: &["mem:own_word/4:w"], ..PLAIN },
+    Workload { program: "two_tasks", variant: Variant::HOST, ..PLAIN },
 ];
 
 /// Records the workload into `to`; returns the file's bytes.
 fn record(workload: &Workload, path: &Path, cpus: &str, timing: &str, to: &Path) -> Vec<u8> {
     let mut command = dr7();
-    command
-        .arg("record")
-        .arg("-o")
-        .arg(to)
-        .args(["--cpus", cpus, "--timing", timing]);
+    command.arg("record").arg("-o").arg(to).args(["--cpus", cpus, "--timing", timing]);
     command.args(workload.watches.iter().flat_map(|watch| ["-e", watch]));
     command.arg("--").arg(path).args(workload.arguments);
     let output = run(&mut command, workload.stdin);
     fs::read(to).unwrap_or_else(|error| {
         let complaint = text(&output.stderr);
-        panic!(
-            "{}: no recording ({error}), {}:\n{complaint}",
-            workload.program, output.status
-        )
+        panic!("{}: no recording ({error}), {}:\n{complaint}", workload.program, output.status)
     })
 }
 
@@ -98,10 +61,7 @@ fn assert_identical_replay(file: &Path, name: &str) {
     let output = run(dr7().arg("replay").arg(file), &[]);
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{name}: replay:\n{said}");
-    assert!(
-        said.contains("identical"),
-        "{name}: replay does not say identical:\n{said}"
-    );
+    assert!(said.contains("identical"), "{name}: replay does not say identical:\n{said}");
 }
 
 fn two_recordings_are_the_same(cpus: &str, timing: &str) {
@@ -110,14 +70,10 @@ fn two_recordings_are_the_same(cpus: &str, timing: &str) {
         let Some(path) = build_or_skip(workload.program, workload.variant) else {
             continue;
         };
-        let name = format!(
-            "{} ({}, --cpus {cpus} --timing {timing})",
-            workload.program, workload.variant
-        );
+        let name =
+            format!("{} ({}, --cpus {cpus} --timing {timing})", workload.program, workload.variant);
         let files = ["first.dr7", "second.dr7"].map(|file| directory.path().join(file));
-        let [first, second] = files
-            .each_ref()
-            .map(|to| record(workload, &path, cpus, timing, to));
+        let [first, second] = files.each_ref().map(|to| record(workload, &path, cpus, timing, to));
         let difference = first.iter().zip(&second).position(|(a, b)| a != b);
         assert!(
             first == second,
@@ -160,22 +116,12 @@ fn the_surroundings_are_not_recorded() {
     let record = |file: &str, variable: &str, from: &Path| {
         let to = directory.path().join(file);
         let mut command = dr7();
-        command
-            .env("DR7_TEST_SURROUNDINGS", variable)
-            .current_dir(from);
-        command
-            .arg("record")
-            .arg("-o")
-            .arg(&to)
-            .arg("--")
-            .arg(&path);
+        command.env("DR7_TEST_SURROUNDINGS", variable).current_dir(from);
+        command.arg("record").arg("-o").arg(&to).arg("--").arg(&path);
         let output = run(&mut command, &[]);
         fs::read(&to).unwrap_or_else(|e| panic!("{e}:\n{}", text(&output.stderr)))
     };
     let here = record("here.dr7", "one thing", directory.path());
     let there = record("there.dr7", "another thing, longer", Path::new("/"));
-    assert!(
-        here == there,
-        "recordings differ with the environment or the directory"
-    );
+    assert!(here == there, "recordings differ with the environment or the directory");
 }

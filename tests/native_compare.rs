@@ -40,10 +40,7 @@ struct Run {
 impl Run {
     fn of(output: &Output) -> Self {
         let lines = text(&output.stdout).lines().map(mask).collect();
-        Self {
-            lines,
-            status: describe(output.status),
-        }
+        Self { lines, status: describe(output.status) }
     }
 
     fn from_transcript(file: &str) -> Self {
@@ -61,9 +58,7 @@ impl Run {
 /// The status as a shell shows it: `dr7 run` gives a signal back as 128 + number.
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.map_or_else(|| format!("{status}"), |code| format!("status {code}"))
 }
 
@@ -84,9 +79,7 @@ fn mask(line: &str) -> String {
 fn next_token(line: &str) -> Option<(usize, &'static str)> {
     let starts_word = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let found = ["id=", "time="].into_iter().flat_map(|token| {
-        line.match_indices(token)
-            .filter(|&(at, _)| starts_word(at))
-            .map(move |(at, _)| (at, token))
+        line.match_indices(token).filter(|&(at, _)| starts_word(at)).map(move |(at, _)| (at, token))
     });
     found.min()
 }
@@ -95,18 +88,11 @@ fn next_token(line: &str) -> Option<(usize, &'static str)> {
 fn first_difference(expected: &Run, found: &Run) -> String {
     let longest = expected.lines.len().max(found.lines.len());
     let side = |run: &Run, at: usize| {
-        run.lines
-            .get(at)
-            .map_or_else(|| format!("(end, {})", run.status), Clone::clone)
+        run.lines.get(at).map_or_else(|| format!("(end, {})", run.status), Clone::clone)
     };
     let at = (0..longest).find(|&at| expected.lines.get(at) != found.lines.get(at));
     let at = at.unwrap_or(longest);
-    format!(
-        "line {}\n  expected: {}\n  found:    {}",
-        at + 1,
-        side(expected, at),
-        side(found, at)
-    )
+    format!("line {}\n  expected: {}\n  found:    {}", at + 1, side(expected, at), side(found, at))
 }
 
 /// What the program is given.
@@ -120,25 +106,17 @@ fn arguments(program: &str) -> &'static [&'static str] {
 
 fn standard_input(program: &str) -> Vec<u8> {
     match program {
-        "read_stdin" => (0..100)
-            .flat_map(|n: u32| format!("line {n}\n").into_bytes())
-            .collect(),
+        "read_stdin" => (0..100).flat_map(|n: u32| format!("line {n}\n").into_bytes()).collect(),
         _ => Vec::new(),
     }
 }
 
 fn run_emulated(program: &str, path: &Path, nr_cpus: &str) -> Run {
     let mut command = dr7();
-    command
-        .args(["run", "--cpus", nr_cpus, "--"])
-        .arg(path)
-        .args(arguments(program));
+    command.args(["run", "--cpus", nr_cpus, "--"]).arg(path).args(arguments(program));
     let output = run(&mut command, &standard_input(program));
     let complaint = text(&output.stderr);
-    assert!(
-        !complaint.contains("panicked at"),
-        "{program}: dr7 panicked:\n{complaint}"
-    );
+    assert!(!complaint.contains("panicked at"), "{program}: dr7 panicked:\n{complaint}");
     Run::of(&output)
 }
 
@@ -154,17 +132,13 @@ fn native_refusal(native: &Run) -> Option<String> {
         return native.lines.first().cloned();
     }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|part| part.trim().parse::<u32>().ok());
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
     let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     (kernel < OLDEST_KERNEL).then(|| format!("native kernel {} is older than 6.17", release.trim()))
 }
 
 fn transcript_path(program: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join("transcripts");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("transcripts");
     directory.join(format!("{program}.txt"))
 }
 
@@ -175,9 +149,7 @@ fn write_transcript(program: &str, native: &Run) {
 
 /// Compares with native runs, the best of some attempts.
 fn compare_with_native(program: &str, variant: Variant, path: &Path, emulated: &Run) {
-    let _registers = DEBUG_REGISTERS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _registers = DEBUG_REGISTERS.lock().unwrap_or_else(PoisonError::into_inner);
     let mut last = None;
     for _ in 0..NATIVE_ATTEMPTS {
         let native = run_native(program, path);
@@ -206,9 +178,7 @@ fn compare(program: &str) {
             continue;
         };
         if std::env::var_os("DR7_WRITE_TRANSCRIPTS").is_some() {
-            let _registers = DEBUG_REGISTERS
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _registers = DEBUG_REGISTERS.lock().unwrap_or_else(PoisonError::into_inner);
             write_transcript(program, &run_native(program, &path));
             return;
         }
@@ -219,10 +189,7 @@ fn compare(program: &str) {
         let expected = Run::from_transcript(&expected);
         if emulated != expected {
             let difference = first_difference(&expected, &emulated);
-            panic!(
-                "{program} ({variant}): dr7 differs from {} at {difference}",
-                file.display()
-            );
+            panic!("{program} ({variant}): dr7 differs from {} at {difference}", file.display());
         }
         compare_with_native(program, variant, &path, &emulated);
     }
@@ -275,11 +242,7 @@ fn every_source_is_a_known_program() {
     let entries =
         fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if path.extension().is_some_and(|extension| extension == "c") {
             let name = name.as_str();
             assert!(
@@ -301,19 +264,12 @@ fn cpus_and_timing_change_no_output() {
         assert_eq!(one, run_emulated(program, &path, "4"), "{program}");
         let mut command = dr7();
         command.args(["run", "--timing", "table", "--"]).arg(&path);
-        assert_eq!(
-            one,
-            Run::of(&run(&mut command, &[])),
-            "{program} with --timing table"
-        );
+        assert_eq!(one, Run::of(&run(&mut command, &[])), "{program} with --timing table");
     }
 }
 
 #[test]
 fn only_ids_and_times_are_masked() {
-    assert_eq!(
-        mask("id=12 grid=3 time=0x1f, id=7"),
-        "id=# grid=3 time=#, id=#"
-    );
+    assert_eq!(mask("id=12 grid=3 time=0x1f, id=7"), "id=# grid=3 time=#, id=#");
     assert_eq!(mask("count 12"), "count 12");
 }

@@ -14,11 +14,7 @@ const MAX_LINES: usize = 600;
 
 /// Fails with one line for each finding.
 fn assert_none(rule: &str, findings: &[String]) {
-    assert!(
-        findings.is_empty(),
-        "{rule}:\n  {}\n",
-        findings.join("\n  ")
-    );
+    assert!(findings.is_empty(), "{rule}:\n  {}\n", findings.join("\n  "));
 }
 
 /// `path:line: code` for each line of code, in the Rust files that `applies`
@@ -28,10 +24,7 @@ fn findings(
     forbidden: impl Fn(&str) -> Option<&'static str>,
 ) -> Vec<String> {
     let mut found = Vec::new();
-    for file in files()
-        .iter()
-        .filter(|file| file.is_rust() && applies(&file.path))
-    {
+    for file in files().iter().filter(|file| file.is_rust() && applies(&file.path)) {
         for line in code_lines(file) {
             for why in identifiers(&line.code).filter_map(&forbidden) {
                 let code = line.code.trim();
@@ -92,16 +85,11 @@ fn crates_depend_on_each_other_in_one_direction() {
     let all = files();
     let mut wrong = Vec::new();
     for (path, dependencies) in expected {
-        let manifest = all
-            .iter()
-            .find(|file| file.path == path)
-            .map(RepoFile::text);
+        let manifest = all.iter().find(|file| file.path == path).map(RepoFile::text);
         let found = workspace_dependencies(&manifest.unwrap_or_default());
         let dependencies = dependencies.iter().map(|&name| name.to_owned()).collect();
         if found != dependencies {
-            wrong.push(format!(
-                "{path}:1: depends on {found:?}, not on {dependencies:?}"
-            ));
+            wrong.push(format!("{path}:1: depends on {found:?}, not on {dependencies:?}"));
         }
     }
     assert_none("crate edges", &wrong);
@@ -123,13 +111,9 @@ fn only_the_x86_layer_of_the_kernel_model_names_the_emulator() {
     let applies = |path: &str| {
         path.starts_with("kernel-model/src/") && !path.starts_with("kernel-model/src/arch/x86/")
     };
-    let found = findings(applies, |identifier| {
-        (identifier == "emulator").then_some("outside arch/x86")
-    });
-    assert_none(
-        "the emulator is named only in kernel-model/src/arch/x86",
-        &found,
-    );
+    let found =
+        findings(applies, |identifier| (identifier == "emulator").then_some("outside arch/x86"));
+    assert_none("the emulator is named only in kernel-model/src/arch/x86", &found);
 }
 
 /// The signals that a processor's exceptions become, and the best-known others.
@@ -140,11 +124,7 @@ const SIGNALS: [&str; 16] = [
 
 /// Why an identifier of the emulator belongs to an operating system.
 fn operating_system_word(identifier: &str) -> Option<&'static str> {
-    let has_part = |part| {
-        identifier
-            .split('_')
-            .any(|found| found.eq_ignore_ascii_case(part))
-    };
+    let has_part = |part| identifier.split('_').any(|found| found.eq_ignore_ascii_case(part));
     match identifier {
         _ if has_part("pid") || has_part("tid") || has_part("tgid") => Some("a process id"),
         "Pid" | "Tid" | "Task" | "TaskId" | "Process" => Some("a task"),
@@ -154,10 +134,7 @@ fn operating_system_word(identifier: &str) -> Option<&'static str> {
         _ if identifier.starts_with("perf_event") || identifier.starts_with("PerfEvent") => {
             Some("a perf event")
         }
-        _ if ["__NR_", "SYS_", "sys_"]
-            .iter()
-            .any(|prefix| identifier.starts_with(prefix)) =>
-        {
+        _ if ["__NR_", "SYS_", "sys_"].iter().any(|prefix| identifier.starts_with(prefix)) => {
             Some("a system call's number or name")
         }
         _ => None,
@@ -166,34 +143,17 @@ fn operating_system_word(identifier: &str) -> Option<&'static str> {
 
 #[test]
 fn the_emulator_knows_no_operating_system() {
-    let found = findings(
-        |path| path.starts_with("emulator/src/"),
-        operating_system_word,
-    );
-    assert_none(
-        "no pid, signal, system call number or perf event in emulator",
-        &found,
-    );
+    let found = findings(|path| path.starts_with("emulator/src/"), operating_system_word);
+    assert_none("no pid, signal, system call number or perf event in emulator", &found);
 }
 
 /// Why an identifier of the perf core belongs to a processor.
 fn processor_word(identifier: &str) -> Option<&'static str> {
     let lower = identifier.to_ascii_lowercase();
-    let words = [
-        "x86",
-        "dr0",
-        "dr6",
-        "dr7",
-        "debugreg",
-        "debug_register",
-        "debugregister",
-    ];
+    let words = ["x86", "dr0", "dr6", "dr7", "debugreg", "debug_register", "debugregister"];
     let part_of = |word: &&str| lower.split('_').any(|part| part == *word) || lower == **word;
     let long = |word: &&str| word.len() > 3 && lower.contains(*word);
-    words
-        .iter()
-        .find(|word| part_of(word) || long(word))
-        .map(|_| "a processor's")
+    words.iter().find(|word| part_of(word) || long(word)).map(|_| "a processor's")
 }
 
 #[test]
@@ -204,35 +164,14 @@ fn the_perf_core_knows_no_processor() {
 
 #[test]
 fn word_lists_find_what_they_are_for() {
-    for word in [
-        "pid",
-        "guest_pid",
-        "Task",
-        "SIGTRAP",
-        "__NR_read",
-        "SYS_write",
-        "perf_event_open",
-    ] {
+    for word in ["pid", "guest_pid", "Task", "SIGTRAP", "__NR_read", "SYS_write", "perf_event_open"]
+    {
         assert!(operating_system_word(word).is_some(), "{word}");
     }
-    for word in [
-        "rapid",
-        "TaskSwitched",
-        "SIGN_BIT",
-        "syscall",
-        "signed",
-        "perform",
-    ] {
+    for word in ["rapid", "TaskSwitched", "SIGN_BIT", "syscall", "signed", "perform"] {
         assert!(operating_system_word(word).is_none(), "{word}");
     }
-    for word in [
-        "x86",
-        "dr7",
-        "write_dr7",
-        "DR6",
-        "set_debugreg",
-        "DebugRegister",
-    ] {
+    for word in ["x86", "dr7", "write_dr7", "DR6", "set_debugreg", "DebugRegister"] {
         assert!(processor_word(word).is_some(), "{word}");
     }
     for word in ["drained", "hdr", "debug", "register_event"] {
@@ -246,43 +185,19 @@ fn word_lists_find_what_they_are_for() {
 const MAY_DIFFER: &[(&str, &[&str], &str)] = &[
     ("src/main.rs", &["env"], "the command line"),
     ("src/cli", &["env"], "the command line"),
-    (
-        "src/cmd/",
-        &["env", "Instant", "time"],
-        "the command line, and the host's own speed",
-    ),
-    (
-        "src/report/",
-        &["Instant", "time"],
-        "the host's own speed, told and never recorded",
-    ),
-    (
-        "src/session/program.rs",
-        &["env"],
-        "PATH, before anything runs",
-    ),
-    (
-        "emulator/src/dispatch/cache.rs",
-        &["FxHashMap"],
-        "a fixed hash, never iterated",
-    ),
+    ("src/cmd/", &["env", "Instant", "time"], "the command line, and the host's own speed"),
+    ("src/report/", &["Instant", "time"], "the host's own speed, told and never recorded"),
+    ("src/session/program.rs", &["env"], "PATH, before anything runs"),
+    ("emulator/src/dispatch/cache.rs", &["FxHashMap"], "a fixed hash, never iterated"),
 ];
 
 /// Whether an identifier by itself stands for something that may make two runs differ.
 fn source_of_difference(identifier: &str) -> bool {
     let clocks = ["Instant", "SystemTime"];
-    let order_of_hashes = [
-        "HashMap",
-        "HashSet",
-        "RandomState",
-        "DefaultHasher",
-        "FxHashMap",
-        "FxHashSet",
-    ];
+    let order_of_hashes =
+        ["HashMap", "HashSet", "RandomState", "DefaultHasher", "FxHashMap", "FxHashSet"];
     let randomness = ["rand", "getrandom"];
-    [clocks.as_slice(), &order_of_hashes, &randomness]
-        .concat()
-        .contains(&identifier)
+    [clocks.as_slice(), &order_of_hashes, &randomness].concat().contains(&identifier)
 }
 
 /// Modules of std that do the same: not any `time`, `env` or `thread`, and not
@@ -291,34 +206,22 @@ fn std_module(code: &str) -> Option<&'static str> {
     let compact: String = code.split_whitespace().collect();
     let compact = compact.replace("std::thread::panicking", "");
     let names = ["time", "env", "thread"];
-    names
-        .into_iter()
-        .find(|name| compact.contains(&format!("std::{name}")))
+    names.into_iter().find(|name| compact.contains(&format!("std::{name}")))
 }
 
 fn may_differ(path: &str, word: &str) -> bool {
-    let mut allowed = MAY_DIFFER
-        .iter()
-        .filter(|(prefix, ..)| path.starts_with(prefix));
+    let mut allowed = MAY_DIFFER.iter().filter(|(prefix, ..)| path.starts_with(prefix));
     allowed.any(|(_, words, _)| words.contains(&word))
 }
 
 #[test]
 fn nothing_else_makes_two_runs_differ() {
     let applies = |path: &str| {
-        let of_the_project = [
-            "src/",
-            "emulator/src/",
-            "perf-core/src/",
-            "kernel-model/src/",
-        ];
+        let of_the_project = ["src/", "emulator/src/", "perf-core/src/", "kernel-model/src/"];
         of_the_project.iter().any(|root| path.starts_with(root)) && !is_test_code(path)
     };
     let mut found = Vec::new();
-    for file in files()
-        .iter()
-        .filter(|file| file.is_rust() && applies(&file.path))
-    {
+    for file in files().iter().filter(|file| file.is_rust() && applies(&file.path)) {
         for line in code_lines(file) {
             let words = identifiers(&line.code).filter(|word| source_of_difference(word));
             for word in words.chain(std_module(&line.code)) {
@@ -328,10 +231,7 @@ fn nothing_else_makes_two_runs_differ() {
             }
         }
     }
-    assert_none(
-        "clocks, hashes, threads and the environment only where MAY_DIFFER says",
-        &found,
-    );
+    assert_none("clocks, hashes, threads and the environment only where MAY_DIFFER says", &found);
 }
 
 // ------------------------------------------------------------------- the rest
@@ -354,10 +254,7 @@ fn no_file_names_a_directory_of_some_machine() {
     let mut found = Vec::new();
     for file in files() {
         for (line, number) in file.text().lines().zip(1..) {
-            for directory in directories
-                .iter()
-                .filter(|directory| line.contains(*directory))
-            {
+            for directory in directories.iter().filter(|directory| line.contains(*directory)) {
                 found.push(format!("{}:{number}: {directory}", file.path));
             }
         }
@@ -382,24 +279,14 @@ fn nothing_is_left_to_do() {
 fn source_files_are_short() {
     let mut lengths: Vec<(usize, String)> = files()
         .iter()
-        .filter(|file| {
-            [".rs", ".c", ".h", ".S"]
-                .iter()
-                .any(|end| file.path.ends_with(end))
-        })
+        .filter(|file| [".rs", ".c", ".h", ".S"].iter().any(|end| file.path.ends_with(end)))
         .map(|file| (file.text().lines().count(), file.path.clone()))
         .collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     let longest = lengths.iter().take(10);
-    let listed: Vec<String> = longest
-        .map(|(lines, path)| format!("{path}:{lines}"))
-        .collect();
+    let listed: Vec<String> = longest.map(|(lines, path)| format!("{path}:{lines}")).collect();
     let too_long = lengths.iter().any(|(lines, _)| *lines > MAX_LINES);
-    assert!(
-        !too_long,
-        "at most {MAX_LINES} lines; the longest:\n  {}\n",
-        listed.join("\n  ")
-    );
+    assert!(!too_long, "at most {MAX_LINES} lines; the longest:\n  {}\n", listed.join("\n  "));
 }
 
 #[test]

@@ -23,18 +23,14 @@ fn recordings() -> Vec<PathBuf> {
     let entries =
         fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "dr7"))
-        .collect();
+    let mut found: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "dr7")).collect();
     found.sort();
     found
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[test]
@@ -55,15 +51,9 @@ fn each_replays_identically() {
         let output = run(dr7().arg("replay").arg(&path), &[]);
         let said = text(&output.stdout) + &text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{name}:\n{said}");
-        assert!(
-            said.contains("identical"),
-            "{name} does not say identical:\n{said}"
-        );
+        assert!(said.contains("identical"), "{name} does not say identical:\n{said}");
         for (_, shown) in EXPECTED.iter().filter(|(stem, _)| *stem == name) {
-            assert!(
-                said.contains(shown),
-                "{name} does not show {shown}:\n{said}"
-            );
+            assert!(said.contains(shown), "{name} does not show {shown}:\n{said}");
         }
     }
 }
@@ -72,18 +62,8 @@ fn each_replays_identically() {
 fn they_are_small() {
     let sizes: Vec<(u64, PathBuf)> = recordings()
         .into_iter()
-        .map(|path| {
-            (
-                fs::metadata(&path).map_or(u64::MAX, |about| about.len()),
-                path,
-            )
-        })
+        .map(|path| (fs::metadata(&path).map_or(u64::MAX, |about| about.len()), path))
         .collect();
-    let total = sizes
-        .iter()
-        .fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
-    assert!(
-        total < MAX_TOTAL_BYTES,
-        "{total} bytes in all, at most {MAX_TOTAL_BYTES}: {sizes:?}"
-    );
+    let total = sizes.iter().fold(0_u64, |sum, (bytes, _)| sum.saturating_add(*bytes));
+    assert!(total < MAX_TOTAL_BYTES, "{total} bytes in all, at most {MAX_TOTAL_BYTES}: {sizes:?}");
 }

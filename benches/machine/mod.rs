@@ -39,8 +39,7 @@ impl Body {
 pub fn looping(body: Body, rounds: u32, timing: TimingChoice) -> Machine {
     let mut a = CodeAssembler::new(64).expect("64-bit code");
     assemble(&mut a, body, rounds).expect("the loop assembles");
-    let config =
-        MachineConfig { nr_cpus: 1, ram_bytes: 16 << 20, timing, model: CpuModel::V1 };
+    let config = MachineConfig { nr_cpus: 1, ram_bytes: 16 << 20, timing, model: CpuModel::V1 };
     let mut machine = Machine::new(&config);
     let code = a.assemble(CODE).expect("the loop assembles");
     machine.mem.write(CODE, &code);

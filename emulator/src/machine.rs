@@ -111,9 +111,9 @@ impl Machine {
     /// Where there is no such vCPU.
     pub fn store(&mut self, index: usize, linear: u64, data: &[u8]) -> Result<(), Faulted> {
         let (cpu, mem) = self.cpu_and_mem(index);
-        data.chunks(8).zip(0u64..).try_for_each(|(chunk, nth)| {
-            cpu.store_slow(mem, linear.wrapping_add(nth * 8), chunk)
-        })
+        data.chunks(8)
+            .zip(0u64..)
+            .try_for_each(|(chunk, nth)| cpu.store_slow(mem, linear.wrapping_add(nth * 8), chunk))
     }
 
     /// Feeds all state that the future depends on to `hasher`: processors, and the

@@ -13,8 +13,7 @@ const STACK: u64 = 0x20_0000;
 
 fn machine(timing: TimingChoice, code: CodeAssembler) -> Machine {
     let mut code = code;
-    let config =
-        MachineConfig { nr_cpus: 1, ram_bytes: 16 << 20, timing, model: CpuModel::V1 };
+    let config = MachineConfig { nr_cpus: 1, ram_bytes: 16 << 20, timing, model: CpuModel::V1 };
     let mut machine = Machine::new(&config);
     machine.mem.write(CODE, &code.assemble(CODE).expect("assembles"));
     flat::start(&mut machine, 0, Level::Kernel, CODE, STACK);

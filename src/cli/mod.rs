@@ -96,10 +96,8 @@ pub struct HitArgs {
 /// `dr7 run`.
 #[derive(Clone, Debug, Args)]
 #[command(override_usage = "dr7 run [OPTIONS] -- PROG [ARGS]...")]
-#[command(
-    after_help = "Exit status: the guest's own (128 + signal if it was killed), \
-    or 2 for what dr7 itself could not do."
-)]
+#[command(after_help = "Exit status: the guest's own (128 + signal if it was killed), \
+    or 2 for what dr7 itself could not do.")]
 pub struct RunArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
@@ -177,9 +175,7 @@ mod tests {
 
     #[test]
     fn options_end_where_the_program_starts() {
-        let words = [
-            "dr7", "run", "-e", "mem:a:w", "--cpus", "4", "--", "prog", "-e", "--cpus",
-        ];
+        let words = ["dr7", "run", "-e", "mem:a:w", "--cpus", "4", "--", "prog", "-e", "--cpus"];
         let Command::Run(run) = Cli::try_parse_from(words).unwrap().command else {
             panic!("not run");
         };
@@ -187,9 +183,7 @@ mod tests {
         assert_eq!(run.guest.cpus, 4);
         assert_eq!(run.guest.command, ["prog", "-e", "--cpus"]);
 
-        let words = [
-            "dr7", "record", "-o", "f", "--timing", "table", "prog", "-x",
-        ];
+        let words = ["dr7", "record", "-o", "f", "--timing", "table", "prog", "-x"];
         let Command::Record(record) = Cli::try_parse_from(words).unwrap().command else {
             panic!("not record");
         };

@@ -132,12 +132,7 @@ fn parse(text: &str) -> At<WatchSpec> {
         None => default_len(access),
         Some((at, len)) => parse_len(at, len, access)?,
     };
-    Ok(WatchSpec {
-        text: text.to_owned(),
-        place,
-        len,
-        access,
-    })
+    Ok(WatchSpec { text: text.to_owned(), place, len, access })
 }
 
 const fn default_len(access: WatchAccess) -> u64 {
@@ -159,17 +154,11 @@ fn parse_place(at: usize, text: &str) -> At<Place> {
     if first.is_ascii_digit() {
         let address = parse_number(at, base)?;
         let sum = address.checked_add(offset);
-        return sum
-            .map(Place::Address)
-            .ok_or_else(|| (at, SpecReason::TooBig(text.to_owned())));
+        return sum.map(Place::Address).ok_or_else(|| (at, SpecReason::TooBig(text.to_owned())));
     }
     match base.char_indices().find(|(_, char)| !is_symbol_char(*char)) {
         Some((inside, char)) => Err((at + inside, SpecReason::SymbolChar(char))),
-        None => Ok(Place::Symbol {
-            name: base.to_owned(),
-            at,
-            offset,
-        }),
+        None => Ok(Place::Symbol { name: base.to_owned(), at, offset }),
     }
 }
 
@@ -225,11 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn symbol(name: &str, offset: u64) -> Place {
-        Place::Symbol {
-            name: name.to_owned(),
-            at: 4,
-            offset,
-        }
+        Place::Symbol { name: name.to_owned(), at: 4, offset }
     }
 
     #[test]
@@ -248,11 +233,7 @@ mod tests {
         ];
         for (text, place, len, access) in cases {
             let spec = WatchSpec::parse(text).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(
-                (spec.place, spec.len, spec.access),
-                (place, len, access),
-                "{text}"
-            );
+            assert_eq!((spec.place, spec.len, spec.access), (place, len, access), "{text}");
         }
     }
 
@@ -267,16 +248,8 @@ mod tests {
             ("mem:+4", 4, R::NoPlace),
             ("mem:0x", 4, R::Number("0x".into())),
             ("mem:12z", 4, R::Number("12z".into())),
-            (
-                "mem:0x12345678123456789",
-                4,
-                R::TooBig("0x12345678123456789".into()),
-            ),
-            (
-                "mem:0xffffffffffffffff+1",
-                4,
-                R::TooBig("0xffffffffffffffff+1".into()),
-            ),
+            ("mem:0x12345678123456789", 4, R::TooBig("0x12345678123456789".into())),
+            ("mem:0xffffffffffffffff+1", 4, R::TooBig("0xffffffffffffffff+1".into())),
             ("mem:a b", 5, R::SymbolChar(' ')),
             ("mem:a+", 6, R::Number(String::new())),
             ("mem:a+b", 6, R::Number("b".into())),

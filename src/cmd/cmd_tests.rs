@@ -38,26 +38,16 @@ impl Place {
 
     /// Runs `dr7` with these words; `@name` is a file in the directory.
     fn dr7(&self, machine: &Script, words: &str) -> Answer {
-        let words = words
-            .split_whitespace()
-            .map(|word| match word.strip_prefix('@') {
-                Some(name) => self.path(name).into_os_string(),
-                None => OsString::from(word),
-            });
+        let words = words.split_whitespace().map(|word| match word.strip_prefix('@') {
+            Some(name) => self.path(name).into_os_string(),
+            None => OsString::from(word),
+        });
         let cli = Cli::try_parse_from([OsString::from("dr7")].into_iter().chain(words)).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let streams = Streams {
-            out: &mut out,
-            err: &mut err,
-            err_is_terminal: false,
-        };
+        let streams = Streams { out: &mut out, err: &mut err, err_is_terminal: false };
         let outcome = execute(cli.command, machine, &b"hi there"[..], streams);
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Answer {
-            outcome,
-            out: text(&out),
-            err: text(&err),
-        }
+        Answer { outcome, out: text(&out), err: text(&err) }
     }
 }
 
@@ -65,10 +55,7 @@ const WATCHES: &str = "-e mem:0x4c7310/8:w -e mem:0x4c7400/8 --mark-every 2";
 
 fn recorded(machine: &Script) -> Place {
     let place = Place::new();
-    let answer = place.dr7(
-        machine,
-        &format!("record -o @small.dr7 {WATCHES} -- @small"),
-    );
+    let answer = place.dr7(machine, &format!("record -o @small.dr7 {WATCHES} -- @small"));
     assert!(answer.outcome.is_ok(), "{:?}", answer.outcome);
     place
 }
@@ -76,9 +63,7 @@ fn recorded(machine: &Script) -> Place {
 fn assert_in_order(text: &str, parts: &[&str]) {
     let mut rest = text;
     for part in parts {
-        let at = rest
-            .find(part)
-            .unwrap_or_else(|| panic!("no {part:?} in:\n{text}"));
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in:\n{text}"));
         rest = &rest[at + part.len()..];
     }
 }
@@ -87,10 +72,7 @@ fn assert_in_order(text: &str, parts: &[&str]) {
 fn run_prints_hits_and_a_summary() {
     let place = Place::new();
     let answer = place.dr7(&script::varied(), &format!("run {WATCHES} -- @small"));
-    assert_eq!(
-        answer.outcome.unwrap(),
-        Outcome::Guest(ExitStatus::Exited(3))
-    );
+    assert_eq!(answer.outcome.unwrap(), Outcome::Guest(ExitStatus::Exited(3)));
     assert!(answer.out.ends_with("hi there"), "{}", answer.out);
     let expected = [
         "dr7: small/1000: system call 334 (rseq) is not supported",
@@ -114,27 +96,15 @@ fn run_prints_hits_and_a_summary() {
 
 #[test]
 fn many_hits_are_counted() {
-    let mut acts: Vec<_> = (0..30)
-        .map(|n| Act::Tell(script::hit(0, n, n, n + 1)))
-        .collect();
+    let mut acts: Vec<_> = (0..30).map(|n| Act::Tell(script::hit(0, n, n, n + 1))).collect();
     acts.push(Act::Exit(ExitStatus::Exited(0)));
     let machine = Script { acts, slots: 4 };
     let place = Place::new();
     let answer = place.dr7(&machine, &format!("run --hits 5 {WATCHES} -- @small"));
     assert_eq!(answer.err.matches("W 8 bytes").count(), 5);
-    assert_eq!(
-        answer.err.matches("5 hits shown; more are counted").count(),
-        1
-    );
-    assert!(
-        answer.err.contains("30      mem:0x4c7310/8:w"),
-        "{}",
-        answer.err
-    );
-    assert_in_order(
-        &answer.err,
-        &["0      mem:0x4c7400/8", "never armed in a debug register"],
-    );
+    assert_eq!(answer.err.matches("5 hits shown; more are counted").count(), 1);
+    assert!(answer.err.contains("30      mem:0x4c7310/8:w"), "{}", answer.err);
+    assert_in_order(&answer.err, &["0      mem:0x4c7400/8", "never armed in a debug register"]);
 }
 
 #[test]
@@ -144,31 +114,13 @@ fn json_lines_are_the_same_each_time() {
     place.dr7(&machine, &format!("run -o @one.json {WATCHES} -- @small"));
     place.dr7(&machine, &format!("run -o @two.json {WATCHES} -- @small"));
     let text = std::fs::read_to_string(place.path("one.json")).unwrap();
-    assert_eq!(
-        text,
-        std::fs::read_to_string(place.path("two.json")).unwrap()
-    );
-    let objects: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let types: Vec<_> = objects
-        .iter()
-        .map(|object| object["type"].as_str().unwrap())
-        .collect();
+    assert_eq!(text, std::fs::read_to_string(place.path("two.json")).unwrap());
+    let objects: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = objects.iter().map(|object| object["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
-        [
-            "start",
-            "unsupported_syscall",
-            "hit",
-            "hit",
-            "span",
-            "hit",
-            "span",
-            "exit",
-            "summary"
-        ]
+        ["start", "unsupported_syscall", "hit", "hit", "span", "hit", "span", "exit", "summary"]
     );
     assert_eq!(objects[2]["syscall"], "read");
     assert_eq!(objects[3]["new"], "0x2");
@@ -185,10 +137,7 @@ fn a_replay_is_identical() {
     let answer = place.dr7(&script::varied(), "replay @small.dr7");
     assert_eq!(answer.outcome.unwrap(), Outcome::Identical);
     assert!(answer.out.ends_with("hi there"));
-    let expected = [
-        "[kernel: read]",
-        "identical: 3 hits, 3 inputs, 4 marks, 1000 instructions\n",
-    ];
+    let expected = ["[kernel: read]", "identical: 3 hits, 3 inputs, 4 marks, 1000 instructions\n"];
     assert_in_order(&answer.err, &expected);
 }
 
@@ -199,10 +148,7 @@ fn diverged(change: impl FnOnce(&mut Vec<Act>)) -> String {
     change(&mut other.acts);
     let answer = place.dr7(&other, "replay @small.dr7");
     assert_eq!(answer.outcome.unwrap(), Outcome::Diverged, "{}", answer.err);
-    let at = answer
-        .err
-        .find("diverged at entry")
-        .unwrap_or_else(|| panic!("{}", answer.err));
+    let at = answer.err.find("diverged at entry").unwrap_or_else(|| panic!("{}", answer.err));
     answer.err[at..].to_owned()
 }
 
@@ -224,14 +170,7 @@ fn another_hit_is_the_divergence() {
 #[test]
 fn another_state_is_the_divergence() {
     let text = diverged(|acts| acts[4] = Act::Compute(2));
-    assert_in_order(
-        &text,
-        &[
-            "step 6",
-            "recorded  mark   step 6",
-            "replayed  mark   step 6",
-        ],
-    );
+    assert_in_order(&text, &["step 6", "recorded  mark   step 6", "replayed  mark   step 6"]);
     assert!(text.ends_with("differ in digest\n"), "{text}");
 }
 
@@ -240,16 +179,10 @@ fn another_question_is_the_divergence() {
     let text = diverged(|acts| acts[2] = Act::Echo(63));
     assert_in_order(
         &text,
-        &[
-            "recorded  input  standard input, at most 64",
-            "replayed  input 2: the guest asked for",
-        ],
+        &["recorded  input  standard input, at most 64", "replayed  input 2: the guest asked for"],
     );
     let text = diverged(|acts| acts[2] = Act::Random(8));
-    assert_in_order(
-        &text,
-        &["recorded  input  standard input", "asked for random bytes"],
-    );
+    assert_in_order(&text, &["recorded  input  standard input", "asked for random bytes"]);
 }
 
 #[test]
@@ -257,28 +190,14 @@ fn another_end_is_the_divergence() {
     let text = diverged(|acts| acts[9] = Act::Exit(ExitStatus::Exited(4)));
     assert_in_order(
         &text,
-        &[
-            "recorded  exit",
-            "exited with 3",
-            "replayed  exit",
-            "differ in code",
-        ],
+        &["recorded  exit", "exited with 3", "replayed  exit", "differ in code"],
     );
     let text = diverged(|acts| acts[9] = Act::Fail("out of memory"));
-    assert_in_order(
-        &text,
-        &["recorded  exit", "replayed  end    stopped: out of memory"],
-    );
+    assert_in_order(&text, &["recorded  exit", "replayed  end    stopped: out of memory"]);
     let text = diverged(|acts| acts.insert(9, Act::Compute(0)));
     assert_in_order(&text, &["recorded  exit", "replayed  mark   step 10"]);
     let text = diverged(|acts| acts.truncate(8));
-    assert_in_order(
-        &text,
-        &[
-            "recorded  span",
-            "replayed  end    stopped: nothing can run",
-        ],
-    );
+    assert_in_order(&text, &["recorded  span", "replayed  end    stopped: nothing can run"]);
 }
 
 #[test]
@@ -286,10 +205,7 @@ fn output_that_differs_is_the_divergence() {
     let place = Place::new();
     let say = |text: &[u8]| Script {
         acts: vec![
-            Act::Tell(Event::Output {
-                fd: 1,
-                bytes: text.to_vec(),
-            }),
+            Act::Tell(Event::Output { fd: 1, bytes: text.to_vec() }),
             Act::Exit(ExitStatus::Exited(0)),
         ],
         slots: 4,
@@ -297,10 +213,7 @@ fn output_that_differs_is_the_divergence() {
     place.dr7(&say(b"yes\n"), "record -o @say.dr7 -- @small");
     let answer = place.dr7(&say(b"no\n"), "replay @say.dr7");
     assert_eq!(answer.outcome.unwrap(), Outcome::Diverged);
-    assert_in_order(
-        &answer.err,
-        &["recorded  output 1: 4 bytes \"yes\\n\"", "replayed", "no"],
-    );
+    assert_in_order(&answer.err, &["recorded  output 1: 4 bytes \"yes\\n\"", "replayed", "no"]);
 }
 
 #[test]
@@ -308,15 +221,9 @@ fn a_stopped_run_says_why_and_replays() {
     let mut machine = script::varied();
     machine.acts[6] = Act::Fail("vpaddd is not built");
     let place = Place::new();
-    let answer = place.dr7(
-        &machine,
-        &format!("record -o @small.dr7 {WATCHES} -- @small"),
-    );
+    let answer = place.dr7(&machine, &format!("record -o @small.dr7 {WATCHES} -- @small"));
     let message = answer.outcome.unwrap_err().to_string();
-    assert!(
-        message.ends_with("small: the machine stopped: vpaddd is not built"),
-        "{message}"
-    );
+    assert!(message.ends_with("small: the machine stopped: vpaddd is not built"), "{message}");
     let answer = place.dr7(&machine, "replay @small.dr7");
     assert_eq!(answer.outcome.unwrap(), Outcome::Identical);
 }
@@ -326,10 +233,7 @@ fn a_limit_stops_and_replays() {
     let place = Place::new();
     let words = format!("record -o @small.dr7 --max-insns 450 {WATCHES} -- @small");
     let answer = place.dr7(&script::varied(), &words);
-    assert!(matches!(
-        answer.outcome,
-        Err(CommandError::Limit { max_insns: 450, .. })
-    ));
+    assert!(matches!(answer.outcome, Err(CommandError::Limit { max_insns: 450, .. })));
     let answer = place.dr7(&script::varied(), "replay @small.dr7");
     assert_eq!(answer.outcome.unwrap(), Outcome::Identical);
     assert!(answer.err.contains("500 instructions"), "{}", answer.err);
@@ -340,44 +244,20 @@ fn refusals_name_what_and_why() {
     let place = Place::new();
     std::fs::write(place.path("script"), "#!/bin/sh\n").unwrap();
     std::fs::write(place.path("text"), "hello").unwrap();
-    let few = Script {
-        acts: Vec::new(),
-        slots: 1,
-    };
+    let few = Script { acts: Vec::new(), slots: 1 };
     let cases = [
         ("run -- @nowhere", "nowhere: cannot read: No such file"),
         ("run -- no-such-program-anywhere", "not found in PATH"),
         ("run -- @script", "not an ELF file (a script"),
         ("run -- @text", "not an ELF file"),
-        (
-            "run -e mem:main:x -- @small",
-            "-e mem:main:x: the program has no symbol table",
-        ),
-        (
-            "run -e mem:0x11/4 -- @small",
-            "-e mem:0x11/4: 0x11 is not a multiple of 4",
-        ),
-        (
-            "run -e mem:0x10:r -- @small",
-            "-e mem:0x10:r: column 10: x86 has no read-only watch",
-        ),
-        (
-            "run -e mem:1:x -e mem:2:x -- @small",
-            "mem:2:x: no free slot: DR0..DR3 are held",
-        ),
-        (
-            "run --cpus 0 -- @small",
-            "--cpus 0: a machine has 1 to 64 CPUs",
-        ),
-        (
-            "run --mem 1M -- @small",
-            "--mem 1048576: a machine has 16 MiB to 64 GiB",
-        ),
+        ("run -e mem:main:x -- @small", "-e mem:main:x: the program has no symbol table"),
+        ("run -e mem:0x11/4 -- @small", "-e mem:0x11/4: 0x11 is not a multiple of 4"),
+        ("run -e mem:0x10:r -- @small", "-e mem:0x10:r: column 10: x86 has no read-only watch"),
+        ("run -e mem:1:x -e mem:2:x -- @small", "mem:2:x: no free slot: DR0..DR3 are held"),
+        ("run --cpus 0 -- @small", "--cpus 0: a machine has 1 to 64 CPUs"),
+        ("run --mem 1M -- @small", "--mem 1048576: a machine has 16 MiB to 64 GiB"),
         ("run -o @ -- @small", "cannot write: is a directory"),
-        (
-            "record -o @no/dir/f -- @small",
-            "cannot write: No such file",
-        ),
+        ("record -o @no/dir/f -- @small", "cannot write: No such file"),
         ("replay @nowhere", "cannot read: No such file"),
         ("replay @text", "text: offset 0: not a dr7 recording"),
         ("dump @text", "text: offset 0: not a dr7 recording"),
@@ -393,10 +273,7 @@ fn refusals_name_what_and_why() {
 #[test]
 fn nothing_is_left_behind_by_a_refusal() {
     let place = Place::new();
-    let few = Script {
-        acts: Vec::new(),
-        slots: 0,
-    };
+    let few = Script { acts: Vec::new(), slots: 0 };
     let answer = place.dr7(&few, &format!("record -o @f --json @j {WATCHES} -- @small"));
     assert!(matches!(answer.outcome, Err(CommandError::Guest(_))));
     let left: Vec<_> = std::fs::read_dir(place.directory.path()).unwrap().collect();
@@ -427,18 +304,12 @@ fn a_dump_shows_everything() {
         ],
     );
     let answer = place.dr7(&script::varied(), "dump --json @small.dr7");
-    let lines: Vec<serde_json::Value> = answer
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> =
+        answer.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["type"], "recording");
     assert_eq!(lines[0]["hits"], 3);
     assert_eq!(lines.last().unwrap()["type"], "summary");
-    assert_eq!(
-        lines.iter().filter(|line| line["type"] == "mark").count(),
-        4
-    );
+    assert_eq!(lines.iter().filter(|line| line["type"] == "mark").count(), 4);
 }
 
 #[test]

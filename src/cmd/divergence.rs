@@ -46,21 +46,14 @@ impl Divergence {
     fn write(&self, text: &mut String, symbols: &Symbols<'_>) -> std::fmt::Result {
         let Position { step, insns } = self.at;
         let index = self.index;
-        writeln!(
-            text,
-            "diverged at entry {index} of the log, step {step}, instruction {insns}"
-        )?;
+        writeln!(text, "diverged at entry {index} of the log, step {step}, instruction {insns}")?;
         for (index, entry) in &self.before {
             writeln!(text, "  {index:>8}  {}", entry_line(entry, symbols))?;
         }
         writeln!(text, "  recorded  {}", self.recorded.line(symbols))?;
         writeln!(text, "  replayed  {}", self.replayed.line(symbols))?;
         let fields = self.differing();
-        if fields.is_empty() {
-            Ok(())
-        } else {
-            writeln!(text, "  differ in {}", fields.join(", "))
-        }
+        if fields.is_empty() { Ok(()) } else { writeln!(text, "  differ in {}", fields.join(", ")) }
     }
 
     fn differing(&self) -> Vec<String> {

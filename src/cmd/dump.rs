@@ -21,9 +21,7 @@ pub(super) fn dump(args: &DumpArgs, streams: Streams<'_>) -> Result<Outcome, Com
     } else {
         write_text(&mut out, &recording, &symbols)
     };
-    written
-        .and_then(|()| out.flush())
-        .map_err(CommandError::Output)?;
+    written.and_then(|()| out.flush()).map_err(CommandError::Output)?;
     Ok(Outcome::Shown)
 }
 
@@ -32,10 +30,7 @@ fn image_hash(plan: &Plan) -> String {
 }
 
 fn lossy(words: &[Vec<u8>]) -> Vec<String> {
-    words
-        .iter()
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect()
+    words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 fn write_text(
@@ -44,36 +39,17 @@ fn write_text(
     symbols: &Symbols<'_>,
 ) -> io::Result<()> {
     let plan = recording.plan();
-    writeln!(
-        out,
-        "recording, format version {FORMAT_VERSION}, {} bytes",
-        recording.file_bytes()
-    )?;
+    writeln!(out, "recording, format version {FORMAT_VERSION}, {} bytes", recording.file_bytes())?;
     for section in recording.sections() {
         let (name, offset) = (section.name, section.offset);
         let (stored, raw) = (section.stored_bytes, section.raw_bytes);
-        writeln!(
-            out,
-            "  section {name} at {offset}: {stored} bytes, {raw} decompressed"
-        )?;
+        writeln!(out, "  section {name} at {offset}: {stored} bytes, {raw} decompressed")?;
     }
     write_plan(out, plan, symbols)?;
     let counts = recording.counts();
-    writeln!(
-        out,
-        "inputs: {}, {} bytes",
-        counts.inputs, counts.input_bytes
-    )?;
-    writeln!(
-        out,
-        "events: {}, of which {} hits",
-        counts.events, counts.hits
-    )?;
-    writeln!(
-        out,
-        "marks: {}, every {} steps",
-        counts.marks, plan.mark_every
-    )?;
+    writeln!(out, "inputs: {}, {} bytes", counts.inputs, counts.input_bytes)?;
+    writeln!(out, "events: {}, of which {} hits", counts.events, counts.hits)?;
+    writeln!(out, "marks: {}, every {} steps", counts.marks, plan.mark_every)?;
     writeln!(out, "log:")?;
     for (index, entry) in recording.entries().enumerate() {
         // The log was decoded when the file was checked.
@@ -98,19 +74,13 @@ fn write_plan(out: &mut impl Write, plan: &Plan, symbols: &Symbols<'_>) -> io::R
         writeln!(out, "limit: {max_insns} instructions")?;
     }
     let (path, len) = (&plan.image.path, plan.image.bytes.len());
-    writeln!(
-        out,
-        "program: {path}, {len} bytes, BLAKE3 {}",
-        image_hash(plan)
-    )?;
+    writeln!(out, "program: {path}, {len} bytes, BLAKE3 {}", image_hash(plan))?;
     writeln!(out, "arguments: {:?}", lossy(&plan.argv))?;
     writeln!(out, "environment: {:?}", lossy(&plan.envp))?;
     writeln!(out, "watches: {}", plan.watches.len())?;
     for (index, watch) in plan.watches.iter().enumerate() {
         let request = &watch.request;
-        let name = symbols
-            .near(request.addr)
-            .map_or(String::new(), |near| format!(" {near}"));
+        let name = symbols.near(request.addr).map_or(String::new(), |near| format!(" {near}"));
         let access = access_letters(request.access);
         writeln!(
             out,

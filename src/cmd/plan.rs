@@ -14,31 +14,21 @@ use crate::symbols::Symbols;
 /// Checks everything that can be checked before the machine boots. Events are
 /// checked first: they need no file.
 pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
-    let specs: Vec<WatchSpec> = args
-        .events
-        .iter()
-        .map(|text| WatchSpec::parse(text))
-        .collect::<Result<_, _>>()?;
+    let specs: Vec<WatchSpec> =
+        args.events.iter().map(|text| WatchSpec::parse(text)).collect::<Result<_, _>>()?;
     let machine = machine(args)?;
     let envp = environment(args)?;
     if args.mark_every == 0 {
         return Err(CommandError::MarkEvery);
     }
     // clap requires the program's name.
-    let name = args
-        .command
-        .first()
-        .map_or(OsStr::new(""), |name| name.as_os_str());
+    let name = args.command.first().map_or(OsStr::new(""), |name| name.as_os_str());
     let image = program::load(name, std::env::var_os("PATH").as_deref())?;
     let watches = resolve(&specs, &Symbols::read(&image.bytes))?;
     Ok(Plan {
         machine,
         image,
-        argv: args
-            .command
-            .iter()
-            .map(|word| word.as_bytes().to_vec())
-            .collect(),
+        argv: args.command.iter().map(|word| word.as_bytes().to_vec()).collect(),
         envp,
         watches,
         mark_every: args.mark_every,
@@ -60,20 +50,13 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
 
 /// The fixed variables, with those that were given added or put in their place.
 fn environment(args: &GuestArgs) -> Result<Vec<Vec<u8>>, CommandError> {
-    let mut envp: Vec<Vec<u8>> = DEFAULT_ENVP
-        .iter()
-        .map(|variable| variable.as_bytes().to_vec())
-        .collect();
+    let mut envp: Vec<Vec<u8>> =
+        DEFAULT_ENVP.iter().map(|variable| variable.as_bytes().to_vec()).collect();
     for given in &args.env {
         let bytes = given.as_bytes();
-        let name_len = bytes
-            .iter()
-            .position(|byte| *byte == b'=')
-            .filter(|len| *len > 0);
+        let name_len = bytes.iter().position(|byte| *byte == b'=').filter(|len| *len > 0);
         let Some(name_len) = name_len else {
-            return Err(CommandError::Env {
-                text: given.to_string_lossy().into_owned(),
-            });
+            return Err(CommandError::Env { text: given.to_string_lossy().into_owned() });
         };
         let name = &bytes[..=name_len];
         match envp.iter_mut().find(|variable| variable.starts_with(name)) {
@@ -86,10 +69,8 @@ fn environment(args: &GuestArgs) -> Result<Vec<Vec<u8>>, CommandError> {
 
 fn resolve(specs: &[WatchSpec], symbols: &Symbols<'_>) -> Result<Vec<Watch>, CommandError> {
     let resolved = specs.iter().map(|spec| {
-        watch::resolve(spec, symbols).map_err(|source| CommandError::Watch {
-            text: spec.text.clone(),
-            source,
-        })
+        watch::resolve(spec, symbols)
+            .map_err(|source| CommandError::Watch { text: spec.text.clone(), source })
     });
     resolved.collect()
 }
@@ -101,10 +82,7 @@ mod tests {
     use clap::Parser;
 
     fn args(words: &[&str]) -> GuestArgs {
-        let all = ["dr7", "run"]
-            .into_iter()
-            .chain(words.iter().copied())
-            .chain(["--", "prog"]);
+        let all = ["dr7", "run"].into_iter().chain(words.iter().copied()).chain(["--", "prog"]);
         match Cli::try_parse_from(all).unwrap().command {
             Command::Run(run) => run.guest,
             other => panic!("{other:?}"),
@@ -115,10 +93,7 @@ mod tests {
     fn a_variable_is_added_or_replaced() {
         let envp =
             environment(&args(&["--env", "A=1", "--env", "LANG=fr", "--env", "A="])).unwrap();
-        let text: Vec<_> = envp
-            .iter()
-            .map(|bytes| String::from_utf8_lossy(bytes))
-            .collect();
+        let text: Vec<_> = envp.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
         assert_eq!(text[2], "LANG=fr");
         assert_eq!(text.last().unwrap(), "A=");
         assert_eq!(text.len(), DEFAULT_ENVP.len() + 1);

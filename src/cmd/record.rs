@@ -46,11 +46,7 @@ pub(super) fn record(
     report.show_progress(plan.max_insns);
     let path = args.output.as_path();
     let writer = RecordingWriter::create(path, &plan).map_err(in_file(path))?;
-    let mut recorder = Recorder {
-        report,
-        writer,
-        path,
-    };
+    let mut recorder = Recorder { report, writer, path };
     let done = live(machine, &plan, stdin, &mut recorder)?;
     // A run that stopped is worth a recording too: its replay stops likewise.
     let counts = recorder.writer.finish(&done).map_err(in_file(path))?;
@@ -66,8 +62,5 @@ pub(super) fn record(
 }
 
 fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
-    move |source| CommandError::Recording {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| CommandError::Recording { path: path.to_owned(), source }
 }

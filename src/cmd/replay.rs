@@ -40,13 +40,7 @@ impl Verifier<'_, '_> {
 
     fn diverge(&mut self, at: Position, recorded: Side, replayed: Side) {
         let before = self.before.drain(..).collect();
-        self.divergence = Some(Divergence {
-            at,
-            index: self.index,
-            recorded,
-            replayed,
-            before,
-        });
+        self.divergence = Some(Divergence { at, index: self.index, recorded, replayed, before });
     }
 
     /// Compares one entry; the guest's doings are shown even if they differ.
@@ -68,13 +62,9 @@ impl Verifier<'_, '_> {
     fn compare_end(&mut self, driven: Driven) -> Result<(), CommandError> {
         let (at, replayed) = match driven {
             Driven::Enough => return Ok(()),
-            Driven::Done(done) => (
-                Position {
-                    step: done.steps,
-                    insns: done.totals.insns(),
-                },
-                Side::End(done),
-            ),
+            Driven::Done(done) => {
+                (Position { step: done.steps, insns: done.totals.insns() }, Side::End(done))
+            }
             Driven::StillRunning(at) => (at, Side::StillRunning),
             Driven::InputFailed(at, error) => (at, Side::Question(error.to_string())),
         };
@@ -130,11 +120,7 @@ pub(super) fn replay(
 }
 
 fn verdict(verifier: Verifier<'_, '_>, recording: &Recording) -> Result<Outcome, CommandError> {
-    let Verifier {
-        mut report,
-        divergence,
-        ..
-    } = verifier;
+    let Verifier { mut report, divergence, .. } = verifier;
     if let Some(divergence) = divergence {
         let text = divergence.text(report.symbols());
         report.abandon();
@@ -156,27 +142,18 @@ fn verdict(verifier: Verifier<'_, '_>, recording: &Recording) -> Result<Outcome,
 /// Reads a recording and checks that it holds what can be run.
 fn open(path: &Path) -> Result<Recording, CommandError> {
     let recording = read(path)?;
-    program::check(&recording.plan().image.bytes).map_err(|source| {
-        CommandError::RecordedProgram {
-            path: path.to_owned(),
-            source,
-        }
-    })?;
+    program::check(&recording.plan().image.bytes)
+        .map_err(|source| CommandError::RecordedProgram { path: path.to_owned(), source })?;
     Ok(recording)
 }
 
 /// Reads a recording.
 pub(super) fn read(path: &Path) -> Result<Recording, CommandError> {
-    let file = File::open(path).map_err(|source| CommandError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file =
+        File::open(path).map_err(|source| CommandError::Open { path: path.to_owned(), source })?;
     Recording::read_from(file).map_err(in_file(path))
 }
 
 fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
-    move |source| CommandError::Recording {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| CommandError::Recording { path: path.to_owned(), source }
 }

@@ -54,13 +54,9 @@ pub(super) fn outcome(plan: &Plan, done: &Done) -> Result<Outcome, CommandError>
     let program = plan.image.path.clone();
     match &done.ending {
         Ending::Exited(status) => Ok(Outcome::Guest(*status)),
-        Ending::Stopped { reason } => Err(CommandError::Stopped {
-            program,
-            reason: reason.clone(),
-        }),
-        Ending::Limit { max_insns } => Err(CommandError::Limit {
-            program,
-            max_insns: *max_insns,
-        }),
+        Ending::Stopped { reason } => {
+            Err(CommandError::Stopped { program, reason: reason.clone() })
+        }
+        Ending::Limit { max_insns } => Err(CommandError::Limit { program, max_insns: *max_insns }),
     }
 }

@@ -32,13 +32,7 @@ fn a_long_log_is_cut_into_sections() {
     let log: Vec<_> = short.iter().cycle().take(20_000).cloned().collect();
     samples::write(&path, &plan, &log, &done);
     let recording = Recording::read(std::fs::read(path).unwrap()).unwrap();
-    assert!(
-        recording
-            .sections()
-            .filter(|section| section.name == "LOG.")
-            .count()
-            > 3
-    );
+    assert!(recording.sections().filter(|section| section.name == "LOG.").count() > 3);
     let same = recording.entries().map(Result::unwrap).eq(log);
     assert!(same);
 }
@@ -49,10 +43,7 @@ fn refused(file: Vec<u8>, what: &str) -> RecordingError {
         Ok(_) => panic!("{what}: accepted"),
         Err(error) => error,
     };
-    assert!(
-        message.to_string().starts_with("offset "),
-        "{what}: {message}"
-    );
+    assert!(message.to_string().starts_with("offset "), "{what}: {message}");
     message
 }
 
@@ -64,10 +55,7 @@ fn every_truncation_is_refused() {
     }
     let mut longer = file;
     longer.push(0);
-    assert!(matches!(
-        refused(longer, "one more"),
-        RecordingError::FileLength { .. }
-    ));
+    assert!(matches!(refused(longer, "one more"), RecordingError::FileLength { .. }));
 }
 
 #[test]
@@ -139,25 +127,16 @@ fn sections_out_of_order_are_refused() {
     for (from, to) in [(0, 1), (1, 2), (2, 3)] {
         let mut swapped = good.clone();
         swapped.swap(from, to);
-        assert!(matches!(
-            refused(sealed(&swapped), "swapped"),
-            RecordingError::Order { .. }
-        ));
+        assert!(matches!(refused(sealed(&swapped), "swapped"), RecordingError::Order { .. }));
     }
     for missing in [0, 1, 3] {
         let mut short = good.clone();
         short.remove(missing);
-        assert!(matches!(
-            refused(sealed(&short), "missing"),
-            RecordingError::Order { .. }
-        ));
+        assert!(matches!(refused(sealed(&short), "missing"), RecordingError::Order { .. }));
     }
     let mut without_log = good;
     without_log.remove(2);
-    assert!(matches!(
-        refused(sealed(&without_log), "no log"),
-        RecordingError::Counts { .. }
-    ));
+    assert!(matches!(refused(sealed(&without_log), "no log"), RecordingError::Counts { .. }));
 }
 
 #[test]
@@ -174,19 +153,9 @@ fn a_declared_length_is_not_believed() {
     file.extend_from_slice(&header.to_bytes());
     file.extend_from_slice(&stored);
     let bomb = section::decompress(offset, header, &stored).unwrap_err();
-    assert!(matches!(
-        bomb,
-        RecordingError::RawLength {
-            declared: 100,
-            found: 101,
-            ..
-        }
-    ));
+    assert!(matches!(bomb, RecordingError::RawLength { declared: 100, found: 101, .. }));
 
-    let huge = SectionHeader {
-        raw_len: u32::MAX,
-        ..header
-    };
+    let huge = SectionHeader { raw_len: u32::MAX, ..header };
     let error = SectionHeader::read(&huge.to_bytes(), 0).unwrap_err();
     assert!(matches!(error, RecordingError::TooLong { .. }));
 }

@@ -84,11 +84,7 @@ impl<'a> Decoder<'a> {
         let left = self.left();
         let fits = usize::try_from(needed).ok().filter(|&len| len <= left);
         let Some(len) = fits else {
-            return Err(PayloadError::Short {
-                what,
-                needed,
-                left: left as u64,
-            });
+            return Err(PayloadError::Short { what, needed, left: left as u64 });
         };
         let start = self.position;
         self.position += len;
@@ -150,10 +146,7 @@ impl<'a> Decoder<'a> {
         match self.u8(what)? {
             0 => Ok(None),
             1 => each(self).map(Some),
-            value => Err(PayloadError::Unknown {
-                what,
-                value: u64::from(value),
-            }),
+            value => Err(PayloadError::Unknown { what, value: u64::from(value) }),
         }
     }
 
@@ -176,24 +169,10 @@ mod tests {
         payload.extend_from_slice(b"abc");
         let mut decoder = Decoder::new(&payload);
         let answer = decoder.bytes("name");
-        assert_eq!(
-            answer,
-            Err(PayloadError::Short {
-                what: "name",
-                needed: u64::MAX,
-                left: 3
-            })
-        );
+        assert_eq!(answer, Err(PayloadError::Short { what: "name", needed: u64::MAX, left: 3 }));
         let mut decoder = Decoder::new(&payload);
         let answer = decoder.list("names", 8, |decoder| decoder.u64("name"));
-        assert_eq!(
-            answer,
-            Err(PayloadError::Short {
-                what: "names",
-                needed: u64::MAX,
-                left: 3
-            })
-        );
+        assert_eq!(answer, Err(PayloadError::Short { what: "names", needed: u64::MAX, left: 3 }));
     }
 
     #[test]

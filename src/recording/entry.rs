@@ -40,12 +40,8 @@ pub(super) fn get(from: &mut Decoder<'_>, nr_watches: u32) -> Result<Entry, Payl
             max: from.u64("most bytes of standard input")?,
             bytes: from.bytes("standard input")?,
         }),
-        INPUT_RANDOM => Entry::Input(Input::Random {
-            bytes: from.bytes("random bytes")?,
-        }),
-        INPUT_BOOT_REALTIME => Entry::Input(Input::BootRealtime {
-            ns: from.u64("date of boot")?,
-        }),
+        INPUT_RANDOM => Entry::Input(Input::Random { bytes: from.bytes("random bytes")? }),
+        INPUT_BOOT_REALTIME => Entry::Input(Input::BootRealtime { ns: from.u64("date of boot")? }),
         EVENT_HIT => Entry::Event(Event::Hit(Box::new(get_hit(from, nr_watches)?))),
         EVENT_SPAN => Entry::Event(Event::Span(Box::new(get_span(from, nr_watches)?))),
         EVENT_OUTPUT => Entry::Event(Event::Output {
@@ -63,17 +59,11 @@ pub(super) fn get(from: &mut Decoder<'_>, nr_watches: u32) -> Result<Entry, Payl
             who: get_who(from)?,
         }),
         MARK => Entry::Mark(Mark {
-            at: Position {
-                step: from.u64("step")?,
-                insns: from.u64("instructions")?,
-            },
+            at: Position { step: from.u64("step")?, insns: from.u64("instructions")? },
             digest: Digest(from.array("digest")?),
         }),
         value => {
-            return Err(PayloadError::Unknown {
-                what: "kind of entry",
-                value: u64::from(value),
-            });
+            return Err(PayloadError::Unknown { what: "kind of entry", value: u64::from(value) });
         }
     };
     Ok(entry)
@@ -207,10 +197,7 @@ fn get_watch(from: &mut Decoder<'_>, nr_watches: u32) -> Result<u32, PayloadErro
     if watch < nr_watches {
         Ok(watch)
     } else {
-        Err(PayloadError::Range {
-            what: "watch",
-            value: u64::from(watch),
-        })
+        Err(PayloadError::Range { what: "watch", value: u64::from(watch) })
     }
 }
 
@@ -237,11 +224,7 @@ fn put_who(out: &mut Encoder, who: &Who) {
 }
 
 fn get_who(from: &mut Decoder<'_>) -> Result<Who, PayloadError> {
-    Ok(Who {
-        pid: from.u32("pid")?,
-        tid: from.u32("tid")?,
-        comm: from.text("comm")?,
-    })
+    Ok(Who { pid: from.u32("pid")?, tid: from.u32("tid")?, comm: from.text("comm")? })
 }
 
 pub(super) fn put_status(out: &mut Encoder, status: ExitStatus) {
@@ -262,21 +245,12 @@ pub(super) fn get_status(from: &mut Decoder<'_>) -> Result<ExitStatus, PayloadEr
     let number = from.u8("exit code or signal")?;
     match kind {
         0 => Ok(ExitStatus::Exited(number)),
-        1 => Ok(ExitStatus::Signaled {
-            signal: number,
-            core: false,
-        }),
-        2 => Ok(ExitStatus::Signaled {
-            signal: number,
-            core: true,
-        }),
+        1 => Ok(ExitStatus::Signaled { signal: number, core: false }),
+        2 => Ok(ExitStatus::Signaled { signal: number, core: true }),
         value => Err(unknown("kind of exit", value)),
     }
 }
 
 fn unknown(what: &'static str, value: u8) -> PayloadError {
-    PayloadError::Unknown {
-        what,
-        value: u64::from(value),
-    }
+    PayloadError::Unknown { what, value: u64::from(value) }
 }

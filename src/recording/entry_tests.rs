@@ -12,12 +12,7 @@ use kernel_model::observe::{AccessKind, ExitStatus};
 
 fn at() -> impl Strategy<Value = At> {
     let fields = any::<(u64, u64, u64, u32)>();
-    fields.prop_map(|(time_ns, cycles, icount, cpu)| At {
-        time_ns,
-        cycles,
-        icount,
-        cpu,
-    })
+    fields.prop_map(|(time_ns, cycles, icount, cpu)| At { time_ns, cycles, icount, cpu })
 }
 
 fn who() -> impl Strategy<Value = Who> {

@@ -9,10 +9,7 @@ pub enum RecordingError {
     #[error("offset 0: not a dr7 recording (the first 8 bytes are not its magic)")]
     Magic,
     /// Another version of the format.
-    #[error(
-        "offset 8: format version {found}; this dr7 reads version {}",
-        super::FORMAT_VERSION
-    )]
+    #[error("offset 8: format version {found}; this dr7 reads version {}", super::FORMAT_VERSION)]
     Version {
         /// The version in the file.
         found: u32,

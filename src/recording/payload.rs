@@ -76,30 +76,15 @@ pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
     let watches = from.list("watches", 25, get_watch)?;
     let mark_every = match from.u64("steps between marks")? {
         0 => {
-            return Err(PayloadError::Range {
-                what: "steps between marks",
-                value: 0,
-            });
+            return Err(PayloadError::Range { what: "steps between marks", value: 0 });
         }
         steps => steps,
     };
-    let max_insns = from.option("limit on instructions", |from| {
-        from.u64("limit on instructions")
-    })?;
+    let max_insns =
+        from.option("limit on instructions", |from| from.u64("limit on instructions"))?;
     from.finish()?;
-    let image = Image {
-        path: String::new(),
-        bytes: Vec::new(),
-    };
-    Ok(Plan {
-        machine,
-        image,
-        argv,
-        envp,
-        watches,
-        mark_every,
-        max_insns,
-    })
+    let image = Image { path: String::new(), bytes: Vec::new() };
+    Ok(Plan { machine, image, argv, envp, watches, mark_every, max_insns })
 }
 
 fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
@@ -107,18 +92,10 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
     let nr_cpus = from.u32("CPUs")?;
     let ram_bytes = from.u64("memory")?;
     let timing = from.text("timing model")?;
-    let timing = Timing::from_name(&timing).ok_or(PayloadError::UnknownName {
-        what: "timing model",
-        name: timing,
-    })?;
+    let timing = Timing::from_name(&timing)
+        .ok_or(PayloadError::UnknownName { what: "timing model", name: timing })?;
     let seed = from.u64("seed")?;
-    Ok(MachineConfig {
-        nr_cpus,
-        ram_bytes,
-        timing,
-        seed,
-        generation,
-    })
+    Ok(MachineConfig { nr_cpus, ram_bytes, timing, seed, generation })
 }
 
 fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {
@@ -130,16 +107,10 @@ fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {
         3 => WatchAccess::ReadWrite,
         4 => WatchAccess::Execute,
         value => {
-            return Err(PayloadError::Unknown {
-                what: "watched access",
-                value: u64::from(value),
-            });
+            return Err(PayloadError::Unknown { what: "watched access", value: u64::from(value) });
         }
     };
-    Ok(Watch {
-        text,
-        request: WatchRequest { addr, len, access },
-    })
+    Ok(Watch { text, request: WatchRequest { addr, len, access } })
 }
 
 /// IMAG: the path, then the file.
@@ -179,13 +150,7 @@ pub(super) fn put_done(out: &mut Encoder, done: &Done, counts: &Counts) {
         out.u64(cpu.time_ns);
     });
     out.raw(&done.digest.0);
-    for count in [
-        counts.inputs,
-        counts.input_bytes,
-        counts.events,
-        counts.hits,
-        counts.marks,
-    ] {
+    for count in [counts.inputs, counts.input_bytes, counts.events, counts.hits, counts.marks] {
         out.u64(count);
     }
 }
@@ -193,17 +158,10 @@ pub(super) fn put_done(out: &mut Encoder, done: &Done, counts: &Counts) {
 pub(super) fn get_done(from: &mut Decoder<'_>) -> Result<(Done, Counts), PayloadError> {
     let ending = match from.u8("kind of end")? {
         0 => Ending::Exited(entry::get_status(from)?),
-        1 => Ending::Stopped {
-            reason: from.text("reason")?,
-        },
-        2 => Ending::Limit {
-            max_insns: from.u64("limit on instructions")?,
-        },
+        1 => Ending::Stopped { reason: from.text("reason")? },
+        2 => Ending::Limit { max_insns: from.u64("limit on instructions")? },
         value => {
-            return Err(PayloadError::Unknown {
-                what: "kind of end",
-                value: u64::from(value),
-            });
+            return Err(PayloadError::Unknown { what: "kind of end", value: u64::from(value) });
         }
     };
     let steps = from.u64("steps")?;
@@ -224,13 +182,5 @@ pub(super) fn get_done(from: &mut Decoder<'_>) -> Result<(Done, Counts), Payload
         marks: from.u64("count of marks")?,
     };
     from.finish()?;
-    Ok((
-        Done {
-            ending,
-            steps,
-            totals: Totals { cpus, time_ns },
-            digest,
-        },
-        counts,
-    ))
+    Ok((Done { ending, steps, totals: Totals { cpus, time_ns }, digest }, counts))
 }

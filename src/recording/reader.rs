@@ -43,15 +43,9 @@ impl Recording {
     pub fn read_from(mut source: impl Read) -> Result<Self, RecordingError> {
         let mut file = Vec::new();
         let start = FILE_HEADER_BYTES as u64;
-        source
-            .by_ref()
-            .take(start)
-            .read_to_end(&mut file)
-            .map_err(RecordingError::Read)?;
+        source.by_ref().take(start).read_to_end(&mut file).map_err(RecordingError::Read)?;
         section::check_file_header(&file)?;
-        source
-            .read_to_end(&mut file)
-            .map_err(RecordingError::Read)?;
+        source.read_to_end(&mut file).map_err(RecordingError::Read)?;
         Self::read(file)
     }
 
@@ -63,10 +57,7 @@ impl Recording {
         section::check_file_header(&file)?;
         let sections = walk(&file)?;
         let at = |tag| {
-            let found = sections
-                .iter()
-                .find(|(header, _)| header.tag == tag)
-                .copied();
+            let found = sections.iter().find(|(header, _)| header.tag == tag).copied();
             found.ok_or(RecordingError::Order {
                 offset: file.len() as u64,
                 found: "nothing",
@@ -79,14 +70,8 @@ impl Recording {
         let (done, declared) = open(&file, at(Tag::Done)?, payload::get_done)?;
         let done_offset = at(Tag::Done)?.1 as u64;
 
-        let mut recording = Self {
-            file,
-            plan,
-            inputs: Vec::new(),
-            done,
-            counts: Counts::default(),
-            sections,
-        };
+        let mut recording =
+            Self { file, plan, inputs: Vec::new(), done, counts: Counts::default(), sections };
         let (counts, inputs) = recording.check_log()?;
         check_counts(done_offset, &declared, &counts)?;
         recording.counts = counts;
@@ -150,13 +135,7 @@ impl Recording {
     /// The log, in order, one section decompressed at a time.
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
-        Entries {
-            recording: self,
-            next_section: 0,
-            chunk: Vec::new(),
-            at: 0,
-            payload_offset: 0,
-        }
+        Entries { recording: self, next_section: 0, chunk: Vec::new(), at: 0, payload_offset: 0 }
     }
 }
 
@@ -221,11 +200,7 @@ fn walk(file: &[u8]) -> Result<Vec<(SectionHeader, usize)>, RecordingError> {
     let mut offset = FILE_HEADER_BYTES;
     loop {
         let header = SectionHeader::read(file, offset)?;
-        check_order(
-            sections.last().map(|(header, _)| header.tag),
-            header.tag,
-            offset,
-        )?;
+        check_order(sections.last().map(|(header, _)| header.tag), header.tag, offset)?;
         let payload = stored(file, header, offset)?;
         if crc32fast::hash(payload) != header.payload_crc {
             return Err(RecordingError::PayloadChecksum {
@@ -254,11 +229,7 @@ fn check_order(before: Option<Tag>, found: Tag, offset: usize) -> Result<(), Rec
     if allowed.contains(&found) {
         Ok(())
     } else {
-        Err(RecordingError::Order {
-            offset: offset as u64,
-            found: found.name(),
-            expected,
-        })
+        Err(RecordingError::Order { offset: offset as u64, found: found.name(), expected })
     }
 }
 
@@ -276,17 +247,11 @@ fn check_end(file: &[u8], header: SectionHeader, offset: usize) -> Result<(), Re
     let declared = u64::from_le_bytes(section::take(file, at, "the length of the file")?);
     if declared != file.len() as u64 || at + section::END_BYTES != file.len() {
         let found = file.len() as u64;
-        return Err(RecordingError::FileLength {
-            offset: at as u64,
-            declared,
-            found,
-        });
+        return Err(RecordingError::FileLength { offset: at as u64, declared, found });
     }
     let hash: [u8; 32] = section::take(file, at + 8, "the hash of the file")?;
     if *blake3::hash(&file[..offset]).as_bytes() != hash {
-        return Err(RecordingError::FileHash {
-            offset: at as u64 + 8,
-        });
+        return Err(RecordingError::FileHash { offset: at as u64 + 8 });
     }
     Ok(())
 }
@@ -313,12 +278,7 @@ fn open<T>(
 }
 
 fn in_payload(offset: usize, tag: Tag, at: usize, source: PayloadError) -> RecordingError {
-    RecordingError::Payload {
-        offset: offset as u64,
-        section: tag.name(),
-        at: at as u64,
-        source,
-    }
+    RecordingError::Payload { offset: offset as u64, section: tag.name(), at: at as u64, source }
 }
 
 fn check_counts(offset: u64, declared: &Counts, found: &Counts) -> Result<(), RecordingError> {
@@ -329,16 +289,10 @@ fn check_counts(offset: u64, declared: &Counts, found: &Counts) -> Result<(), Re
         ("hits", declared.hits, found.hits),
         ("marks", declared.marks, found.marks),
     ];
-    match pairs
-        .into_iter()
-        .find(|(_, declared, found)| declared != found)
-    {
+    match pairs.into_iter().find(|(_, declared, found)| declared != found) {
         None => Ok(()),
-        Some((what, declared, found)) => Err(RecordingError::Counts {
-            offset,
-            what,
-            declared,
-            found,
-        }),
+        Some((what, declared, found)) => {
+            Err(RecordingError::Counts { offset, what, declared, found })
+        }
     }
 }

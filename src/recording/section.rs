@@ -98,15 +98,11 @@ impl SectionHeader {
     pub(super) fn read(file: &[u8], offset: usize) -> Result<Self, RecordingError> {
         let bytes: [u8; SECTION_HEADER_BYTES] = take(file, offset, "a section's header")?;
         if crc32fast::hash(&bytes[..16]) != word(&bytes, 16) {
-            return Err(RecordingError::HeaderChecksum {
-                offset: offset as u64,
-            });
+            return Err(RecordingError::HeaderChecksum { offset: offset as u64 });
         }
         let tag_bytes = [bytes[0], bytes[1], bytes[2], bytes[3]];
-        let tag = Tag::from_bytes(tag_bytes).ok_or(RecordingError::UnknownSection {
-            offset: offset as u64,
-            tag: tag_bytes,
-        })?;
+        let tag = Tag::from_bytes(tag_bytes)
+            .ok_or(RecordingError::UnknownSection { offset: offset as u64, tag: tag_bytes })?;
         let header = Self {
             tag,
             raw_len: word(&bytes, 4),
@@ -150,10 +146,7 @@ pub(super) fn check_file_header(file: &[u8]) -> Result<(), RecordingError> {
         return Err(RecordingError::Version { found: version });
     }
     if word(&bytes, 12) != 0 {
-        return Err(RecordingError::Reserved {
-            offset: 12,
-            value: word(&bytes, 12),
-        });
+        return Err(RecordingError::Reserved { offset: 12, value: word(&bytes, 12) });
     }
     Ok(())
 }
@@ -182,15 +175,9 @@ pub(super) fn decompress(
     };
     let declared = u64::from(header.raw_len);
     let mut decoder = zstd::stream::read::Decoder::with_buffer(stored).map_err(|e| at(e.kind()))?;
-    decoder
-        .window_log_max(WINDOW_LOG_MAX)
-        .map_err(|e| at(e.kind()))?;
+    decoder.window_log_max(WINDOW_LOG_MAX).map_err(|e| at(e.kind()))?;
     let mut raw = Vec::new();
-    decoder
-        .by_ref()
-        .take(declared + 1)
-        .read_to_end(&mut raw)
-        .map_err(|e| at(e.kind()))?;
+    decoder.by_ref().take(declared + 1).read_to_end(&mut raw).map_err(|e| at(e.kind()))?;
     if raw.len() as u64 != declared {
         return Err(RecordingError::RawLength {
             offset: offset as u64,
@@ -221,13 +208,12 @@ pub(super) fn slice<'f>(
     what: &'static str,
 ) -> Result<&'f [u8], RecordingError> {
     let end = offset.checked_add(len).filter(|&end| end <= file.len());
-    end.map(|end| &file[offset..end])
-        .ok_or(RecordingError::Truncated {
-            offset: offset as u64,
-            what,
-            needed: len as u64,
-            left: file.len().saturating_sub(offset) as u64,
-        })
+    end.map(|end| &file[offset..end]).ok_or(RecordingError::Truncated {
+        offset: offset as u64,
+        what,
+        needed: len as u64,
+        left: file.len().saturating_sub(offset) as u64,
+    })
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

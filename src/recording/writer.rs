@@ -28,11 +28,7 @@ pub(super) struct Frame<W> {
 impl<W: Write> Frame<W> {
     /// Starts a file.
     pub(super) fn start(to: W) -> io::Result<Self> {
-        let mut frame = Self {
-            to,
-            written: 0,
-            hasher: blake3::Hasher::new(),
-        };
+        let mut frame = Self { to, written: 0, hasher: blake3::Hasher::new() };
         frame.put(&section::file_header())?;
         Ok(frame)
     }
@@ -58,15 +54,7 @@ impl<W: Write> Frame<W> {
             .ok_or_else(|| too_large(raw.len()))?;
         let stored_len = u32::try_from(stored.len()).map_err(|_| too_large(stored.len()))?;
         let payload_crc = crc32fast::hash(&stored);
-        self.put(
-            &SectionHeader {
-                tag,
-                raw_len,
-                stored_len,
-                payload_crc,
-            }
-            .to_bytes(),
-        )?;
+        self.put(&SectionHeader { tag, raw_len, stored_len, payload_crc }.to_bytes())?;
         self.put(&stored)?;
         Ok(())
     }
@@ -103,11 +91,7 @@ impl RecordingWriter {
         let mut image = Encoder::default();
         payload::put_image(&mut image, &plan.image);
         frame.section(Tag::Image, &image.into_bytes())?;
-        Ok(Self {
-            frame,
-            log: Encoder::default(),
-            counts: Counts::default(),
-        })
+        Ok(Self { frame, log: Encoder::default(), counts: Counts::default() })
     }
 
     /// Appends one entry of the log.

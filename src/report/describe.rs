@@ -54,12 +54,7 @@ fn event_line(event: &Event, symbols: &Symbols<'_>) -> String {
         ),
         Event::Output { fd, bytes } => format!("output {fd}: {}", shown(bytes)),
         Event::Exit { at, who, status } => {
-            format!(
-                "exit   {} {} {}",
-                at_text(at),
-                task_name(who),
-                status_text(*status)
-            )
+            format!("exit   {} {} {}", at_text(at), task_name(who), status_text(*status))
         }
         Event::UnsupportedSyscall { nr, name, who } => format!(
             "syscall {nr} ({}) of {} is not supported",
@@ -70,13 +65,7 @@ fn event_line(event: &Event, symbols: &Symbols<'_>) -> String {
 }
 
 fn at_text(at: &At) -> String {
-    format!(
-        "{} CPU {} icount {} cycle {}",
-        seconds(at.time_ns),
-        at.cpu,
-        at.icount,
-        at.cycles
-    )
+    format!("{} CPU {} icount {} cycle {}", seconds(at.time_ns), at.cpu, at.icount, at.cycles)
 }
 
 fn hit_line(hit: &Hit, symbols: &Symbols<'_>) -> String {
@@ -89,9 +78,7 @@ fn hit_line(hit: &Hit, symbols: &Symbols<'_>) -> String {
         Origin::User => "user",
         Origin::Kernel { syscall } => syscall.as_deref().unwrap_or("kernel"),
     };
-    let place = symbols
-        .near(hit.insn_ip)
-        .map_or(String::new(), |near| format!(" {near}"));
+    let place = symbols.near(hit.insn_ip).map_or(String::new(), |near| format!(" {near}"));
     format!(
         "hit    #{} {} {} ip {:#x}{place} {origin} {letter} {:#x}/{} {:#x} -> {:#x}",
         hit.watch,
@@ -153,10 +140,7 @@ pub fn done_line(done: &Done) -> String {
 #[must_use]
 pub fn differing_fields(recorded: &Entry, replayed: &Entry) -> Vec<String> {
     let nothing_known = Symbols::default();
-    differing(
-        &json::entry(recorded, &nothing_known),
-        &json::entry(replayed, &nothing_known),
-    )
+    differing(&json::entry(recorded, &nothing_known), &json::entry(replayed, &nothing_known))
 }
 
 /// The fields in which two ends differ.

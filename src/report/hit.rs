@@ -28,12 +28,7 @@ pub(super) fn hit_lines(hit: &Hit, watch: &Watch, symbols: &Symbols<'_>) -> Stri
     );
     let (ip, place) = (hit.insn_ip, place_text(hit.insn_ip, symbols));
     let insn = disassemble(ip, &hit.insn_bytes).map_or(String::new(), |insn| format!("  {insn}"));
-    let _ = writeln!(
-        text,
-        "\n{:17} {place}{insn}{}",
-        "",
-        origin_label(&hit.origin)
-    );
+    let _ = writeln!(text, "\n{:17} {place}{insn}{}", "", origin_label(&hit.origin));
     text
 }
 
@@ -44,33 +39,24 @@ fn access_text(hit: &Hit, symbols: &Symbols<'_>) -> String {
         AccessKind::Execute => "X".to_owned(),
         AccessKind::Read => format!("R {len} at {addr:#x}{name}: {:#x}", hit.new),
         AccessKind::Write => {
-            format!(
-                "W {len} at {addr:#x}{name}: {:#x} -> {:#x}",
-                hit.old, hit.new
-            )
+            format!("W {len} at {addr:#x}{name}: {:#x} -> {:#x}", hit.old, hit.new)
         }
     }
 }
 
 fn name_of(addr: u64, symbols: &Symbols<'_>) -> String {
-    symbols
-        .near(addr)
-        .map_or(String::new(), |near| format!(" {near}"))
+    symbols.near(addr).map_or(String::new(), |near| format!(" {near}"))
 }
 
 fn place_text(ip: u64, symbols: &Symbols<'_>) -> String {
-    let line = symbols
-        .line(ip)
-        .map_or(String::new(), |line| format!(" ({line})"));
+    let line = symbols.line(ip).map_or(String::new(), |line| format!(" ({line})"));
     format!("{ip:#x}{}{line}", name_of(ip, symbols))
 }
 
 fn origin_label(origin: &Origin) -> String {
     match origin {
         Origin::User => String::new(),
-        Origin::Kernel {
-            syscall: Some(name),
-        } => format!("  [kernel: {name}]"),
+        Origin::Kernel { syscall: Some(name) } => format!("  [kernel: {name}]"),
         Origin::Kernel { syscall: None } => "  [kernel]".to_owned(),
     }
 }
@@ -82,9 +68,7 @@ mod tests {
     use crate::session::script;
 
     fn lines(change: impl FnOnce(&mut Hit)) -> String {
-        let Event::Hit(mut hit) = script::hit(0, 250, 1, 2) else {
-            unreachable!("a hit")
-        };
+        let Event::Hit(mut hit) = script::hit(0, 250, 1, 2) else { unreachable!("a hit") };
         change(&mut hit);
         hit_lines(&hit, &script::plan().watches[0], &Symbols::default())
     }
@@ -104,9 +88,7 @@ mod tests {
         let text = lines(|hit| {
             hit.kind = AccessKind::Read;
             hit.access_len = 1;
-            hit.origin = Origin::Kernel {
-                syscall: Some("write".to_owned()),
-            };
+            hit.origin = Origin::Kernel { syscall: Some("write".to_owned()) };
             hit.insn_bytes.clear();
         });
         assert!(text.contains("R 1 byte at 0x4c7310: 0x2\n"), "{text}");

@@ -76,11 +76,7 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
             })
         })
         .collect();
-    let argv: Vec<_> = plan
-        .argv
-        .iter()
-        .map(|word| String::from_utf8_lossy(word))
-        .collect();
+    let argv: Vec<_> = plan.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
     json!({
         "type": "start",
         "program": plan.image.path,
@@ -133,10 +129,7 @@ pub fn event(event: &Event, symbols: &Symbols<'_>) -> Value {
         }),
         Event::Exit { at, who, status } => {
             let place = joined(at_fields(at), who_fields(who));
-            joined(
-                json!({ "type": "exit" }),
-                joined(place, status_fields(*status)),
-            )
+            joined(json!({ "type": "exit" }), joined(place, status_fields(*status)))
         }
         Event::UnsupportedSyscall { nr, name, who } => joined(
             json!({ "type": "unsupported_syscall", "nr": nr, "name": name }),
@@ -180,10 +173,7 @@ fn hit_object(hit: &Hit, symbols: &Symbols<'_>) -> Value {
         "old": hex(hit.old),
         "new": hex(hit.new),
     });
-    joined(
-        json!({ "type": "hit", "watch": hit.watch }),
-        joined(place, what),
-    )
+    joined(json!({ "type": "hit", "watch": hit.watch }), joined(place, what))
 }
 
 fn span_object(span: &Span) -> Value {

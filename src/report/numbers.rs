@@ -20,11 +20,7 @@ pub(super) fn seconds(time_ns: u64) -> String {
 
 /// A count and its noun.
 pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
-    format!(
-        "{} {}",
-        grouped(number),
-        if number == 1 { one } else { more }
-    )
+    format!("{} {}", grouped(number), if number == 1 { one } else { more })
 }
 
 #[cfg(test)]

@@ -46,10 +46,7 @@ struct JsonFile {
 impl JsonFile {
     fn error(&self) -> impl Fn(io::Error) -> ReportError + use<> {
         let path = self.path.clone();
-        move |source| ReportError::Json {
-            path: path.clone(),
-            source,
-        }
+        move |source| ReportError::Json { path: path.clone(), source }
     }
 
     fn line(&mut self, object: &serde_json::Value) -> Result<(), ReportError> {
@@ -124,9 +121,7 @@ impl<'run, 'io> Report<'run, 'io> {
     /// If it cannot be written.
     pub fn say(&mut self, text: &str) -> Result<(), ReportError> {
         let (progress, streams) = (&mut self.progress, &mut self.streams);
-        progress
-            .around(b"", || streams.say(text))
-            .map_err(ReportError::Stream)
+        progress.around(b"", || streams.say(text)).map_err(ReportError::Stream)
     }
 
     /// Prints the summary and completes the JSON lines.
@@ -174,17 +169,12 @@ impl<'run, 'io> Report<'run, 'io> {
                 return written.map_err(ReportError::Stream);
             }
             Event::Exit { who, status, .. } => {
-                self.exits.push(Exited {
-                    who: who.clone(),
-                    status: *status,
-                });
+                self.exits.push(Exited { who: who.clone(), status: *status });
             }
             Event::UnsupportedSyscall { nr, name, who } => {
                 let name = name.as_deref().unwrap_or("no name");
                 let who = task_name(who);
-                self.say(&format!(
-                    "dr7: {who}: system call {nr} ({name}) is not supported\n"
-                ))?;
+                self.say(&format!("dr7: {who}: system call {nr} ({name}) is not supported\n"))?;
             }
         }
         match &mut self.json {

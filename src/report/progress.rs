@@ -36,10 +36,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self {
-            bar: Some(bar),
-            line_open: false,
-        }
+        Self { bar: Some(bar), line_open: false }
     }
 
     /// So many instructions have retired.

@@ -26,11 +26,7 @@ impl Streams<'_> {
     /// # Errors
     /// If the host's stream cannot be written.
     pub fn pass(&mut self, fd: u8, bytes: &[u8]) -> io::Result<()> {
-        let to = if fd == 2 {
-            &mut *self.err
-        } else {
-            &mut *self.out
-        };
+        let to = if fd == 2 { &mut *self.err } else { &mut *self.out };
         to.write_all(bytes)?;
         to.flush()
     }

@@ -36,11 +36,7 @@ impl Summary<'_, '_> {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(
-            text,
-            "\n Performance counter stats for '{}':\n",
-            self.plan.command_line()
-        )?;
+        writeln!(text, "\n Performance counter stats for '{}':\n", self.plan.command_line())?;
         for (watch, tally) in self.plan.watches.iter().zip(self.tallies) {
             self.write_watch(text, watch, tally)?;
         }
@@ -55,17 +51,10 @@ impl Summary<'_, '_> {
         watch: &Watch,
         tally: &WatchTally,
     ) -> std::fmt::Result {
-        let split = format!(
-            "{} user, {} kernel",
-            grouped(tally.user),
-            grouped(tally.kernel)
-        );
+        let split = format!("{} user, {} kernel", grouped(tally.user), grouped(tally.kernel));
         row(text, &grouped(tally.hits), &watch.text, &split)?;
         let request = &watch.request;
-        let name = self
-            .symbols
-            .near(request.addr)
-            .map_or(String::new(), |near| format!(" {near}"));
+        let name = self.symbols.near(request.addr).map_or(String::new(), |near| format!(" {near}"));
         let len = match request.access {
             WatchAccess::Execute => String::new(),
             WatchAccess::Write | WatchAccess::ReadWrite => {
@@ -78,12 +67,7 @@ impl Summary<'_, '_> {
             return writeln!(text, "{:25}never armed in a debug register", "");
         }
         for ((cpu, slot), armed) in tally.armed.iter().take(LISTED) {
-            writeln!(
-                text,
-                "{:25}DR{slot} of CPU {cpu}: {}",
-                "",
-                armed_text(armed)
-            )?;
+            writeln!(text, "{:25}DR{slot} of CPU {cpu}: {}", "", armed_text(armed))?;
         }
         write_more(text, tally.armed.len(), "registers")
     }
@@ -91,12 +75,7 @@ impl Summary<'_, '_> {
     fn write_work(&self, text: &mut String) -> std::fmt::Result {
         let (insns, cycles) = (self.done.totals.insns(), self.done.totals.cycles());
         let per_cycle = hundredths(insns, cycles);
-        row(
-            text,
-            &grouped(insns),
-            "instructions",
-            &format!("{per_cycle} insn per cycle"),
-        )?;
+        row(text, &grouped(insns), "instructions", &format!("{per_cycle} insn per cycle"))?;
         let model = format!("timing model {}", self.plan.machine.timing.name());
         row(text, &grouped(cycles), "cycles", &model)?;
         if self.done.totals.cpus.len() > 1 {
@@ -110,17 +89,8 @@ impl Summary<'_, '_> {
     }
 
     fn write_exits(&self, text: &mut String) -> std::fmt::Result {
-        let noun = if self.exits.len() == 1 {
-            "task exit"
-        } else {
-            "task exits"
-        };
-        row(
-            text,
-            &self.exits.len().to_string(),
-            noun,
-            &ending_text(&self.done.ending),
-        )?;
+        let noun = if self.exits.len() == 1 { "task exit" } else { "task exits" };
+        row(text, &self.exits.len().to_string(), noun, &ending_text(&self.done.ending))?;
         for exited in self.exits.iter().take(LISTED) {
             let (who, how) = (task_name(&exited.who), status_text(exited.status));
             writeln!(text, "{:25}{who} {how}", "")?;
@@ -150,11 +120,7 @@ fn write_more(text: &mut String, all: usize, what: &str) -> std::fmt::Result {
 
 /// `insns 10..600 for small/1000`, or the part of a range that several spans cover.
 fn armed_text(armed: &ArmedIn) -> String {
-    let range = format!(
-        "{}..{}",
-        grouped(armed.from_icount),
-        grouped(armed.to_icount)
-    );
+    let range = format!("{}..{}", grouped(armed.from_icount), grouped(armed.to_icount));
     let whole = armed.to_icount.saturating_sub(armed.from_icount);
     let insns = if armed.insns == whole {
         format!("insns {range}")
@@ -162,19 +128,9 @@ fn armed_text(armed: &ArmedIn) -> String {
         let spans = counted(armed.spans, "span", "spans");
         format!("{} insns of {range} in {spans}", grouped(armed.insns))
     };
-    let tasks = armed
-        .tasks
-        .iter()
-        .take(LISTED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let tasks = armed.tasks.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     let more = armed.tasks.len().saturating_sub(LISTED);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{insns} for {tasks}{more}")
 }
 
@@ -218,13 +174,7 @@ mod tests {
             insns,
             tasks: vec!["small/1000".to_owned()],
         };
-        assert_eq!(
-            armed_text(&armed(1, 1990)),
-            "insns 10..2,000 for small/1000"
-        );
-        assert_eq!(
-            armed_text(&armed(3, 900)),
-            "900 insns of 10..2,000 in 3 spans for small/1000"
-        );
+        assert_eq!(armed_text(&armed(1, 1990)), "insns 10..2,000 for small/1000");
+        assert_eq!(armed_text(&armed(3, 900)), "900 insns of 10..2,000 in 3 spans for small/1000");
     }
 }

@@ -47,9 +47,7 @@ impl WatchTally {
             armed.from_icount = span.from_icount;
         }
         armed.to_icount = armed.to_icount.max(span.to_icount);
-        armed.insns = armed
-            .insns
-            .saturating_add(span.to_icount.saturating_sub(span.from_icount));
+        armed.insns = armed.insns.saturating_add(span.to_icount.saturating_sub(span.from_icount));
         armed.spans += 1;
         let task = task_name(&span.who);
         if !armed.tasks.contains(&task) {
@@ -106,8 +104,5 @@ fn signal_name(signal: u8) -> Option<&'static str> {
         (15, "SIGTERM"),
         (31, "SIGSYS"),
     ];
-    NAMES
-        .iter()
-        .find(|(number, _)| *number == signal)
-        .map(|(_, name)| *name)
+    NAMES.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name)
 }

@@ -23,9 +23,7 @@ impl Timing {
     /// The model of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::None, Self::Table]
-            .into_iter()
-            .find(|timing| timing.name() == name)
+        [Self::None, Self::Table].into_iter().find(|timing| timing.name() == name)
     }
 }
 
@@ -97,9 +95,7 @@ impl MachineConfig {
             return Err(ConfigError::Cpus(self.nr_cpus));
         }
         if self.ram_bytes < MIN_RAM_BYTES || self.ram_bytes > MAX_RAM_BYTES {
-            return Err(ConfigError::Ram {
-                bytes: self.ram_bytes,
-            });
+            return Err(ConfigError::Ram { bytes: self.ram_bytes });
         }
         if !self.ram_bytes.is_multiple_of(4096) {
             return Err(ConfigError::RamPages(self.ram_bytes));
@@ -117,23 +113,13 @@ mod tests {
 
     #[test]
     fn limits_are_inclusive() {
-        let with = |nr_cpus, ram_bytes| MachineConfig {
-            nr_cpus,
-            ram_bytes,
-            ..Default::default()
-        };
+        let with = |nr_cpus, ram_bytes| MachineConfig { nr_cpus, ram_bytes, ..Default::default() };
         assert_eq!(with(1, MIN_RAM_BYTES).check(), Ok(()));
         assert_eq!(with(64, MAX_RAM_BYTES).check(), Ok(()));
         assert_eq!(with(0, MIN_RAM_BYTES).check(), Err(ConfigError::Cpus(0)));
         assert_eq!(with(65, MIN_RAM_BYTES).check(), Err(ConfigError::Cpus(65)));
-        assert!(matches!(
-            with(1, MIN_RAM_BYTES - 1).check(),
-            Err(ConfigError::Ram { .. })
-        ));
-        assert!(matches!(
-            with(1, MIN_RAM_BYTES + 1).check(),
-            Err(ConfigError::RamPages(_))
-        ));
+        assert!(matches!(with(1, MIN_RAM_BYTES - 1).check(), Err(ConfigError::Ram { .. })));
+        assert!(matches!(with(1, MIN_RAM_BYTES + 1).check(), Err(ConfigError::RamPages(_))));
     }
 
     #[test]

@@ -56,9 +56,7 @@ pub struct Session<'p> {
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("plan", self.plan)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("plan", self.plan).finish_non_exhaustive()
     }
 }
 
@@ -76,17 +74,11 @@ impl<'p> Session<'p> {
         let mut guest = machine.boot(&plan.machine, Box::new(inputs))?;
         guest
             .spawn_init(&plan.image, &plan.argv, &plan.envp)
-            .map_err(|cause| GuestError::Exec {
-                path: plan.image.path.clone(),
-                cause,
-            })?;
+            .map_err(|cause| GuestError::Exec { path: plan.image.path.clone(), cause })?;
         for watch in &plan.watches {
             guest
                 .open_watch(&watch.request)
-                .map_err(|cause| GuestError::Watch {
-                    text: watch.text.clone(),
-                    cause,
-                })?;
+                .map_err(|cause| GuestError::Watch { text: watch.text.clone(), cause })?;
         }
         Ok(Self { plan, guest, tap })
     }
@@ -102,11 +94,7 @@ impl<'p> Session<'p> {
     ) -> Result<Driven, O::Error> {
         let mut at = Position::default();
         loop {
-            let step = if at.step == 0 {
-                Step::Running
-            } else {
-                self.guest.step()
-            };
+            let step = if at.step == 0 { Step::Running } else { self.guest.step() };
             at.insns = self.guest.totals().insns();
             if self.tell(at, observer)? == Flow::Enough {
                 return Ok(Driven::Enough);
@@ -137,12 +125,7 @@ impl<'p> Session<'p> {
     /// Tells the answers that the step was given, then what happened in it.
     fn tell<O: Observer>(&mut self, at: Position, observer: &mut O) -> Result<Flow, O::Error> {
         let inputs = self.tap.take().map(Entry::Input);
-        let events = self
-            .guest
-            .take_events()
-            .into_iter()
-            .flat_map(pieces)
-            .map(Entry::Event);
+        let events = self.guest.take_events().into_iter().flat_map(pieces).map(Entry::Event);
         for entry in inputs.chain(events) {
             if observer.entry(at, &entry)? == Flow::Enough {
                 return Ok(Flow::Enough);
@@ -163,12 +146,7 @@ impl<'p> Session<'p> {
 
     fn done(&mut self, at: Position, ending: Ending) -> Done {
         let digest = self.guest.digest();
-        Done {
-            ending,
-            steps: at.step,
-            totals: self.guest.totals(),
-            digest,
-        }
+        Done { ending, steps: at.step, totals: self.guest.totals(), digest }
     }
 }
 
@@ -177,10 +155,7 @@ fn pieces(event: Event) -> Vec<Event> {
     match event {
         Event::Output { fd, bytes } if bytes.len() > OUTPUT_PIECE_BYTES => bytes
             .chunks(OUTPUT_PIECE_BYTES)
-            .map(|piece| Event::Output {
-                fd,
-                bytes: piece.to_vec(),
-            })
+            .map(|piece| Event::Output { fd, bytes: piece.to_vec() })
             .collect(),
         other => vec![other],
     }
@@ -193,20 +168,14 @@ mod tests {
     #[test]
     fn long_output_is_told_in_pieces() {
         let bytes: Vec<u8> = (0..=OUTPUT_PIECE_BYTES).map(|n| n as u8).collect();
-        let told = pieces(Event::Output {
-            fd: 2,
-            bytes: bytes.clone(),
-        });
+        let told = pieces(Event::Output { fd: 2, bytes: bytes.clone() });
         assert_eq!(told.len(), 2);
         let joined = told.into_iter().flat_map(|piece| match piece {
             Event::Output { fd: 2, bytes } => bytes,
             other => panic!("{other:?}"),
         });
         assert!(joined.eq(bytes));
-        let short = Event::Output {
-            fd: 1,
-            bytes: vec![0; OUTPUT_PIECE_BYTES],
-        };
+        let short = Event::Output { fd: 1, bytes: vec![0; OUTPUT_PIECE_BYTES] };
         assert_eq!(pieces(short.clone()), [short]);
     }
 }

@@ -218,17 +218,13 @@ impl Totals {
     /// Instructions retired by all CPUs.
     #[must_use]
     pub fn insns(&self) -> u64 {
-        self.cpus
-            .iter()
-            .fold(0, |sum, cpu| sum.saturating_add(cpu.insns))
+        self.cpus.iter().fold(0, |sum, cpu| sum.saturating_add(cpu.insns))
     }
 
     /// Cycles of all CPUs.
     #[must_use]
     pub fn cycles(&self) -> u64 {
-        self.cpus
-            .iter()
-            .fold(0, |sum, cpu| sum.saturating_add(cpu.cycles))
+        self.cpus.iter().fold(0, |sum, cpu| sum.saturating_add(cpu.cycles))
     }
 }
 

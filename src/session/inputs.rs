@@ -39,10 +39,7 @@ pub struct HostInputs<R> {
 impl<R: Read> HostInputs<R> {
     /// Inputs with this standard input.
     pub fn new(stdin: R, seed: u64) -> Self {
-        Self {
-            stdin,
-            fixed: FixedInputs::new(seed),
-        }
+        Self { stdin, fixed: FixedInputs::new(seed) }
     }
 }
 
@@ -93,18 +90,13 @@ impl<I: Inputs> RecordingInputs<I> {
 impl<I: Inputs> Inputs for RecordingInputs<I> {
     fn stdin(&mut self, max: usize) -> Result<Vec<u8>, InputError> {
         let bytes = self.source.stdin(max)?;
-        self.log(Input::Stdin {
-            max: max as u64,
-            bytes: bytes.clone(),
-        });
+        self.log(Input::Stdin { max: max as u64, bytes: bytes.clone() });
         Ok(bytes)
     }
 
     fn random(&mut self, out: &mut [u8]) -> Result<(), InputError> {
         self.source.random(out)?;
-        self.log(Input::Random {
-            bytes: out.to_vec(),
-        });
+        self.log(Input::Random { bytes: out.to_vec() });
         Ok(())
     }
 
@@ -126,10 +118,7 @@ impl ReplayInputs {
     /// Answers from `recorded`.
     #[must_use]
     pub fn new(recorded: Vec<Input>) -> Self {
-        Self {
-            recorded: recorded.into_iter(),
-            position: 0,
-        }
+        Self { recorded: recorded.into_iter(), position: 0 }
     }
 
     /// The next answer if `fits` it, else which question it answers.
@@ -150,21 +139,14 @@ impl ReplayInputs {
                 None => input.question(),
             },
         };
-        Err(InputError::Diverged {
-            position,
-            asked,
-            recorded,
-        })
+        Err(InputError::Diverged { position, asked, recorded })
     }
 }
 
 impl Inputs for ReplayInputs {
     fn stdin(&mut self, max: usize) -> Result<Vec<u8>, InputError> {
         self.next("standard input", |input| match input {
-            Input::Stdin {
-                max: recorded,
-                bytes,
-            } if *recorded == max as u64 => Some(bytes.clone()),
+            Input::Stdin { max: recorded, bytes } if *recorded == max as u64 => Some(bytes.clone()),
             Input::Stdin { .. } | Input::Random { .. } | Input::BootRealtime { .. } => None,
         })
     }
@@ -217,13 +199,7 @@ mod tests {
         let live = ask(&mut host);
         let log: Vec<_> = tap.take().collect();
         assert_eq!(log.len(), 4);
-        assert_eq!(
-            log[0],
-            Input::Stdin {
-                max: 100,
-                bytes: b"a".to_vec()
-            }
-        );
+        assert_eq!(log[0], Input::Stdin { max: 100, bytes: b"a".to_vec() });
         let mut replay = ReplayInputs::new(log);
         assert_eq!(ask(&mut replay), live);
         assert_eq!(
@@ -238,13 +214,7 @@ mod tests {
 
     #[test]
     fn another_question_is_told() {
-        let log = vec![
-            Input::Stdin {
-                max: 10,
-                bytes: vec![],
-            },
-            Input::BootRealtime { ns: 1 },
-        ];
+        let log = vec![Input::Stdin { max: 10, bytes: vec![] }, Input::BootRealtime { ns: 1 }];
         let mut replay = ReplayInputs::new(log.clone());
         assert_eq!(
             replay.boot_realtime_ns(),

@@ -25,11 +25,8 @@ impl Machine for KernelMachine {
         inputs: Box<dyn Inputs>,
     ) -> Result<Box<dyn Guest>, GuestError> {
         // Both sides name their timing models alike, so the name carries over.
-        let timing = config
-            .timing
-            .name()
-            .parse()
-            .map_err(|error| GuestError::Boot(Cause::from(error)))?;
+        let timing =
+            config.timing.name().parse().map_err(|error| GuestError::Boot(Cause::from(error)))?;
         let config = KernelConfig {
             nr_cpus: config.nr_cpus,
             ram_bytes: config.ram_bytes,
@@ -60,9 +57,7 @@ impl Guest for KernelGuest {
         argv: &[Vec<u8>],
         envp: &[Vec<u8>],
     ) -> Result<(), Cause> {
-        let init = self
-            .kernel
-            .spawn_init(&image.path, &image.bytes, argv, envp)?;
+        let init = self.kernel.spawn_init(&image.path, &image.bytes, argv, envp)?;
         self.init = Some(init);
         Ok(())
     }
@@ -78,18 +73,14 @@ impl Guest for KernelGuest {
             kernel::Step::Running => Step::Running,
             kernel::Step::Finished(status) => Step::Finished(status),
             kernel::Step::Stopped(StopReason::Input(error)) => Step::Stopped(Stop::Input(error)),
-            kernel::Step::Stopped(reason) => Step::Stopped(Stop::Machine {
-                reason: reason.to_string(),
-            }),
+            kernel::Step::Stopped(reason) => {
+                Step::Stopped(Stop::Machine { reason: reason.to_string() })
+            }
         }
     }
 
     fn take_events(&mut self) -> Vec<Event> {
-        self.kernel
-            .take_observations()
-            .into_iter()
-            .map(event)
-            .collect()
+        self.kernel.take_observations().into_iter().map(event).collect()
     }
 
     fn digest(&mut self) -> Digest {
@@ -103,10 +94,7 @@ impl Guest for KernelGuest {
             cycles: cpu.cycles,
             time_ns: cpu.time_ns,
         });
-        Totals {
-            cpus: cpus.collect(),
-            time_ns: totals.time_ns,
-        }
+        Totals { cpus: cpus.collect(), time_ns: totals.time_ns }
     }
 }
 
@@ -115,20 +103,12 @@ fn event(observation: Observation) -> Event {
         Observation::Hit(told) => Event::Hit(Box::new(hit(*told))),
         Observation::Span(told) => Event::Span(Box::new(span(*told))),
         Observation::Output { fd, bytes } => Event::Output { fd, bytes },
-        Observation::ProcessExit {
-            at: moment,
-            task,
-            status,
-        } => Event::Exit {
-            at: at(moment),
-            who: who(task),
-            status,
-        },
-        Observation::UnsupportedSyscall { nr, name, task } => Event::UnsupportedSyscall {
-            nr,
-            name: name.map(str::to_owned),
-            who: who(task),
-        },
+        Observation::ProcessExit { at: moment, task, status } => {
+            Event::Exit { at: at(moment), who: who(task), status }
+        }
+        Observation::UnsupportedSyscall { nr, name, task } => {
+            Event::UnsupportedSyscall { nr, name: name.map(str::to_owned), who: who(task) }
+        }
     }
 }
 
@@ -141,9 +121,7 @@ fn hit(told: KernelHit) -> Hit {
         insn_bytes: told.insn_bytes,
         origin: match told.origin {
             HitOrigin::User => Origin::User,
-            HitOrigin::Kernel { syscall } => Origin::Kernel {
-                syscall: syscall.map(str::to_owned),
-            },
+            HitOrigin::Kernel { syscall } => Origin::Kernel { syscall: syscall.map(str::to_owned) },
         },
         kind: told.kind,
         access_addr: told.access_addr,
@@ -165,18 +143,9 @@ fn span(told: ArmedSpan) -> Span {
 }
 
 fn at(moment: Moment) -> At {
-    At {
-        time_ns: moment.time_ns,
-        cycles: moment.cycles,
-        icount: moment.icount,
-        cpu: moment.cpu.0,
-    }
+    At { time_ns: moment.time_ns, cycles: moment.cycles, icount: moment.icount, cpu: moment.cpu.0 }
 }
 
 fn who(task: TaskTag) -> Who {
-    Who {
-        pid: task.pid,
-        tid: task.tid,
-        comm: task.comm,
-    }
+    Who { pid: task.pid, tid: task.tid, comm: task.comm }
 }

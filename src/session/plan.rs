@@ -57,22 +57,15 @@ pub const DEFAULT_MARK_EVERY: u64 = 256;
 
 /// The guest's environment unless told otherwise: fixed, so that a run does not
 /// depend on who started it.
-pub const DEFAULT_ENVP: [&str; 4] = [
-    "PATH=/usr/local/bin:/usr/bin:/bin",
-    "HOME=/",
-    "LANG=C",
-    "TERM=dumb",
-];
+pub const DEFAULT_ENVP: [&str; 4] =
+    ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/", "LANG=C", "TERM=dumb"];
 
 impl Plan {
     /// The command line, for people.
     #[must_use]
     pub fn command_line(&self) -> String {
-        let words: Vec<_> = self
-            .argv
-            .iter()
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .collect();
+        let words: Vec<_> =
+            self.argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         words.join(" ")
     }
 }

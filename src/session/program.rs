@@ -107,19 +107,11 @@ fn elf_type(number: u16) -> &'static str {
 pub fn load(name: &OsStr, search_path: Option<&OsStr>) -> Result<Image, ProgramError> {
     let path = find(name, search_path)?;
     let shown = path.display().to_string();
-    let bytes = read(&path).map_err(|source| ProgramError::Unreadable {
-        path: shown.clone(),
-        source,
-    })?;
-    check(&bytes).map_err(|source| ProgramError::Elf {
-        path: shown.clone(),
-        source,
-    })?;
+    let bytes =
+        read(&path).map_err(|source| ProgramError::Unreadable { path: shown.clone(), source })?;
+    check(&bytes).map_err(|source| ProgramError::Elf { path: shown.clone(), source })?;
     match path.to_str() {
-        Some(path) => Ok(Image {
-            path: path.to_owned(),
-            bytes,
-        }),
+        Some(path) => Ok(Image { path: path.to_owned(), bytes }),
         None => Err(ProgramError::PathText { path: shown }),
     }
 }
@@ -133,9 +125,7 @@ fn find(name: &OsStr, search_path: Option<&OsStr>) -> Result<PathBuf, ProgramErr
     candidates
         .map(|directory| directory.join(name))
         .find(|path| path.is_file())
-        .ok_or_else(|| ProgramError::NotInPath {
-            name: name.to_string_lossy().into_owned(),
-        })
+        .ok_or_else(|| ProgramError::NotInPath { name: name.to_string_lossy().into_owned() })
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -181,11 +171,7 @@ impl Elf<'_> {
 
     fn within(self, what: &'static str, at: u64, bytes: u64) -> Result<(), ElfError> {
         let (end, len) = (at.saturating_add(bytes), self.0.len() as u64);
-        if end <= len {
-            Ok(())
-        } else {
-            Err(ElfError::Truncated { what, end, len })
-        }
+        if end <= len { Ok(()) } else { Err(ElfError::Truncated { what, end, len }) }
     }
 }
 
@@ -265,11 +251,7 @@ fn check_section_headers(elf: Elf<'_>) -> Result<(), ElfError> {
     if table == 0 {
         return Ok(());
     }
-    elf.within(
-        "the section header table",
-        table,
-        u64::from(count) * SECTION_HEADER_BYTES,
-    )
+    elf.within("the section header table", table, u64::from(count) * SECTION_HEADER_BYTES)
 }
 
 #[cfg(test)]
@@ -308,11 +290,7 @@ mod tests {
         }
         assert_eq!(
             check(&elf[..119]),
-            Err(ElfError::Truncated {
-                what: "the program header table",
-                end: 120,
-                len: 119
-            })
+            Err(ElfError::Truncated { what: "the program header table", end: 120, len: 119 })
         );
     }
 
@@ -320,19 +298,10 @@ mod tests {
     fn lengths_that_wrap_are_refused() {
         let mut elf = tiny();
         elf[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(matches!(
-            check(&elf),
-            Err(ElfError::Truncated { end: u64::MAX, .. })
-        ));
+        assert!(matches!(check(&elf), Err(ElfError::Truncated { end: u64::MAX, .. })));
         let mut elf = tiny();
         elf[72..80].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(matches!(
-            check(&elf),
-            Err(ElfError::Truncated {
-                what: "a segment",
-                ..
-            })
-        ));
+        assert!(matches!(check(&elf), Err(ElfError::Truncated { what: "a segment", .. })));
     }
 
     #[test]
@@ -343,10 +312,7 @@ mod tests {
         assert_eq!(image.bytes, tiny());
         let missing = load(OsStr::new("tinier"), Some(directory.path().as_os_str()));
         assert!(matches!(missing, Err(ProgramError::NotInPath { .. })));
-        assert!(matches!(
-            load(OsStr::new("tiny"), None),
-            Err(ProgramError::NotInPath { .. })
-        ));
+        assert!(matches!(load(OsStr::new("tiny"), None), Err(ProgramError::NotInPath { .. })));
         let directory = load(directory.path().as_os_str(), None);
         assert!(matches!(directory, Err(ProgramError::Unreadable { .. })));
     }

@@ -39,9 +39,7 @@ impl Machine for Script {
         _config: &MachineConfig,
         mut inputs: Box<dyn Inputs>,
     ) -> Result<Box<dyn Guest>, GuestError> {
-        let boot_ns = inputs
-            .boot_realtime_ns()
-            .map_err(|error| GuestError::Boot(error.into()))?;
+        let boot_ns = inputs.boot_realtime_ns().map_err(|error| GuestError::Boot(error.into()))?;
         Ok(Box::new(Player {
             acts: self.acts.clone().into_iter(),
             free_slots: self.slots,
@@ -95,9 +93,7 @@ impl Player {
                 self.events.push(Event::Exit { at, who, status });
                 Step::Finished(status)
             }
-            Act::Fail(reason) => Step::Stopped(Stop::Machine {
-                reason: reason.to_owned(),
-            }),
+            Act::Fail(reason) => Step::Stopped(Stop::Machine { reason: reason.to_owned() }),
         }
     }
 }
@@ -109,11 +105,7 @@ impl Guest for Player {
         _argv: &[Vec<u8>],
         _envp: &[Vec<u8>],
     ) -> Result<(), Cause> {
-        if image.bytes.is_empty() {
-            Err("nothing to run".into())
-        } else {
-            Ok(())
-        }
+        if image.bytes.is_empty() { Err("nothing to run".into()) } else { Ok(()) }
     }
 
     fn open_watch(&mut self, _request: &WatchRequest) -> Result<(), Cause> {
@@ -130,9 +122,7 @@ impl Guest for Player {
         self.insns += 100;
         match self.acts.next() {
             Some(act) => self.act(act),
-            None => Step::Stopped(Stop::Machine {
-                reason: "nothing can run".to_owned(),
-            }),
+            None => Step::Stopped(Stop::Machine { reason: "nothing can run".to_owned() }),
         }
     }
 
@@ -145,33 +135,17 @@ impl Guest for Player {
     }
 
     fn totals(&self) -> Totals {
-        let cpu = CpuWork {
-            insns: self.insns,
-            cycles: self.insns * 2,
-            time_ns: self.insns,
-        };
-        Totals {
-            cpus: vec![cpu],
-            time_ns: self.insns,
-        }
+        let cpu = CpuWork { insns: self.insns, cycles: self.insns * 2, time_ns: self.insns };
+        Totals { cpus: vec![cpu], time_ns: self.insns }
     }
 }
 
 pub(crate) fn at(icount: u64) -> At {
-    At {
-        time_ns: icount * 3,
-        cycles: icount * 2,
-        icount,
-        cpu: 0,
-    }
+    At { time_ns: icount * 3, cycles: icount * 2, icount, cpu: 0 }
 }
 
 pub(crate) fn who() -> Who {
-    Who {
-        pid: 1000,
-        tid: 1000,
-        comm: "small".to_owned(),
-    }
+    Who { pid: 1000, tid: 1000, comm: "small".to_owned() }
 }
 
 /// A store of 8 bytes by `mov [rdi],rax`.
@@ -192,14 +166,7 @@ pub(crate) fn hit(watch: u32, icount: u64, old: u64, new: u64) -> Event {
 }
 
 pub(crate) fn span(watch: u32, slot: u8, from_icount: u64, to_icount: u64) -> Event {
-    Event::Span(Box::new(Span {
-        watch,
-        cpu: 0,
-        slot,
-        who: who(),
-        from_icount,
-        to_icount,
-    }))
+    Event::Span(Box::new(Span { watch, cpu: 0, slot, who: who(), from_icount, to_icount }))
 }
 
 /// A run that uses every kind of entry.
@@ -210,20 +177,15 @@ pub(crate) fn varied() -> Script {
         who: who(),
         insn_ip: 0xffff_ffff_8100_0000,
         insn_bytes: Vec::new(),
-        origin: Origin::Kernel {
-            syscall: Some("read".to_owned()),
-        },
+        origin: Origin::Kernel { syscall: Some("read".to_owned()) },
         kind: AccessKind::Write,
         access_addr: 0x4c_7400,
         access_len: 4,
         old: 0,
         new: 0x6968,
     }));
-    let unsupported = Event::UnsupportedSyscall {
-        nr: 334,
-        name: Some("rseq".to_owned()),
-        who: who(),
-    };
+    let unsupported =
+        Event::UnsupportedSyscall { nr: 334, name: Some("rseq".to_owned()), who: who() };
     let acts = vec![
         Act::Tell(unsupported),
         Act::Random(16),
@@ -243,18 +205,11 @@ pub(crate) fn varied() -> Script {
 pub(crate) fn plan() -> Plan {
     let watch = |text: &str, addr, access| Watch {
         text: text.to_owned(),
-        request: WatchRequest {
-            addr,
-            len: 8,
-            access,
-        },
+        request: WatchRequest { addr, len: 8, access },
     };
     Plan {
         machine: MachineConfig::default(),
-        image: Image {
-            path: "/bin/small".to_owned(),
-            bytes: tiny_elf(),
-        },
+        image: Image { path: "/bin/small".to_owned(), bytes: tiny_elf() },
         argv: vec![b"small".to_vec(), b"--fast".to_vec()],
         envp: vec![b"LANG=C".to_vec()],
         watches: vec![

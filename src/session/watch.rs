@@ -61,14 +61,9 @@ pub fn resolve(spec: &WatchSpec, symbols: &Symbols<'_>) -> Result<Watch, Resolve
     let addr = match &spec.place {
         Place::Address(addr) => *addr,
         Place::Symbol { name, offset, .. } => {
-            let symbol = symbols
-                .lookup(name)
-                .map_err(|source| ResolveError::Symbol { source })?;
+            let symbol = symbols.lookup(name).map_err(|source| ResolveError::Symbol { source })?;
             let sum = symbol.addr.checked_add(*offset);
-            sum.ok_or_else(|| ResolveError::Offset {
-                name: name.clone(),
-                offset: *offset,
-            })?
+            sum.ok_or_else(|| ResolveError::Offset { name: name.clone(), offset: *offset })?
         }
     };
     let (len, access) = (spec.len, spec.access);
@@ -79,10 +74,7 @@ pub fn resolve(spec: &WatchSpec, symbols: &Symbols<'_>) -> Result<Watch, Resolve
     if is_data && !addr.is_multiple_of(len) {
         return Err(ResolveError::Misaligned { addr, len });
     }
-    Ok(Watch {
-        text: spec.text.clone(),
-        request: WatchRequest { addr, len, access },
-    })
+    Ok(Watch { text: spec.text.clone(), request: WatchRequest { addr, len, access } })
 }
 
 #[cfg(test)]
@@ -100,31 +92,12 @@ mod tests {
         assert_eq!(resolved("mem:0x1001:x"), Ok(0x1001));
         assert_eq!(
             resolved("mem:0x1002/4:w"),
-            Err(ResolveError::Misaligned {
-                addr: 0x1002,
-                len: 4
-            })
+            Err(ResolveError::Misaligned { addr: 0x1002, len: 4 })
         );
-        assert!(
-            resolved("mem:0x1002/4:w")
-                .unwrap_err()
-                .to_string()
-                .contains("/2 fits")
-        );
-        assert!(
-            resolved("mem:0x1001/8:w")
-                .unwrap_err()
-                .to_string()
-                .contains("/1 fits")
-        );
+        assert!(resolved("mem:0x1002/4:w").unwrap_err().to_string().contains("/2 fits"));
+        assert!(resolved("mem:0x1001/8:w").unwrap_err().to_string().contains("/1 fits"));
         assert_eq!(resolved("mem:0xfffffffffffffff8/8:w"), Ok(u64::MAX - 7));
-        assert!(matches!(
-            resolved("mem:0xfffffffffffffff9:x"),
-            Err(ResolveError::Wraps { .. })
-        ));
-        assert!(matches!(
-            resolved("mem:main:x"),
-            Err(ResolveError::Symbol { .. })
-        ));
+        assert!(matches!(resolved("mem:0xfffffffffffffff9:x"), Err(ResolveError::Wraps { .. })));
+        assert!(matches!(resolved("mem:main:x"), Err(ResolveError::Symbol { .. })));
     }
 }

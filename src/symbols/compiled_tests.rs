@@ -25,10 +25,7 @@ int main(void)
 /// The program, or none where the host has no compiler.
 fn compile() -> Option<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
-    let (source, program) = (
-        directory.path().join("small.c"),
-        directory.path().join("small"),
-    );
+    let (source, program) = (directory.path().join("small.c"), directory.path().join("small"));
     std::fs::write(&source, SOURCE).unwrap();
     let answer = Command::new("cc")
         .args(["-g", "-O0", "-static", "-no-pie", "-o"])
@@ -37,10 +34,7 @@ fn compile() -> Option<Vec<u8>> {
     match answer {
         Ok(output) if output.status.success() => Some(std::fs::read(program).unwrap()),
         Ok(output) => {
-            eprintln!(
-                "skipped: cc fails: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            eprintln!("skipped: cc fails: {}", String::from_utf8_lossy(&output.stderr));
             None
         }
         Err(_) => {
@@ -59,10 +53,7 @@ fn names_lines_and_back() {
     let counter = symbols.lookup("counter").unwrap();
     assert_eq!(counter.size, 4);
     assert_eq!(symbols.lookup("hidden").unwrap().size, 16);
-    assert!(matches!(
-        symbols.lookup("each_thread"),
-        Err(LookupError::ThreadLocal { .. })
-    ));
+    assert!(matches!(symbols.lookup("each_thread"), Err(LookupError::ThreadLocal { .. })));
     let LookupError::Unknown { near, .. } = symbols.lookup("conuter").unwrap_err() else {
         panic!("found");
     };
@@ -73,10 +64,7 @@ fn names_lines_and_back() {
     assert_eq!(line.to_string(), "small.c:6");
     assert!(line.file.starts_with('/'), "{}", line.file);
     assert_eq!(symbols.near(bump.addr + 1).unwrap().to_string(), "bump+0x1");
-    assert_eq!(
-        symbols.near(counter.addr + 3).unwrap().to_string(),
-        "counter+0x3"
-    );
+    assert_eq!(symbols.near(counter.addr + 3).unwrap().to_string(), "counter+0x3");
 }
 
 #[test]

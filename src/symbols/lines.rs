@@ -62,9 +62,6 @@ impl<'image> Lines<'image> {
 
     pub(super) fn find(&self, addr: u64) -> Option<SourceLine> {
         let location = self.context.find_location(addr).ok()??;
-        Some(SourceLine {
-            file: location.file?.to_owned(),
-            line: location.line?,
-        })
+        Some(SourceLine { file: location.file?.to_owned(), line: location.line? })
     }
 }

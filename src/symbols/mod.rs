@@ -30,10 +30,7 @@ impl<'image> Symbols<'image> {
     #[must_use]
     pub fn read(image: &'image [u8]) -> Self {
         match ElfFile64::<LittleEndian>::parse(image) {
-            Ok(elf) => Self {
-                table: Table::read(&elf),
-                lines: Lines::read(&elf),
-            },
+            Ok(elf) => Self { table: Table::read(&elf), lines: Lines::read(&elf) },
             Err(_) => Self::default(),
         }
     }

@@ -6,15 +6,10 @@ const MOST: usize = 5;
 /// The names nearest to `name`, best first.
 pub(super) fn near_names<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
     let limit = (name.chars().count() / 3).max(1);
-    let mut scored: Vec<(usize, &str)> = all
-        .filter_map(|known| Some((score(name, known, limit)?, known)))
-        .collect();
+    let mut scored: Vec<(usize, &str)> =
+        all.filter_map(|known| Some((score(name, known, limit)?, known))).collect();
     scored.sort_unstable();
-    scored
-        .into_iter()
-        .take(MOST)
-        .map(|(_, known)| known.to_owned())
-        .collect()
+    scored.into_iter().take(MOST).map(|(_, known)| known.to_owned()).collect()
 }
 
 /// Edits between the two, with names that only differ by case, leading
@@ -38,16 +33,7 @@ mod tests {
     use super::*;
 
     fn near(name: &str) -> Vec<String> {
-        let all = [
-            "counter",
-            "Counter",
-            "count_all",
-            "main",
-            "mainline",
-            "printf",
-            "x",
-            "_end",
-        ];
+        let all = ["counter", "Counter", "count_all", "main", "mainline", "printf", "x", "_end"];
         near_names(name, all.into_iter())
     }
 

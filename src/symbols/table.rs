@@ -118,12 +118,7 @@ impl Table {
                         (false, false) => Binding::Global,
                     };
                     let (addr, size) = (entry.address(), entry.size());
-                    symbols.push(Symbol {
-                        name: name.to_owned(),
-                        addr,
-                        size,
-                        binding,
-                    });
+                    symbols.push(Symbol { name: name.to_owned(), addr, size, binding });
                 }
                 // Sections and files are not places that one names.
                 _ => {}
@@ -147,11 +142,7 @@ impl Table {
         for (index, symbol) in symbols.iter().enumerate() {
             by_name.entry(symbol.name.clone()).or_default().push(index);
         }
-        Self {
-            by_addr: symbols,
-            by_name,
-            thread_local,
-        }
+        Self { by_addr: symbols, by_name, thread_local }
     }
 
     pub(super) fn lookup(&self, name: &str) -> Result<&Symbol, LookupError> {
@@ -160,9 +151,8 @@ impl Table {
         };
         let all = indices.iter().map(|&index| &self.by_addr[index]);
         let strongest = all.clone().map(|symbol| symbol.binding).max();
-        let mut best: Vec<&Symbol> = all
-            .filter(|symbol| Some(symbol.binding) == strongest)
-            .collect();
+        let mut best: Vec<&Symbol> =
+            all.filter(|symbol| Some(symbol.binding) == strongest).collect();
         best.dedup_by_key(|symbol| symbol.addr);
         match best.as_slice() {
             [one] => Ok(one),
@@ -189,20 +179,12 @@ impl Table {
         let after = self.by_addr.partition_point(|symbol| symbol.addr <= addr);
         let before = || self.by_addr[..after].iter().rev().take(LOOK_BACK);
         // The last of the equal maxima comes first in the table: the better name.
-        let innermost = before()
-            .filter(|symbol| addr - symbol.addr < symbol.size)
-            .max_by_key(|s| s.addr);
+        let innermost =
+            before().filter(|symbol| addr - symbol.addr < symbol.size).max_by_key(|s| s.addr);
         // Assembly labels have no size; anything with one ends where it says.
-        let label = || {
-            before()
-                .max_by_key(|s| s.addr)
-                .filter(|symbol| symbol.size == 0)
-        };
+        let label = || before().max_by_key(|s| s.addr).filter(|symbol| symbol.size == 0);
         let symbol = innermost.or_else(label)?;
-        Some(Near {
-            symbol,
-            offset: addr - symbol.addr,
-        })
+        Some(Near { symbol, offset: addr - symbol.addr })
     }
 }
 
@@ -211,12 +193,7 @@ mod tests {
     use super::*;
 
     fn symbol(name: &str, addr: u64, size: u64, binding: Binding) -> Symbol {
-        Symbol {
-            name: name.to_owned(),
-            addr,
-            size,
-            binding,
-        }
+        Symbol { name: name.to_owned(), addr, size, binding }
     }
 
     fn table() -> Table {
@@ -259,22 +236,11 @@ mod tests {
         assert_eq!(table.lookup("buf").unwrap().addr, 0x4010);
         assert_eq!(
             table.lookup("twice"),
-            Err(LookupError::Ambiguous {
-                name: "twice".into(),
-                addrs: vec![0x3000, 0x3010]
-            })
+            Err(LookupError::Ambiguous { name: "twice".into(), addrs: vec![0x3000, 0x3010] })
         );
-        assert_eq!(
-            table.lookup("errno"),
-            Err(LookupError::ThreadLocal {
-                name: "errno".into()
-            })
-        );
+        assert_eq!(table.lookup("errno"), Err(LookupError::ThreadLocal { name: "errno".into() }));
         assert_eq!(Table::default().lookup("main"), Err(LookupError::NoTable));
         let unknown = table.lookup("mian").unwrap_err();
-        assert_eq!(
-            unknown.to_string(),
-            "no symbol \"mian\" in the program; near names: main"
-        );
+        assert_eq!(unknown.to_string(), "no symbol \"mian\" in the program; near names: main");
     }
 }

@@ -53,33 +53,15 @@ pub(crate) struct Variant {
 
 impl Variant {
     /// musl at -O1: the smallest programs.
-    pub(crate) const SMALL: Self = Self {
-        libc: Libc::Musl,
-        level: 1,
-    };
+    pub(crate) const SMALL: Self = Self { libc: Libc::Musl, level: 1 };
     /// The host's library at -O1.
-    pub(crate) const HOST: Self = Self {
-        libc: Libc::Host,
-        level: 1,
-    };
+    pub(crate) const HOST: Self = Self { libc: Libc::Host, level: 1 };
     /// Both libraries, without and with optimisation.
     pub(crate) const ALL: [Self; 4] = [
-        Self {
-            libc: Libc::Host,
-            level: 0,
-        },
-        Self {
-            libc: Libc::Host,
-            level: 2,
-        },
-        Self {
-            libc: Libc::Musl,
-            level: 0,
-        },
-        Self {
-            libc: Libc::Musl,
-            level: 2,
-        },
+        Self { libc: Libc::Host, level: 0 },
+        Self { libc: Libc::Host, level: 2 },
+        Self { libc: Libc::Musl, level: 0 },
+        Self { libc: Libc::Musl, level: 2 },
     ];
 
     fn compiler(self) -> &'static str {
@@ -108,10 +90,7 @@ pub(crate) fn skip(reason: impl fmt::Display) {
 pub(crate) fn build_or_skip(program: &str, variant: Variant) -> Option<PathBuf> {
     let built = build(program, variant);
     if built.is_none() {
-        skip(format_args!(
-            "no static C compiler ({})",
-            variant.compiler()
-        ));
+        skip(format_args!("no static C compiler ({})", variant.compiler()));
     }
     built
 }
@@ -140,14 +119,9 @@ pub(crate) fn build(program: &str, variant: Variant) -> Option<PathBuf> {
         .arg(format!("-fdebug-prefix-map={}=.", sources.display()))
         .arg(format!("{program}.c"))
         .current_dir(&sources);
-    let output = command
-        .output()
-        .unwrap_or_else(|e| panic!("{variant}: {e}"));
+    let output = command.output().unwrap_or_else(|e| panic!("{variant}: {e}"));
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{variant} {program}.c:\n{complaint}"
-    );
+    assert!(output.status.success(), "{variant} {program}.c:\n{complaint}");
     keep(&to);
     Some(to)
 }
@@ -158,16 +132,11 @@ fn built_path(sources: &Path, program: &str, variant: Variant) -> PathBuf {
     let mut parts: Vec<PathBuf> = vec![sources.join(format!("{program}.c"))];
     let entries = fs::read_dir(sources).unwrap_or_else(|e| panic!("{}: {e}", sources.display()));
     parts.extend(
-        entries
-            .flatten()
-            .map(|e| e.path())
-            .filter(|p| p.extension().is_some_and(|e| e == "h")),
+        entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "h")),
     );
     parts.sort();
     for part in parts {
-        fs::read(&part)
-            .unwrap_or_else(|e| panic!("{}: {e}", part.display()))
-            .hash(&mut hasher);
+        fs::read(&part).unwrap_or_else(|e| panic!("{}: {e}", part.display())).hash(&mut hasher);
     }
     let libc = match variant.libc {
         Libc::Host => "host",
@@ -210,10 +179,7 @@ fn keep(to: &Path) {
 fn makes_static_programs(variant: Variant) -> bool {
     let to = scratch_directory().join(format!("probe-{:?}", variant.libc));
     let mut command = compiler(variant, &to);
-    command
-        .args(["-x", "c", "-"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null());
+    command.args(["-x", "c", "-"]).stdin(Stdio::piped()).stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else {
         return false;
     };
@@ -237,10 +203,7 @@ pub(crate) fn dr7() -> Command {
 /// If it does not end in time; it is ended then.
 pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Output {
     let name = format!("{command:?}");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
     let input = child.stdin.take();
     let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -250,15 +213,9 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Output {
         let stderr = scope.spawn(move || read_all(err));
         let status = wait(&mut child, &name);
         let collect = |reader: thread::ScopedJoinHandle<'_, Vec<u8>>| {
-            reader
-                .join()
-                .unwrap_or_else(|_| panic!("{name}: reading its output"))
+            reader.join().unwrap_or_else(|_| panic!("{name}: reading its output"))
         };
-        Output {
-            status,
-            stdout: collect(stdout),
-            stderr: collect(stderr),
-        }
+        Output { status, stdout: collect(stdout), stderr: collect(stderr) }
     })
 }
 

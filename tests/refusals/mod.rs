@@ -21,21 +21,12 @@ pub(crate) fn directory() -> TempDir {
 /// one of `reasons` in it, whatever their case.
 pub(crate) fn assert_refused(output: &Output, reasons: &[&str], what: &str) {
     let said = text(&output.stderr);
-    assert!(
-        !said.contains("panicked at"),
-        "{what}: dr7 panicked:\n{said}"
-    );
-    assert_eq!(
-        output.status.code(),
-        Some(STATUS_BAD_INPUT),
-        "{what}: stderr:\n{said}"
-    );
+    assert!(!said.contains("panicked at"), "{what}: dr7 panicked:\n{said}");
+    assert_eq!(output.status.code(), Some(STATUS_BAD_INPUT), "{what}: stderr:\n{said}");
     let first = said.lines().next().unwrap_or_default();
     assert!(!first.trim().is_empty(), "{what}: no message");
     let lower = said.to_lowercase();
-    let names_it = reasons
-        .iter()
-        .any(|reason| lower.contains(&reason.to_lowercase()));
+    let names_it = reasons.iter().any(|reason| lower.contains(&reason.to_lowercase()));
     assert!(names_it, "{what}: none of {reasons:?} in:\n{said}");
 }
 

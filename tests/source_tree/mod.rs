@@ -30,10 +30,7 @@ pub(crate) fn files() -> Vec<RepoFile> {
     let mut found = Vec::new();
     visit(Path::new(env!("CARGO_MANIFEST_DIR")), "", &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(
-        found.iter().any(|file| file.path == "Cargo.toml"),
-        "no repository found"
-    );
+    assert!(found.iter().any(|file| file.path == "Cargo.toml"), "no repository found");
     found
 }
 
@@ -43,11 +40,7 @@ fn visit(directory: &Path, prefix: &str, found: &mut Vec<RepoFile>) {
     for entry in entries {
         let entry = entry.unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}/{name}")
-        };
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         match entry.file_type() {
             Ok(kind) if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) => {
                 visit(&entry.path(), &path, found);
@@ -82,12 +75,7 @@ pub(crate) fn code_lines(file: &RepoFile) -> Vec<Line> {
     });
     let end = tests_start.unwrap_or(lines.len());
     let numbered = lines[..end].iter().zip(1..);
-    numbered
-        .map(|(code, number)| Line {
-            number,
-            code: (*code).to_owned(),
-        })
-        .collect()
+    numbered.map(|(code, number)| Line { number, code: (*code).to_owned() }).collect()
 }
 
 /// The identifiers of a line of code, in order.
@@ -111,11 +99,7 @@ pub(crate) fn code_only(source: &str) -> String {
                 continue;
             }
         };
-        out.extend(
-            chars[at..end]
-                .iter()
-                .map(|&c| if c == '\n' { '\n' } else { ' ' }),
-        );
+        out.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
         at = end;
     }
     out
@@ -139,11 +123,7 @@ fn literal_or_comment_end(chars: &[char], at: usize) -> Option<usize> {
 /// `c` in front of a raw string do not).
 fn continues_identifier(chars: &[char], at: usize) -> bool {
     let identifier = |c: char| c.is_alphanumeric() || c == '_';
-    let Some(before) = at
-        .checked_sub(1)
-        .map(|i| chars[i])
-        .filter(|&c| identifier(c))
-    else {
+    let Some(before) = at.checked_sub(1).map(|i| chars[i]).filter(|&c| identifier(c)) else {
         return false;
     };
     let prefix = matches!(before, 'b' | 'c');
@@ -151,9 +131,7 @@ fn continues_identifier(chars: &[char], at: usize) -> bool {
 }
 
 fn find(chars: &[char], from: usize, wanted: &[char]) -> usize {
-    (from..chars.len())
-        .find(|&i| wanted.contains(&chars[i]))
-        .unwrap_or(chars.len())
+    (from..chars.len()).find(|&i| wanted.contains(&chars[i])).unwrap_or(chars.len())
 }
 
 fn block_comment_end(chars: &[char], start: usize) -> usize {
@@ -198,9 +176,7 @@ fn raw_string_end(chars: &[char], from: usize) -> Option<usize> {
     let hashes = quote - from;
     let closes = |at: usize| {
         chars[at] == '"'
-            && chars
-                .get(at + 1..at + 1 + hashes)
-                .is_some_and(|tail| tail.iter().all(|&c| c == '#'))
+            && chars.get(at + 1..at + 1 + hashes).is_some_and(|tail| tail.iter().all(|&c| c == '#'))
     };
     let end = (quote + 1..chars.len()).find(|&at| closes(at));
     Some(end.map_or(chars.len(), |at| at + 1 + hashes))

@@ -125,22 +125,14 @@ fn mem_imm<O: Binary, W: MemWidth>(
     to_memory::<O, W>(cpu, mem, op, op.imm & W::MASK)
 }
 
-fn reg<O: Unary, W: MemWidth>(
-    cpu: &mut Cpu,
-    _mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn reg<O: Unary, W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let a = W::get(&cpu.regs.gpr, op.dst);
     let result = O::apply::<W>(&mut cpu.regs.status, a);
     W::set(&mut cpu.regs.gpr, op.dst, result);
     Ok(Flow::Next)
 }
 
-fn mem<O: Unary, W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn mem<O: Unary, W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = op.linear(cpu);
     update::<W>(cpu, mem, linear, |flags, a| O::apply::<W>(flags, a))?;
     Ok(cpu.completed())

@@ -12,7 +12,7 @@ use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
-use crate::regs::gpr::reg::{RAX, RCX, RDX, RBX};
+use crate::regs::gpr::reg::{RAX, RBX, RCX, RDX};
 use crate::regs::{B32, LazyFlags, RFlags, Width};
 
 /// Instructions of this family.

@@ -122,12 +122,7 @@ fn call_rule(insn: &Instruction) -> Option<Lowered> {
 /// The return address is stored before the target is checked, and stays in memory
 /// when the target is refused (measured); RSP does not move then.
 #[inline(always)]
-fn call_to(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    target: u64,
-    return_to: u64,
-) -> Result<Flow, Faulted> {
+fn call_to(cpu: &mut Cpu, mem: &mut PhysMem, target: u64, return_to: u64) -> Result<Flow, Faulted> {
     let top = cpu.regs.gpr.get(RSP);
     push::<B64>(cpu, mem, return_to)?;
     jump_to(cpu, target).inspect_err(|_| cpu.regs.gpr.set(RSP, top))

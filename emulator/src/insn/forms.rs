@@ -31,9 +31,8 @@ pub(crate) enum Form {
 
 /// The form of an instruction; `None` where it has another.
 pub(crate) fn form(insn: &Instruction) -> Option<Form> {
-    let is_imm = |kind: OpKind| {
-        !matches!(kind, OpKind::Register | OpKind::Memory) && insn.op_count() > 0
-    };
+    let is_imm =
+        |kind: OpKind| !matches!(kind, OpKind::Register | OpKind::Memory) && insn.op_count() > 0;
     let first = insn.op0_kind();
     if insn.op_count() == 1 {
         return Some(match first {

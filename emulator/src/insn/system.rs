@@ -276,11 +276,7 @@ pub(crate) fn mov_special_rule(insn: &Instruction) -> Option<Lowered> {
     None
 }
 
-fn mov_reg_sreg<W: Width>(
-    cpu: &mut Cpu,
-    _mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
+fn mov_reg_sreg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let selector = cpu.regs.seg[op.src as usize % 6].selector;
     W::set(&mut cpu.regs.gpr, op.dst, u64::from(selector));
     Ok(Flow::Next)

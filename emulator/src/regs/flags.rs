@@ -121,8 +121,8 @@ impl LazyFlags {
     #[inline(always)]
     #[must_use]
     pub fn with_carry_overflow(result: u64, carry: bool, overflow: bool) -> Self {
-        let carries = (u64::from(carry) << CARRY_TOP)
-            | (u64::from(carry ^ overflow) << CARRY_INTO_TOP);
+        let carries =
+            (u64::from(carry) << CARRY_TOP) | (u64::from(carry ^ overflow) << CARRY_INTO_TOP);
         Self { result, carries }
     }
 

@@ -273,9 +273,7 @@ impl FromStr for TimingChoice {
         TimingChoice::ALL
             .into_iter()
             .find(|choice| choice.name() == text)
-            .ok_or_else(|| TimingChoiceError::Unknown {
-                given: text.to_owned(),
-            })
+            .ok_or_else(|| TimingChoiceError::Unknown { given: text.to_owned() })
     }
 }
 
@@ -294,9 +292,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_known_ones() {
         let error = "Table".parse::<TimingChoice>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no timing model \"Table\"; there are: none, table"
-        );
+        assert_eq!(error.to_string(), "no timing model \"Table\"; there are: none, table");
     }
 }

@@ -17,10 +17,7 @@ impl TimingModel for OneCycle {
 
     fn block(&mut self, insns: &[Instruction]) -> BlockCost {
         let total = u32::try_from(insns.len()).unwrap_or(u32::MAX);
-        BlockCost {
-            before: (0..total).collect(),
-            total,
-        }
+        BlockCost { before: (0..total).collect(), total }
     }
 
     fn observes_memory(&self) -> bool {
@@ -59,18 +56,8 @@ mod tests {
     #[test]
     fn an_instruction_is_a_cycle() {
         let cost = OneCycle.block(&[Instruction::default(); 3]);
-        assert_eq!(
-            cost,
-            BlockCost {
-                before: vec![0, 1, 2],
-                total: 3
-            }
-        );
+        assert_eq!(cost, BlockCost { before: vec![0, 1, 2], total: 3 });
         assert_eq!(OneCycle.block(&[]), BlockCost::default());
-        assert!(
-            FixedEvent::ALL
-                .into_iter()
-                .all(|event| OneCycle.event(event) == 1)
-        );
+        assert!(FixedEvent::ALL.into_iter().all(|event| OneCycle.event(event) == 1));
     }
 }

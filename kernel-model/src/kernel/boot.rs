@@ -8,8 +8,8 @@ use perf_core::{CpuId, Errno, HandlerId, Perf, PerfConfig, PerfEventAttr, Target
 
 use super::{Digest, Kernel, Watch};
 use crate::arch::x86::fpu::FpuState;
-use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::hw::{Hw, TimingChoice};
+use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::events::bp_slots::SlotReport;
@@ -288,15 +288,14 @@ impl Kernel {
             WatchAccess::ReadWrite => HW_BREAKPOINT_RW,
             WatchAccess::Execute => HW_BREAKPOINT_X,
         };
-        let mut attr = PerfEventAttr::breakpoint(request.addr, request.len, bp_type)
-            .with(AttrFlags::INHERIT);
+        let mut attr =
+            PerfEventAttr::breakpoint(request.addr, request.len, bp_type).with(AttrFlags::INHERIT);
         attr.sample_period = 1;
         let now = self.now_ns();
         let target = Target::Task(task, None);
         let handler = Some(HandlerId(id.0));
-        let opened = self.with_pmu(|perf, pmu| {
-            perf.create_kernel_counter(pmu, now, &attr, target, handler)
-        });
+        let opened =
+            self.with_pmu(|perf, pmu| perf.create_kernel_counter(pmu, now, &attr, target, handler));
         match opened {
             Ok(event) => {
                 self.watches.push(Watch { request: *request, event });

@@ -44,10 +44,7 @@ struct HitPlace {
 
 impl Kernel {
     /// Runs perf core code that may install or remove breakpoints.
-    pub(crate) fn with_pmu<T>(
-        &mut self,
-        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
-    ) -> T {
+    pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T) -> T {
         let mut pmu = BreakpointPmu {
             hw: &mut self.hw,
             state: &mut self.breakpoints,
@@ -106,9 +103,10 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
         // The handler's own accesses must not hit again (rule 4.3.2).
-        let saved = self.breakpoints.cpu(cpu).map(|state| {
-            local_db_save(&mut self.hw, cpu, state, Platform::BareMetal)
-        });
+        let saved = self
+            .breakpoints
+            .cpu(cpu)
+            .map(|state| local_db_save(&mut self.hw, cpu, state, Platform::BareMetal));
         let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
         let decision =
@@ -343,13 +341,7 @@ impl Kernel {
         self.count_software(cpu, task, perf_core::SwEvent::PageFaults, address);
     }
 
-    fn count_software(
-        &mut self,
-        cpu: CpuId,
-        task: TaskId,
-        kind: perf_core::SwEvent,
-        addr: u64,
-    ) {
+    fn count_software(&mut self, cpu: CpuId, task: TaskId, kind: perf_core::SwEvent, addr: u64) {
         let tag = self.tasks.tag(task);
         let regs = HitRegs {
             ip: self.tasks.task(task).regs.ip,

@@ -5,8 +5,8 @@ use perf_core::{CpuId, TaskId};
 
 use super::{Kernel, StopReason};
 use crate::arch::x86::costs::Work;
-use crate::task::wait::{Channel, WaitFor, WakeCause};
 use crate::task::TaskState;
+use crate::task::wait::{Channel, WaitFor, WakeCause};
 
 impl Kernel {
     /// Ends the run after this step.

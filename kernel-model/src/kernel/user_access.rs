@@ -22,7 +22,9 @@ impl Kernel {
             return Err(Errno::EFAULT);
         }
         let area = *self.layout.area(self.this_cpu);
-        for (chunk, at) in out.chunks_mut(BOUNCE_BYTES as usize).zip((addr..).step_by(BOUNCE_BYTES as usize)) {
+        for (chunk, at) in
+            out.chunks_mut(BOUNCE_BYTES as usize).zip((addr..).step_by(BOUNCE_BYTES as usize))
+        {
             let args = RoutineArgs { rdi: area.bounce, rsi: at, rcx: chunk.len() as u64 };
             if self.run_routine(Stub::CopyUser, args) != 0 {
                 return Err(Errno::EFAULT);
@@ -54,7 +56,11 @@ impl Kernel {
 
     /// Copies to the current task's memory (`copy_to_user`).
     pub(crate) fn copy_to_user(&mut self, addr: u64, data: &[u8]) -> Result<(), Errno> {
-        if self.copy_to_user_partial(addr, data) == data.len() { Ok(()) } else { Err(Errno::EFAULT) }
+        if self.copy_to_user_partial(addr, data) == data.len() {
+            Ok(())
+        } else {
+            Err(Errno::EFAULT)
+        }
     }
 
     /// Zeroes the current task's memory (`clear_user`); tells how many bytes went.

@@ -102,10 +102,8 @@ fn open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno
     let now = kernel.now_ns();
     let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
-    let mut pmu =
-        BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened =
-        perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
+    let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
     kernel.note_moves();
     let opened = match opened {
         Ok(opened) => opened,
@@ -215,12 +213,7 @@ fn run_ioctl(
     }
 }
 
-fn set_output(
-    kernel: &mut Kernel,
-    task: TaskId,
-    event: EventId,
-    arg: u64,
-) -> Result<(), Errno> {
+fn set_output(kernel: &mut Kernel, task: TaskId, event: EventId, arg: u64) -> Result<(), Errno> {
     let output = match arg as i64 {
         -1 => None,
         fd => Some(event_of_fd(&kernel.tasks, &kernel.files, task, fd as i32)?),
@@ -374,9 +367,7 @@ pub(crate) fn send_sigio(kernel: &mut Kernel, event: EventId, reason: PollReason
     let Some(fd) = file.async_fd else { return };
     let info = match file.signal {
         0 => SigInfo::from_kernel(SIGIO),
-        signal => {
-            SigInfo::poll(u32::from(signal), reason.si_code(), reason.si_band(), fd)
-        }
+        signal => SigInfo::poll(u32::from(signal), reason.si_code(), reason.si_band(), fd),
     };
     match file.owner {
         Some(Owner::Tid(tid)) => {

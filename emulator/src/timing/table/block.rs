@@ -73,14 +73,9 @@ impl BlockModel {
         }
         let cycles = |sum: &Ticks| to_cycles(sum / nr_measured);
         let total = sums.last().map_or(0, |sum| cycles(sum).max(1));
-        let starts = sums
-            .iter()
-            .take(ops.len().saturating_sub(1))
-            .map(|sum| cycles(sum).min(total));
-        BlockCost {
-            before: std::iter::once(0).chain(starts).take(ops.len()).collect(),
-            total,
-        }
+        let starts =
+            sums.iter().take(ops.len().saturating_sub(1)).map(|sum| cycles(sum).min(total));
+        BlockCost { before: std::iter::once(0).chain(starts).take(ops.len()).collect(), total }
     }
 }
 
@@ -193,16 +188,9 @@ impl<'a> Run<'a> {
     /// Gives every destination a new value at `ready`.
     fn write_all(&mut self, op: &Op, ready: Ticks) {
         for id in &op.writes {
-            let value = Value {
-                root: self.next_root,
-                offset: 0,
-            };
+            let value = Value { root: self.next_root, offset: 0 };
             self.next_root = self.next_root.wrapping_add(1);
-            self.regs[id.index()] = Reg {
-                ready,
-                folded: 0,
-                value,
-            };
+            self.regs[id.index()] = Reg { ready, folded: 0, value };
         }
     }
 
@@ -225,10 +213,7 @@ impl<'a> Run<'a> {
             return self.operate(op, class, issue);
         };
         let source = self.regs[from.index()];
-        let value = Value {
-            offset: source.value.offset.wrapping_add(constant),
-            ..source.value
-        };
+        let value = Value { offset: source.value.offset.wrapping_add(constant), ..source.value };
         let sum = source.folded.saturating_add(constant);
         let fits = |constant: i64| (-FOLD_LIMIT..=FOLD_LIMIT).contains(&constant);
         if op.is_fused_head || !fits(constant) || !fits(sum) {
@@ -238,11 +223,7 @@ impl<'a> Run<'a> {
         }
         // The flags, where anyone asks for them, are computed.
         self.write_all(op, source.ready.max(issue) + class.latency);
-        self.regs[to.index()] = Reg {
-            ready: source.ready,
-            folded: sum,
-            value,
-        };
+        self.regs[to.index()] = Reg { ready: source.ready, folded: sum, value };
         issue
     }
 
@@ -255,11 +236,7 @@ impl<'a> Run<'a> {
             inputs = inputs.max(reg.ready + extra);
         }
         let mut forwarded = None;
-        for operand in op
-            .memory
-            .iter()
-            .filter(|operand| operand.usage == MemUse::Load)
-        {
+        for operand in op.memory.iter().filter(|operand| operand.usage == MemUse::Load) {
             let loaded = self.load(operand, issue, class.kind);
             inputs = inputs.max(loaded.ready);
             forwarded = loaded.value;
@@ -270,11 +247,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let mut finish = result;
-        for operand in op
-            .memory
-            .iter()
-            .filter(|operand| operand.usage == MemUse::Store)
-        {
+        for operand in op.memory.iter().filter(|operand| operand.usage == MemUse::Store) {
             finish = finish.max(self.store(operand, issue, result, saved));
         }
         let frame = self.regs[RegId::RBP.index()];
@@ -282,10 +255,7 @@ impl<'a> Run<'a> {
         let reloaded = match op.effect {
             Effect::Reload { to } => Some(to),
             Effect::Leave => {
-                let value = Value {
-                    offset: frame.value.offset.wrapping_add(8),
-                    ..frame.value
-                };
+                let value = Value { offset: frame.value.offset.wrapping_add(8), ..frame.value };
                 self.regs[RegId::RSP.index()] = Reg { value, ..frame };
                 Some(RegId::RBP)
             }
@@ -318,28 +288,15 @@ impl<'a> Run<'a> {
 
     /// When the registers of an address are ready, and the address as far as it is known.
     fn address(&self, operand: &MemOperand, issue: Ticks) -> (Ticks, Address) {
-        let base = operand
-            .base
-            .map(|id| self.regs[id.index()])
-            .unwrap_or_default();
-        let index = operand
-            .index
-            .map(|id| self.regs[id.index()])
-            .unwrap_or_default();
+        let base = operand.base.map(|id| self.regs[id.index()]).unwrap_or_default();
+        let index = operand.index.map(|id| self.regs[id.index()]).unwrap_or_default();
         let scaled = index.value.offset.wrapping_mul(i64::from(operand.scale));
-        let offset = operand
-            .displacement
-            .wrapping_add(base.value.offset)
-            .wrapping_add(scaled);
+        let offset = operand.displacement.wrapping_add(base.value.offset).wrapping_add(scaled);
         let address = Address {
             segment: operand.segment,
             base_root: base.value.root,
             index_root: index.value.root,
-            scale: if operand.index.is_some() {
-                operand.scale
-            } else {
-                1
-            },
+            scale: if operand.index.is_some() { operand.scale } else { 1 },
             offset,
         };
         (issue.max(base.ready).max(index.ready), address)
@@ -353,27 +310,15 @@ impl<'a> Run<'a> {
             return Loaded { ready, value: None };
         }
         let from_cache = start
-            + if operand.is_vector {
-                self.latency.load_vector
-            } else {
-                self.latency.load_gpr
-            };
-        match self
-            .stores
-            .forward(operand, &address, &self.latency.forward)
-        {
-            None => Loaded {
-                ready: from_cache,
-                value: None,
-            },
-            Some(forwarded) if forwarded.is_renamed => Loaded {
-                ready: forwarded.ready.max(issue),
-                value: forwarded.value,
-            },
-            Some(forwarded) => Loaded {
-                ready: forwarded.ready.max(from_cache),
-                value: forwarded.value,
-            },
+            + if operand.is_vector { self.latency.load_vector } else { self.latency.load_gpr };
+        match self.stores.forward(operand, &address, &self.latency.forward) {
+            None => Loaded { ready: from_cache, value: None },
+            Some(forwarded) if forwarded.is_renamed => {
+                Loaded { ready: forwarded.ready.max(issue), value: forwarded.value }
+            }
+            Some(forwarded) => {
+                Loaded { ready: forwarded.ready.max(from_cache), value: forwarded.value }
+            }
         }
     }
 

@@ -113,10 +113,7 @@ struct Targets {
 impl Targets {
     fn new() -> Self {
         let empty = vec![(0, 0); NR_TARGETS].into_boxed_slice();
-        Targets {
-            by_address: empty.clone(),
-            by_history: empty,
-        }
+        Targets { by_address: empty.clone(), by_history: empty }
     }
 
     /// Learns a target; whether it had been predicted.
@@ -126,11 +123,7 @@ impl Targets {
         let by_address = &mut self.by_address[(address >> 1) as usize % NR_TARGETS];
         let by_history = &mut self.by_history[place as usize % NR_TARGETS];
         let tag = place | 1;
-        let guess = if by_history.0 == tag {
-            *by_history
-        } else {
-            *by_address
-        };
+        let guess = if by_history.0 == tag { *by_history } else { *by_address };
         let predicted = guess.1 == target && (guess.0 == tag || guess.0 == address);
         *by_history = (tag, target);
         *by_address = (address, target);
@@ -182,20 +175,11 @@ mod tests {
     use super::*;
 
     fn predictor() -> (Predictor, TimingCounts) {
-        (
-            Predictor::new(&Costs::load().unwrap()).unwrap(),
-            TimingCounts::default(),
-        )
+        (Predictor::new(&Costs::load().unwrap()).unwrap(), TimingCounts::default())
     }
 
     fn event(rip: u64, kind: BranchKind, taken: bool, target: u64) -> BranchEvent {
-        BranchEvent {
-            rip,
-            kind,
-            taken,
-            target,
-            fallthrough: rip + 5,
-        }
+        BranchEvent { rip, kind, taken, target, fallthrough: rip + 5 }
     }
 
     #[test]
@@ -213,10 +197,7 @@ mod tests {
             }
             counts.branch_misses - before
         };
-        assert!(
-            run(1) >= 2,
-            "the first turn and the first exit cannot be known"
-        );
+        assert!(run(1) >= 2, "the first turn and the first exit cannot be known");
         run(30);
         assert_eq!(run(50), 0);
     }
@@ -232,12 +213,7 @@ mod tests {
                 .wrapping_add(1_442_695_040_888_963_407);
             for (which, taken) in [turn % 2 == 0, word >> 63 == 1].into_iter().enumerate() {
                 let cost = predictor.branch(
-                    &event(
-                        0x1000 + which as u64 * 64,
-                        BranchKind::Conditional,
-                        taken,
-                        0,
-                    ),
+                    &event(0x1000 + which as u64 * 64, BranchKind::Conditional, taken, 0),
                     &mut counts,
                 );
                 assert!(cost == 0 || cost == 23);
@@ -254,10 +230,8 @@ mod tests {
         for turn in 0..200u64 {
             let target = 0x2000 + turn % 3 * 0x40;
             late = if turn == 100 { 0 } else { late };
-            late += predictor.branch(
-                &event(0x1000, BranchKind::Indirect, true, target),
-                &mut counts,
-            );
+            late +=
+                predictor.branch(&event(0x1000, BranchKind::Indirect, true, target), &mut counts);
         }
         assert_eq!(late, 0);
     }
@@ -285,10 +259,7 @@ mod tests {
             .collect();
         assert_eq!(costs[..16], [0; 16]);
         assert_eq!(costs[16], 34);
-        assert_eq!(
-            (counts.return_misses, counts.branch_misses, counts.branches),
-            (1, 1, 34)
-        );
+        assert_eq!((counts.return_misses, counts.branch_misses, counts.branches), (1, 1, 34));
     }
 
     #[test]
@@ -296,10 +267,7 @@ mod tests {
         let (mut predictor, mut counts) = predictor();
         predictor.branch(&event(0x1000, BranchKind::Call, true, 0x5000), &mut counts);
         assert_eq!(
-            predictor.branch(
-                &event(0x5000, BranchKind::Return, true, 0x6000),
-                &mut counts
-            ),
+            predictor.branch(&event(0x5000, BranchKind::Return, true, 0x6000), &mut counts),
             34
         );
     }

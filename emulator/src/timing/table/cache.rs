@@ -26,9 +26,7 @@ impl<const SETS: usize, const WAYS: usize> SetAssociative<SETS, WAYS> {
     /// An empty array.
     pub(super) fn new() -> Self {
         const { assert!(SETS.is_power_of_two() && WAYS > 0) }
-        SetAssociative {
-            ways: vec![0; SETS * WAYS].into_boxed_slice(),
-        }
+        SetAssociative { ways: vec![0; SETS * WAYS].into_boxed_slice() }
     }
 
     /// Looks `key` up, makes it the most recently used of its set, and fills it in when it was absent, in
@@ -97,10 +95,7 @@ mod tests {
                 entry.1 = self.now;
                 return Lookup::Hit;
             }
-            let same_set = self
-                .used
-                .iter()
-                .filter(|entry| entry.0 % sets == key % sets);
+            let same_set = self.used.iter().filter(|entry| entry.0 % sets == key % sets);
             if same_set.clone().count() == ways {
                 let oldest = same_set.min_by_key(|entry| entry.1).unwrap().0;
                 self.used.retain(|entry| entry.0 != oldest);

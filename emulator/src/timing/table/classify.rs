@@ -93,29 +93,18 @@ impl Classes {
     /// Parses the data files.
     pub(super) fn load(costs: &Costs) -> Result<Classes, DataError> {
         let classes = parse_classes(costs)?;
-        let by_name: BTreeMap<&str, ClassId> = classes
-            .iter()
-            .zip(0..)
-            .map(|(class, index)| (class.name, ClassId(index)))
-            .collect();
+        let by_name: BTreeMap<&str, ClassId> =
+            classes.iter().zip(0..).map(|(class, index)| (class.name, ClassId(index))).collect();
         let class_named = |name: &str, line| {
             let word = name.to_owned();
-            by_name.get(name).copied().ok_or(DataError::Word {
-                file: "mnemonics.csv",
-                line,
-                word,
-            })
+            by_name.get(name).copied().ok_or(DataError::Word { file: "mnemonics.csv", line, word })
         };
         let mut by_mnemonic: BTreeMap<&'static str, Vec<(When, ClassId)>> = BTreeMap::new();
         for (line, [class, when, mnemonics]) in
             rows("mnemonics.csv", MNEMONICS, ["class", "when", "mnemonics"])?
         {
             let class = class_named(class, line)?;
-            let word = || DataError::Word {
-                file: "mnemonics.csv",
-                line,
-                word: when.to_owned(),
-            };
+            let word = || DataError::Word { file: "mnemonics.csv", line, word: when.to_owned() };
             let when = When::parse(when).ok_or_else(word)?;
             for mnemonic in mnemonics.split(' ') {
                 by_mnemonic.entry(mnemonic).or_default().push((when, class));
@@ -131,10 +120,7 @@ impl Classes {
 
     /// The class of an instruction.
     pub(super) fn classify(&self, insn: &Instruction) -> ClassId {
-        let lines = self
-            .lines
-            .get(insn.mnemonic() as usize)
-            .map_or(&[][..], Vec::as_slice);
+        let lines = self.lines.get(insn.mnemonic() as usize).map_or(&[][..], Vec::as_slice);
         let line = lines.iter().find(|(when, _)| when.holds(insn));
         match line {
             Some((_, class)) => *class,
@@ -162,55 +148,34 @@ fn spread_over_mnemonics(
                 return lines.clone();
             }
             let legacy = name.strip_prefix('V').map(capitalised);
-            legacy
-                .and_then(|legacy| by_name.get(legacy.as_str()))
-                .cloned()
-                .unwrap_or_default()
+            legacy.and_then(|legacy| by_name.get(legacy.as_str())).cloned().unwrap_or_default()
         })
         .collect();
     match by_name.keys().find(|name| !known.contains(*name)) {
-        Some(name) => Err(DataError::Word {
-            file: "mnemonics.csv",
-            line: 0,
-            word: (*name).to_owned(),
-        }),
+        Some(name) => {
+            Err(DataError::Word { file: "mnemonics.csv", line: 0, word: (*name).to_owned() })
+        }
         None => Ok(lines),
     }
 }
 
 fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 fn parse_classes(costs: &Costs) -> Result<Vec<Class>, DataError> {
     const FILE: &str = "classes.csv";
-    const HEADING: [&str; 7] = [
-        "class",
-        "kind",
-        "latency",
-        "unit",
-        "busy",
-        "ports",
-        "after_fold",
-    ];
+    const HEADING: [&str; 7] = ["class", "kind", "latency", "unit", "busy", "ports", "after_fold"];
     let mut classes: Vec<Class> = Vec::new();
     for (line, [name, kind, latency, unit, busy, ports, after_fold]) in
         rows(FILE, CLASSES, HEADING)?
     {
-        let bad = |word: &str| DataError::Word {
-            file: FILE,
-            line,
-            word: word.to_owned(),
-        };
+        let bad = |word: &str| DataError::Word { file: FILE, line, word: word.to_owned() };
         if classes.iter().any(|class| class.name == name) {
-            return Err(DataError::Duplicate {
-                file: FILE,
-                line,
-                name: name.to_owned(),
-            });
+            return Err(DataError::Duplicate { file: FILE, line, name: name.to_owned() });
         }
         classes.push(Class {
             name,
@@ -263,10 +228,7 @@ fn parse_ports(words: &str) -> Option<Vec<u16>> {
     }
     words
         .split(' ')
-        .map(|word| {
-            word.chars()
-                .try_fold(0, |mask, port| Some(mask | port_bit(port)?))
-        })
+        .map(|word| word.chars().try_fold(0, |mask, port| Some(mask | port_bit(port)?)))
         .collect()
 }
 
@@ -351,12 +313,8 @@ mod tests {
     #[test]
     fn every_class_is_used() {
         let classes = Classes::load(&Costs::load().unwrap()).unwrap();
-        let used: std::collections::BTreeSet<u16> = classes
-            .lines
-            .iter()
-            .flatten()
-            .map(|(_, class)| class.0)
-            .collect();
+        let used: std::collections::BTreeSet<u16> =
+            classes.lines.iter().flatten().map(|(_, class)| class.0).collect();
         for (index, class) in (0u16..).zip(&classes.classes) {
             let is_default = index == classes.default_gpr.0 || index == classes.default_vector.0;
             assert!(used.contains(&index) || is_default, "{}", class.name);

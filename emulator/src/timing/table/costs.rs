@@ -44,9 +44,8 @@ impl Snippet {
 
     /// Whether the code is as many whole instructions as the row says.
     fn decodes(&self) -> bool {
-        let insns: Vec<_> = Decoder::new(64, &self.code, DecoderOptions::NONE)
-            .into_iter()
-            .collect();
+        let insns: Vec<_> =
+            Decoder::new(64, &self.code, DecoderOptions::NONE).into_iter().collect();
         insns.len() == self.nr_insns && insns.iter().all(|insn| !insn.is_invalid())
     }
 }
@@ -65,22 +64,9 @@ impl Costs {
         for snippet in snippets()? {
             figures.insert(snippet.name, snippet.cost());
         }
-        add_figures(
-            &mut figures,
-            "events.csv",
-            EVENTS,
-            ["name", "cycles", "note"],
-        )?;
-        add_figures(
-            &mut figures,
-            "estimates.csv",
-            ESTIMATES,
-            ["name", "cycles", "reason"],
-        )?;
-        let mut costs = Costs {
-            figures,
-            rules: BTreeMap::new(),
-        };
+        add_figures(&mut figures, "events.csv", EVENTS, ["name", "cycles", "note"])?;
+        add_figures(&mut figures, "estimates.csv", ESTIMATES, ["name", "cycles", "reason"])?;
+        let mut costs = Costs { figures, rules: BTreeMap::new() };
         for (line, [rule, expression]) in rows("rules.csv", RULES, ["rule", "cost"])? {
             let cost = costs.evaluate(expression)?;
             if costs.rules.insert(rule, cost).is_some() {
@@ -100,9 +86,8 @@ impl Costs {
         if expression == "-" {
             return Ok(0);
         }
-        self.sum(expression).ok_or_else(|| DataError::Expression {
-            expression: expression.to_owned(),
-        })
+        self.sum(expression)
+            .ok_or_else(|| DataError::Expression { expression: expression.to_owned() })
     }
 
     fn sum(&self, expression: &str) -> Option<Ticks> {
@@ -135,9 +120,7 @@ impl Costs {
         self.rules
             .get(rule)
             .copied()
-            .ok_or_else(|| DataError::MissingRule {
-                rule: rule.to_owned(),
-            })
+            .ok_or_else(|| DataError::MissingRule { rule: rule.to_owned() })
     }
 
     /// The cost of a rule in whole cycles, rounded to the nearest.
@@ -159,17 +142,9 @@ pub(super) fn snippets() -> Result<Vec<Snippet>, DataError> {
     let mut snippets: Vec<Snippet> = Vec::new();
     for (line, [name, hex, nr_insns, unrolled, looped]) in rows(FILE, INSTRUCTIONS, HEADING)? {
         if snippets.iter().any(|snippet| snippet.name == name) {
-            return Err(DataError::Duplicate {
-                file: FILE,
-                line,
-                name: name.to_owned(),
-            });
+            return Err(DataError::Duplicate { file: FILE, line, name: name.to_owned() });
         }
-        let number = |text: &str| DataError::Number {
-            file: FILE,
-            line,
-            text: text.to_owned(),
-        };
+        let number = |text: &str| DataError::Number { file: FILE, line, text: text.to_owned() };
         let snippet = Snippet {
             name,
             code: parse_hex(hex).ok_or_else(|| DataError::Hex {
@@ -185,11 +160,7 @@ pub(super) fn snippets() -> Result<Vec<Snippet>, DataError> {
             },
         };
         if !snippet.decodes() {
-            return Err(DataError::Hex {
-                file: FILE,
-                line,
-                text: hex.to_owned(),
-            });
+            return Err(DataError::Hex { file: FILE, line, text: hex.to_owned() });
         }
         snippets.push(snippet);
     }
@@ -209,11 +180,7 @@ fn add_figures(
             text: cycles.to_owned(),
         })?;
         if figures.insert(name, ticks).is_some() {
-            return Err(DataError::Duplicate {
-                file,
-                line,
-                name: name.to_owned(),
-            });
+            return Err(DataError::Duplicate { file, line, name: name.to_owned() });
         }
     }
     Ok(())
@@ -273,15 +240,9 @@ mod tests {
         assert_eq!(costs.evaluate("movq_x2g / 2"), Ok(20_000));
         assert_eq!(costs.evaluate("l2_load - l1_load"), Ok(110_000));
         assert_eq!(costs.evaluate("-"), Ok(0));
-        for bad in [
-            "",
-            "no_such",
-            "l1_load - l2_load",
-            "l1_load +",
-            "l1_load l2_load",
-            "l1_load / 0",
-            "5",
-        ] {
+        for bad in
+            ["", "no_such", "l1_load - l2_load", "l1_load +", "l1_load l2_load", "l1_load / 0", "5"]
+        {
             assert!(costs.evaluate(bad).is_err(), "{bad:?}");
         }
     }

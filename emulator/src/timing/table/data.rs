@@ -98,10 +98,7 @@ pub(super) fn rows<const N: usize>(
     text: &'static str,
     heading: [&'static str; N],
 ) -> Result<Vec<(usize, [&'static str; N])>, DataError> {
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .skip_while(|(_, line)| line.starts_with('#'));
+    let mut lines = text.lines().enumerate().skip_while(|(_, line)| line.starts_with('#'));
     let expected = heading.join(",");
     if lines.next().is_none_or(|(_, line)| line != expected) {
         return Err(DataError::Heading { file, expected });
@@ -130,11 +127,7 @@ pub(super) fn parse_ticks(text: &str) -> Option<Ticks> {
         return None;
     }
     let fraction: Ticks = format!("{fraction:0<DECIMALS$}").parse().ok()?;
-    whole
-        .parse::<Ticks>()
-        .ok()?
-        .checked_mul(TICKS_PER_CYCLE)?
-        .checked_add(fraction)
+    whole.parse::<Ticks>().ok()?.checked_mul(TICKS_PER_CYCLE)?.checked_add(fraction)
 }
 
 /// Bytes from pairs of hexadecimal digits; at least one.
@@ -145,9 +138,7 @@ pub(super) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
     pairs
         .map(|pair| {
-            u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16)
-                .ok()
-                .filter(|_| pair.len() == 2)
+            u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok().filter(|_| pair.len() == 2)
         })
         .collect()
 }
@@ -173,21 +164,11 @@ mod tests {
     #[test]
     fn a_broken_file_is_refused_with_its_line() {
         let heading = ["a", "b"];
-        assert_eq!(
-            rows("x.csv", "# c\na,b\n1,2\n", heading),
-            Ok(vec![(3, ["1", "2"])])
-        );
-        assert!(matches!(
-            rows("x.csv", "a,c\n", heading),
-            Err(DataError::Heading { .. })
-        ));
+        assert_eq!(rows("x.csv", "# c\na,b\n1,2\n", heading), Ok(vec![(3, ["1", "2"])]));
+        assert!(matches!(rows("x.csv", "a,c\n", heading), Err(DataError::Heading { .. })));
         assert!(matches!(
             rows("x.csv", "a,b\n1\n", heading),
-            Err(DataError::Fields {
-                line: 2,
-                found: 1,
-                ..
-            })
+            Err(DataError::Fields { line: 2, found: 1, .. })
         ));
         assert!(matches!(
             rows("x.csv", "a,b\n\n", heading),

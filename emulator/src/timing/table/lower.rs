@@ -80,10 +80,8 @@ pub(super) fn lower(
     classes: &Classes,
     factory: &mut InstructionInfoFactory,
 ) -> Vec<Op> {
-    let mut ops: Vec<Op> = insns
-        .iter()
-        .map(|insn| lower_one(insn, classes, factory.info(insn)))
-        .collect();
+    let mut ops: Vec<Op> =
+        insns.iter().map(|insn| lower_one(insn, classes, factory.info(insn))).collect();
     for tail in 1..ops.len() {
         if fuses(&insns[tail - 1], &insns[tail]) {
             ops[tail - 1].is_fused_head = true;
@@ -122,10 +120,7 @@ fn lower_one(insn: &Instruction, classes: &Classes, info: &InstructionInfo) -> O
 
 /// Micro-fused issue slots: a load joins the operation that uses it, a store's two halves are one.
 fn nr_slots(nr_uops: usize, memory: &[MemOperand]) -> u32 {
-    let nr_stores = memory
-        .iter()
-        .filter(|operand| operand.usage == MemUse::Store)
-        .count();
+    let nr_stores = memory.iter().filter(|operand| operand.usage == MemUse::Store).count();
     let nr_loads = memory.len() - nr_stores;
     let front = nr_uops.max(nr_loads);
     u32::try_from(front + nr_stores).unwrap_or(u32::MAX).max(1)
@@ -150,10 +145,8 @@ fn add_registers(op: &mut Op, insn: &Instruction, info: &InstructionInfo) {
         let Some(id) = RegId::of(used.register()).filter(|id| !is_implicit_stack(*id)) else {
             continue;
         };
-        let is_address = op
-            .memory
-            .iter()
-            .any(|operand| operand.base == Some(id) || operand.index == Some(id));
+        let is_address =
+            op.memory.iter().any(|operand| operand.base == Some(id) || operand.index == Some(id));
         let is_lea = insn.mnemonic() == Mnemonic::Lea;
         let is_explicit = (0..insn.op_count()).any(|operand| {
             insn.op_kind(operand) == OpKind::Register
@@ -169,10 +162,7 @@ fn add_registers(op: &mut Op, insn: &Instruction, info: &InstructionInfo) {
 }
 
 fn add_flags(op: &mut Op, insn: &Instruction) {
-    let parts = [
-        (RflagsBits::CF, RegId::CARRY),
-        (!RflagsBits::CF & STATUS_FLAGS, RegId::STATUS),
-    ];
+    let parts = [(RflagsBits::CF, RegId::CARRY), (!RflagsBits::CF & STATUS_FLAGS, RegId::STATUS)];
     for (bits, id) in parts {
         if insn.rflags_read() & bits != 0 {
             add(&mut op.reads, id);
@@ -214,23 +204,15 @@ fn effect(insn: &Instruction, kind: Kind) -> Effect {
     let is_memory = |operand| insn.op_count() > operand && insn.op_kind(operand) == OpKind::Memory;
     match (insn.mnemonic(), register(0), register(1)) {
         (Mnemonic::Lea, Some(to), _) if kind == Kind::Fold => match RegId::of(insn.memory_base()) {
-            Some(from) => Effect::Add {
-                to,
-                from,
-                constant: insn.memory_displacement64() as i64,
-            },
+            Some(from) => Effect::Add { to, from, constant: insn.memory_displacement64() as i64 },
             None => Effect::None,
         },
-        (mnemonic, Some(to), _) if kind == Kind::Fold => Effect::Add {
-            to,
-            from: to,
-            constant: addend(insn, mnemonic),
-        },
-        (_, Some(to), Some(from)) if kind == Kind::Move => Effect::Copy {
-            to,
-            from,
-            is_whole: is_gpr64(0) && is_gpr64(1),
-        },
+        (mnemonic, Some(to), _) if kind == Kind::Fold => {
+            Effect::Add { to, from: to, constant: addend(insn, mnemonic) }
+        }
+        (_, Some(to), Some(from)) if kind == Kind::Move => {
+            Effect::Copy { to, from, is_whole: is_gpr64(0) && is_gpr64(1) }
+        }
         (Mnemonic::Leave, ..) => Effect::Leave,
         (Mnemonic::Mov, Some(to), None) if is_gpr64(0) && is_memory(1) => Effect::Reload { to },
         (Mnemonic::Pop, Some(to), None) if is_gpr64(0) => Effect::Reload { to },
@@ -294,9 +276,8 @@ mod tests {
     use super::*;
 
     fn lowered(code: &[u8]) -> Vec<Op> {
-        let insns: Vec<Instruction> = Decoder::new(64, code, DecoderOptions::NONE)
-            .into_iter()
-            .collect();
+        let insns: Vec<Instruction> =
+            Decoder::new(64, code, DecoderOptions::NONE).into_iter().collect();
         let classes = Classes::load(&Costs::load().unwrap()).unwrap();
         lower(&insns, &classes, &mut InstructionInfoFactory::new())
     }
@@ -317,15 +298,7 @@ mod tests {
         let (rax, rbx) = (gpr(RAX), gpr(RBX));
         assert_eq!(
             reads,
-            [
-                vec![],
-                vec![rax],
-                vec![rax],
-                vec![rax, rbx],
-                vec![rbx],
-                vec![rax],
-                vec![rax, rbx]
-            ]
+            [vec![], vec![rax], vec![rax], vec![rax, rbx], vec![rbx], vec![rax], vec![rax, rbx]]
         );
         assert_eq!(ops[0].memory[0].base, Some(rax));
         assert_eq!(ops[2].memory[0].usage, MemUse::Store);

@@ -197,19 +197,11 @@ mod tests {
     use super::*;
 
     fn hierarchy() -> (Hierarchy, TimingCounts) {
-        (
-            Hierarchy::new(&Costs::load().unwrap()).unwrap(),
-            TimingCounts::default(),
-        )
+        (Hierarchy::new(&Costs::load().unwrap()).unwrap(), TimingCounts::default())
     }
 
     fn event(kind: AccessKind, address: u64, size: u32) -> MemoryEvent {
-        MemoryEvent {
-            kind,
-            linear: address,
-            physical: address,
-            size,
-        }
+        MemoryEvent { kind, linear: address, physical: address, size }
     }
 
     /// Accesses with the page's translation already there.
@@ -221,9 +213,7 @@ mod tests {
         size: u32,
     ) -> u32 {
         memory.tlbs.access(kind, address >> PAGE_SHIFT, counts);
-        memory
-            .tlbs
-            .access(kind, (address >> PAGE_SHIFT) + 1, counts);
+        memory.tlbs.access(kind, (address >> PAGE_SHIFT) + 1, counts);
         memory.access(&event(kind, address, size), counts)
     }
 
@@ -248,14 +238,8 @@ mod tests {
     #[test]
     fn a_store_shows_a_quarter_of_its_miss() {
         let (mut memory, mut counts) = hierarchy();
-        assert_eq!(
-            warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8),
-            (531 - 5) / 4
-        );
-        assert_eq!(
-            warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8),
-            0
-        );
+        assert_eq!(warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8), (531 - 5) / 4);
+        assert_eq!(warm(&mut memory, &mut counts, AccessKind::Store, 0x1_0000, 8), 0);
     }
 
     #[test]
@@ -283,15 +267,7 @@ mod tests {
             .collect();
         assert_eq!(run, [526, 526, 11, 11, 11, 11]);
         let scattered: Vec<u32> = (0..6)
-            .map(|line| {
-                warm(
-                    &mut memory,
-                    &mut counts,
-                    AccessKind::Load,
-                    0x8000 + line * 192,
-                    8,
-                )
-            })
+            .map(|line| warm(&mut memory, &mut counts, AccessKind::Load, 0x8000 + line * 192, 8))
             .collect();
         assert_eq!(scattered, [526; 6]);
     }
@@ -299,12 +275,8 @@ mod tests {
     #[test]
     fn extreme_addresses_and_sizes_are_taken() {
         let (mut memory, mut counts) = hierarchy();
-        for (address, size) in [
-            (u64::MAX, 8),
-            (u64::MAX - 63, 64),
-            (0, 0),
-            (u64::MAX - 4096, 8192),
-        ] {
+        for (address, size) in [(u64::MAX, 8), (u64::MAX - 63, 64), (0, 0), (u64::MAX - 4096, 8192)]
+        {
             memory.access(&event(AccessKind::Store, address, size), &mut counts);
         }
     }

@@ -85,9 +85,7 @@ impl Default for Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
-            .field("counts", &self.counts)
-            .finish_non_exhaustive()
+        f.debug_struct("Table").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 

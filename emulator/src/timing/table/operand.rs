@@ -96,13 +96,7 @@ pub(super) fn memory_operands(
         let stores = is_write(used.access());
         let usages = [(loads, MemUse::Load), (stores, MemUse::Store)];
         for (_, usage) in usages.into_iter().filter(|(happens, _)| *happens) {
-            operands.push(memory_operand(
-                used,
-                usage,
-                is_vector,
-                loads && stores,
-                kind,
-            ));
+            operands.push(memory_operand(used, usage, is_vector, loads && stores, kind));
         }
     }
     operands.sort_by_key(|operand| operand.usage == MemUse::Store);

@@ -159,11 +159,7 @@ impl Pipeline {
         };
         let (last_cycle, nr_loads) =
             self.banks[slot].map_or((0, 0), |(_, cycle, nr_loads)| (cycle, nr_loads));
-        let first_free = if nr_loads < LOADS_PER_BANK {
-            last_cycle
-        } else {
-            last_cycle + 1
-        };
+        let first_free = if nr_loads < LOADS_PER_BANK { last_cycle } else { last_cycle + 1 };
         let start = self.port(LOAD_PORTS, ready.max(first_free * TICKS_PER_CYCLE));
         let cycle = start / TICKS_PER_CYCLE;
         let nr_loads = if cycle == last_cycle { nr_loads + 1 } else { 1 };
@@ -216,9 +212,7 @@ mod tests {
     #[test]
     fn six_slots_a_cycle() {
         let mut pipeline = Pipeline::default();
-        let cycles: Vec<Ticks> = (0..13)
-            .map(|_| pipeline.issue(1, 0) / TICKS_PER_CYCLE)
-            .collect();
+        let cycles: Vec<Ticks> = (0..13).map(|_| pipeline.issue(1, 0) / TICKS_PER_CYCLE).collect();
         assert_eq!(cycles, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2]);
         assert_eq!(pipeline.issue(12, 0) / TICKS_PER_CYCLE, 4);
     }
@@ -237,10 +231,7 @@ mod tests {
     fn a_gap_that_an_earlier_instruction_left_is_used() {
         let mut pipeline = Pipeline::default();
         let mask = port_bit('1').unwrap();
-        assert_eq!(
-            pipeline.port(mask, 10 * TICKS_PER_CYCLE),
-            10 * TICKS_PER_CYCLE
-        );
+        assert_eq!(pipeline.port(mask, 10 * TICKS_PER_CYCLE), 10 * TICKS_PER_CYCLE);
         assert_eq!(pipeline.port(mask, 0), 0);
         assert_eq!(pipeline.port(mask, 5_000), TICKS_PER_CYCLE);
     }

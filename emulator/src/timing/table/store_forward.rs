@@ -51,19 +51,12 @@ impl Address {
 
     /// The address with the low `bits` of the offset gone: equal for all of one aligned piece.
     fn piece(&self, bits: u32) -> Address {
-        Address {
-            offset: self.offset >> bits,
-            ..*self
-        }
+        Address { offset: self.offset >> bits, ..*self }
     }
 
     /// Whether the other has the same unknowns.
     fn is_comparable(&self, other: &Address) -> bool {
-        Address { offset: 0, ..*self }
-            == Address {
-                offset: 0,
-                ..*other
-            }
+        Address { offset: 0, ..*self } == Address { offset: 0, ..*other }
     }
 }
 
@@ -108,11 +101,7 @@ impl ForwardCosts {
 
 /// Bytes of an access; one of unknown size counts as a GPR's.
 fn size(operand: &MemOperand) -> i64 {
-    if operand.size == 0 {
-        8
-    } else {
-        i64::from(operand.size)
-    }
+    if operand.size == 0 { 8 } else { i64::from(operand.size) }
 }
 
 /// A store of the block.
@@ -136,13 +125,7 @@ impl Store {
         data: Ticks,
         value: Option<Value>,
     ) -> Self {
-        Store {
-            operand: *operand,
-            address,
-            data,
-            retired: 0,
-            value,
-        }
+        Store { operand: *operand, address, data, retired: 0, value }
     }
 
     /// Whether a load overlaps it: in part, or wholly within it.
@@ -199,12 +182,7 @@ impl Stores {
 
     /// The stores of the last instruction retired.
     pub(super) fn retired(&mut self, time: Ticks) {
-        for store in self
-            .stores
-            .iter_mut()
-            .rev()
-            .take_while(|store| store.retired == 0)
-        {
+        for store in self.stores.iter_mut().rev().take_while(|store| store.retired == 0) {
             store.retired = time;
         }
     }
@@ -216,14 +194,9 @@ impl Stores {
         address: &Address,
         costs: &ForwardCosts,
     ) -> Option<Forwarded> {
-        let overlaps = self
-            .stores
-            .iter()
-            .rev()
-            .map(|store| (store, store.overlap(load, address)));
-        let (store, overlap) = overlaps
-            .into_iter()
-            .find(|(_, overlap)| *overlap != Overlap::None)?;
+        let overlaps = self.stores.iter().rev().map(|store| (store, store.overlap(load, address)));
+        let (store, overlap) =
+            overlaps.into_iter().find(|(_, overlap)| *overlap != Overlap::None)?;
         if overlap == Overlap::Partial {
             return Some(Forwarded {
                 ready: store.retired + costs.blocked,
@@ -232,11 +205,7 @@ impl Stores {
             });
         }
         let is_renamed = store.renames_to(load, address);
-        let latency = if is_renamed {
-            0
-        } else {
-            costs.latency(&store.operand, load)
-        };
+        let latency = if is_renamed { 0 } else { costs.latency(&store.operand, load) };
         let is_whole = store.address == *address && size(load) == size(&store.operand);
         Some(Forwarded {
             ready: store.data + latency,

@@ -65,9 +65,8 @@ impl Tage {
             Some(table) => self.entry(table, places[table]).counter >= 0,
             None => self.base[base] >= 2,
         };
-        let predicted = provider.map_or(alternate, |table| {
-            self.entry(table, places[table]).counter >= 0
-        });
+        let predicted =
+            provider.map_or(alternate, |table| self.entry(table, places[table]).counter >= 0);
         match provider {
             Some(table) => {
                 let entry = self.entry_mut(table, places[table]);
@@ -82,11 +81,7 @@ impl Tage {
             }
             None => {
                 let counter = &mut self.base[base];
-                *counter = if taken {
-                    (*counter + 1).min(3)
-                } else {
-                    counter.saturating_sub(1)
-                };
+                *counter = if taken { (*counter + 1).min(3) } else { counter.saturating_sub(1) };
             }
         }
         if predicted != taken {
@@ -102,11 +97,8 @@ impl Tage {
             (from..places.len()).find(|table| self.entry(*table, places[*table]).useful == 0);
         if let Some(table) = free {
             let place = places[table];
-            *self.entry_mut(table, place) = Tagged {
-                tag: tag(place),
-                counter: if taken { 0 } else { -1 },
-                useful: 0,
-            };
+            *self.entry_mut(table, place) =
+                Tagged { tag: tag(place), counter: if taken { 0 } else { -1 }, useful: 0 };
             return;
         }
         for (table, place) in places.iter().enumerate().skip(from) {

@@ -11,9 +11,7 @@ use super::*;
 /// Copies of a snippet that make a block long enough for fractions of a cycle to show.
 fn repeated(code: &[u8], nr_copies: usize) -> Vec<Instruction> {
     let code = code.repeat(nr_copies);
-    Decoder::with_ip(64, &code, 0x1000, DecoderOptions::NONE)
-        .into_iter()
-        .collect()
+    Decoder::with_ip(64, &code, 0x1000, DecoderOptions::NONE).into_iter().collect()
 }
 
 /// Cycles of one copy of a snippet in hundredths.
@@ -45,19 +43,14 @@ fn chains_and_independent_work() {
     ];
     for (name, code, low, high) in cases {
         let cycles = centicycles(&mut table, code, 60);
-        assert!(
-            (*low..=*high).contains(&cycles),
-            "{name}: {cycles} centicycles"
-        );
+        assert!((*low..=*high).contains(&cycles), "{name}: {cycles} centicycles");
     }
 }
 
 #[test]
 fn a_block_is_cumulative_and_never_free() {
     let mut table = Table::new();
-    let code = [
-        0x48, 0x8b, 0x03, 0x48, 0x0f, 0xaf, 0xc0, 0x48, 0x89, 0x03, 0x90, 0x75, 0xf3,
-    ];
+    let code = [0x48, 0x8b, 0x03, 0x48, 0x0f, 0xaf, 0xc0, 0x48, 0x89, 0x03, 0x90, 0x75, 0xf3];
     for nr_insns in 0..=5 {
         let insns: Vec<Instruction> = repeated(&code, 1).into_iter().take(nr_insns).collect();
         let cost = table.block(&insns);
@@ -93,10 +86,8 @@ fn block_costs_agree_with_the_measurements() {
             );
         }
     }
-    let summary = format!(
-        "{nr_within} of {} rows within 20 %; the others:{report}",
-        snippets.len()
-    );
+    let summary =
+        format!("{nr_within} of {} rows within 20 %; the others:{report}", snippets.len());
     // Shown by `cargo test -- --nocapture`.
     eprintln!("{summary}");
     assert!(nr_within >= NR_ROWS_WITHIN_20_PERCENT, "{summary}");
@@ -112,14 +103,8 @@ fn events_cost_what_was_measured() {
     assert_eq!(table.event(FixedEvent::Rdtsc), 29);
     assert_eq!(table.event(FixedEvent::Rdtscp), 46);
     assert_eq!(table.event(FixedEvent::Pause), 35);
-    assert_eq!(
-        table.event(FixedEvent::Syscall) + table.event(FixedEvent::Sysret),
-        316
-    );
-    assert_eq!(
-        table.event(FixedEvent::Exception) + table.event(FixedEvent::Iret),
-        950
-    );
+    assert_eq!(table.event(FixedEvent::Syscall) + table.event(FixedEvent::Sysret), 316);
+    assert_eq!(table.event(FixedEvent::Exception) + table.event(FixedEvent::Iret), 950);
     for (place, event) in FixedEvent::ALL.into_iter().enumerate() {
         assert_eq!(event as usize, place);
         assert!(table.event(event) > 0, "{event:?}");
@@ -137,12 +122,7 @@ enum Call {
 fn call() -> impl Strategy<Value = Call> {
     let kinds = prop::sample::select(vec![AccessKind::Load, AccessKind::Store, AccessKind::Fetch]);
     let access = (kinds, 0u64..0x4_0000, 1u32..65).prop_map(|(kind, address, size)| {
-        Call::Access(MemoryEvent {
-            kind,
-            linear: address,
-            physical: address + 0x10_0000,
-            size,
-        })
+        Call::Access(MemoryEvent { kind, linear: address, physical: address + 0x10_0000, size })
     });
     let kinds = prop::sample::select(vec![
         BranchKind::Conditional,
@@ -213,19 +193,9 @@ proptest! {
 
 #[test]
 fn state_that_matters_is_in_the_digest() {
-    let access = MemoryEvent {
-        kind: AccessKind::Load,
-        linear: 0x1000,
-        physical: 0x1000,
-        size: 8,
-    };
-    let branch = BranchEvent {
-        rip: 1,
-        kind: BranchKind::Call,
-        taken: true,
-        target: 2,
-        fallthrough: 6,
-    };
+    let access = MemoryEvent { kind: AccessKind::Load, linear: 0x1000, physical: 0x1000, size: 8 };
+    let branch =
+        BranchEvent { rip: 1, kind: BranchKind::Call, taken: true, target: 2, fallthrough: 6 };
     let cold = Table::new();
     let (mut loaded, mut called) = (Table::new(), Table::new());
     loaded.access(&access);

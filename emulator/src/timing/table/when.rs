@@ -132,10 +132,7 @@ impl When {
             When::W64 => width(insn) == 8,
             When::Narrow => matches!(width(insn), 1 | 2),
             When::High8 => registers().any(|register| {
-                matches!(
-                    register,
-                    Register::AH | Register::CH | Register::DH | Register::BH
-                )
+                matches!(register, Register::AH | Register::CH | Register::DH | Register::BH)
             }),
             When::Cl => last > 0 && register(insn, last) == Register::CL,
             When::Imm1 => is_immediate(insn, 1) && insn.immediate(1) == 1,
@@ -205,10 +202,7 @@ fn is_full_copy(insn: &Instruction) -> bool {
 
 fn is_low_byte_copy(insn: &Instruction) -> bool {
     let (to, from) = (register(insn, 0), register(insn, 1));
-    let high = matches!(
-        from,
-        Register::AH | Register::CH | Register::DH | Register::BH
-    );
+    let high = matches!(from, Register::AH | Register::CH | Register::DH | Register::BH);
     to.size() >= 4 && from.is_gpr8() && !high && to.full_register() != from.full_register()
 }
 

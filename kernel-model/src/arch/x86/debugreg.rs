@@ -238,19 +238,11 @@ mod tests {
         for drnum in 0..HBP_NUM {
             for (len, kind) in LENS.iter().flat_map(|len| KINDS.map(|kind| (*len, kind))) {
                 let dr7 = encode_dr7(drnum, len, kind);
-                let entry = Dr7Entry {
-                    len,
-                    kind,
-                    state: EntryState::Enabled,
-                };
+                let entry = Dr7Entry { len, kind, state: EntryState::Enabled };
                 assert_eq!(decode_dr7(dr7, drnum), entry);
                 assert_eq!(dr7 & !entry_bits(drnum), DR_GLOBAL_SLOWDOWN);
                 for other in (0..HBP_NUM).filter(|other| *other != drnum) {
-                    let empty = Dr7Entry {
-                        len: Len1,
-                        kind: Execute,
-                        state: EntryState::Disabled,
-                    };
+                    let empty = Dr7Entry { len: Len1, kind: Execute, state: EntryState::Disabled };
                     assert_eq!(decode_dr7(dr7, other), empty);
                     assert_eq!(entry_bits(other) & entry_bits(drnum), 0);
                 }
@@ -278,23 +270,14 @@ mod tests {
     /// Rules 4.1.3 and 5.2.5.
     #[test]
     fn generic_fields() {
-        assert_eq!(
-            arch_bp_generic_fields(Len1, Execute),
-            Ok((8, HW_BREAKPOINT_X))
-        );
+        assert_eq!(arch_bp_generic_fields(Len1, Execute), Ok((8, HW_BREAKPOINT_X)));
         for len in [Len2, Len4, Len8] {
             assert_eq!(arch_bp_generic_fields(len, Execute), Err(Errno::EINVAL));
         }
         for (len, bytes) in LENS.into_iter().zip([1, 2, 4, 8]) {
             assert_eq!(arch_bp_generic_fields(len, Io), Err(Errno::EINVAL));
-            assert_eq!(
-                arch_bp_generic_fields(len, Write),
-                Ok((bytes, HW_BREAKPOINT_W))
-            );
-            assert_eq!(
-                arch_bp_generic_fields(len, ReadWrite),
-                Ok((bytes, HW_BREAKPOINT_RW))
-            );
+            assert_eq!(arch_bp_generic_fields(len, Write), Ok((bytes, HW_BREAKPOINT_W)));
+            assert_eq!(arch_bp_generic_fields(len, ReadWrite), Ok((bytes, HW_BREAKPOINT_RW)));
         }
     }
 }

@@ -226,8 +226,7 @@ impl Hw {
             && regs.flags & (RFlags::RF | RFlags::TF) == 0
             && regs.ip < crate::mm::layout::TASK_SIZE_MAX
             && (regs.cs, regs.ss) == (USER_CS, USER_DS);
-        let frame =
-            [regs.ip, u64::from(regs.cs), regs.flags, regs.sp(), u64::from(regs.ss)];
+        let frame = [regs.ip, u64::from(regs.cs), regs.flags, regs.sp(), u64::from(regs.ss)];
         let frame_at = area.kernel_stack_top - 8 * frame.len() as u64;
         if !sysret {
             for (slot, word) in frame.iter().enumerate() {
@@ -256,13 +255,7 @@ impl Hw {
 
     /// Prepares a CPU to run a routine of the kernel's text with the arguments in
     /// RDI, RSI and RCX.
-    pub fn start_routine(
-        &mut self,
-        cpu: CpuId,
-        area: &CpuArea,
-        stub: Stub,
-        args: RoutineArgs,
-    ) {
+    pub fn start_routine(&mut self, cpu: CpuId, area: &CpuArea, stub: Stub, args: RoutineArgs) {
         self.enter_kernel_mode(cpu, area);
         let processor = self.machine_mut().cpu_mut(cpu.0 as usize);
         processor.regs.gpr.set(RDI, args.rdi);

@@ -1,12 +1,12 @@
 //! x86-64: the machine, entry code, traps, debug registers.
 
+pub mod costs;
 pub mod debug_trap;
 pub mod debugreg;
-pub mod hw;
-pub mod hw_breakpoint;
-pub mod costs;
 pub mod entry;
 pub mod fpu;
+pub mod hw;
+pub mod hw_breakpoint;
 pub mod layout;
 pub mod pt_regs;
 pub mod traps;

@@ -51,8 +51,7 @@ impl PtRegs {
     /// Registers of a new program: all zero but RIP, RSP and IF.
     #[must_use]
     pub fn new_user(ip: u64, sp: u64) -> Self {
-        let mut regs =
-            Self { ip, flags: 0x202, cs: USER_CS, ss: USER_DS, ..Self::default() };
+        let mut regs = Self { ip, flags: 0x202, cs: USER_CS, ss: USER_DS, ..Self::default() };
         regs.gpr[RSP] = sp;
         regs.orig_ax = u64::MAX;
         regs

@@ -11,8 +11,8 @@ use crate::mm::fault::FaultResult;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::SigInfo;
 use crate::uapi::signal::si_code::{
-    BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND,
-    FPE_INTDIV, ILL_ILLOPN,
+    BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV,
+    ILL_ILLOPN,
 };
 use crate::uapi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
 
@@ -44,13 +44,7 @@ mod vector {
 
 impl Kernel {
     /// An exception in user mode. The task's registers are saved.
-    pub(crate) fn user_trap(
-        &mut self,
-        cpu: CpuId,
-        task: TaskId,
-        vector: u8,
-        frame: &TrapFrame,
-    ) {
+    pub(crate) fn user_trap(&mut self, cpu: CpuId, task: TaskId, vector: u8, frame: &TrapFrame) {
         let ip = frame.ip;
         let info = match vector {
             vector::DB => return self.exc_debug_user(cpu, task),
@@ -97,13 +91,7 @@ impl Kernel {
         self.force_signal(task, info);
     }
 
-    fn handle_fault(
-        &mut self,
-        cpu: CpuId,
-        task: TaskId,
-        address: u64,
-        error: u32,
-    ) -> FaultResult {
+    fn handle_fault(&mut self, cpu: CpuId, task: TaskId, address: u64, error: u32) -> FaultResult {
         if address >= TASK_SIZE_MAX {
             return FaultResult::Segv { code: crate::mm::fault::SegvCode::MapErr };
         }

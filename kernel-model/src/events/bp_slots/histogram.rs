@@ -13,9 +13,7 @@ pub(super) struct Histogram {
 impl Histogram {
     /// An empty histogram for counts up to `nr_slots`.
     pub(super) fn new(nr_slots: usize) -> Self {
-        Self {
-            cells: vec![0; nr_slots],
-        }
+        Self { cells: vec![0; nr_slots] }
     }
 
     /// One holder goes from `from` slots to `to` slots. A count of 0 has no cell, so that side
@@ -33,10 +31,7 @@ impl Histogram {
 
     /// The largest count that any holder has; 0 when there is none.
     pub(super) fn max(&self) -> usize {
-        self.cells
-            .iter()
-            .rposition(|&cell| cell > 0)
-            .map_or(0, |k| k + 1)
+        self.cells.iter().rposition(|&cell| cell > 0).map_or(0, |k| k + 1)
     }
 
     /// The largest count in either of two histograms (rule 2.3.3).

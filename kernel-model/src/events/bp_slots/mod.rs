@@ -188,10 +188,7 @@ impl BpSlots {
     /// Slots whose setup at boot failed: every reservation gives ENOMEM (rule 2.3.9).
     #[must_use]
     pub fn setup_failed(registers: RegisterPools, nr_cpus: u32) -> Self {
-        Self {
-            setup: Setup::Failed,
-            ..Self::new(registers, nr_cpus)
-        }
+        Self { setup: Setup::Failed, ..Self::new(registers, nr_cpus) }
     }
 
     /// `reserve_bp_slot`: takes a slot for an event for as long as it lives.
@@ -223,14 +220,8 @@ impl BpSlots {
     /// # Errors
     /// [`SlotError`]; the event keeps the slot it had.
     pub fn modify_bp_slot(&mut self, event: EventId, new_type: u32) -> Result<(), SlotError> {
-        let held = *self
-            .reservations
-            .get(&event)
-            .ok_or(SlotError::NotHeld { event })?;
-        let changed = Reservation {
-            idx: BpTypeIdx::find_slot_idx(new_type)?,
-            ..held
-        };
+        let held = *self.reservations.get(&event).ok_or(SlotError::NotHeld { event })?;
+        let changed = Reservation { idx: BpTypeIdx::find_slot_idx(new_type)?, ..held };
         if self.pool_index(changed.idx) == self.pool_index(held.idx) {
             self.reservations.insert(event, changed);
             return Ok(());
@@ -264,10 +255,7 @@ impl BpSlots {
     /// # Errors
     /// [`DbgSlotError::Locked`] as above; refused with [`SlotError::NotHeld`] where there is none.
     pub fn dbg_release_bp_slot(&mut self, event: EventId) -> Result<(), DbgSlotError> {
-        let held = self
-            .reservations
-            .get(&event)
-            .ok_or(SlotError::NotHeld { event })?;
+        let held = self.reservations.get(&event).ok_or(SlotError::NotHeld { event })?;
         if self.locks.excludes(held.target) {
             return Err(DbgSlotError::Locked);
         }
@@ -289,12 +277,7 @@ impl BpSlots {
         let needed = pool.max_bp_pinned_slots(target) + 1;
         if needed > pool.nr_slots {
             let slots = pool.nr_slots;
-            return Err(SlotError::NoSpace(SlotRefusal {
-                target,
-                idx,
-                needed,
-                slots,
-            }));
+            return Err(SlotError::NoSpace(SlotRefusal { target, idx, needed, slots }));
         }
         Ok(())
     }
@@ -335,8 +318,7 @@ impl BpSlots {
 
     fn enter(&mut self, event: EventId, reservation: Reservation) {
         self.reservations.insert(event, reservation);
-        self.pool_mut(reservation.idx)
-            .add(event, reservation.target);
+        self.pool_mut(reservation.idx).add(event, reservation.target);
     }
 
     /// Index of the pool that serves a kind: with one pool, that one.

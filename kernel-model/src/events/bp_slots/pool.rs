@@ -50,10 +50,7 @@ pub(super) struct SlotPool {
 
 impl SlotPool {
     pub(super) fn new(nr_slots: usize, nr_cpus: usize) -> Self {
-        let cpu = BpCpuinfo {
-            cpu_pinned: Vec::new(),
-            tsk_pinned: Histogram::new(nr_slots),
-        };
+        let cpu = BpCpuinfo { cpu_pinned: Vec::new(), tsk_pinned: Histogram::new(nr_slots) };
         Self {
             nr_slots,
             cpus: vec![cpu; nr_cpus],
@@ -125,10 +122,7 @@ impl SlotPool {
             }
             Target::Task(task, cpu) => {
                 self.toggle_task(task, cpu, Toggle::Add);
-                self.task_bps
-                    .entry(task)
-                    .or_default()
-                    .push(TaskBp { event, cpu });
+                self.task_bps.entry(task).or_default().push(TaskBp { event, cpu });
             }
         }
     }

@@ -39,10 +39,7 @@ impl TaskHolders {
     /// The task's events that count on a CPU.
     fn on(&self, cpu: CpuId) -> impl Iterator<Item = EventId> + '_ {
         let here = move |bound: &Option<CpuId>| bound.is_none_or(|bound| bound == cpu);
-        self.events
-            .iter()
-            .filter(move |(_, bound)| here(bound))
-            .map(|(event, _)| *event)
+        self.events.iter().filter(move |(_, bound)| here(bound)).map(|(event, _)| *event)
     }
 }
 
@@ -94,22 +91,13 @@ impl SlotReport {
         let tasks = self.tasks.iter().map(|row| row.task).chain(requester);
         self.task_names = tasks.map(|task| (task, names.task(task))).collect();
         let wide = self.cpus.iter().flat_map(|row| row.wide.iter().copied());
-        let bound = self
-            .tasks
-            .iter()
-            .flat_map(|row| row.events.iter().map(|(event, _)| *event));
-        self.event_names = wide
-            .chain(bound)
-            .map(|event| (event, names.event(event)))
-            .collect();
+        let bound = self.tasks.iter().flat_map(|row| row.events.iter().map(|(event, _)| *event));
+        self.event_names = wide.chain(bound).map(|event| (event, names.event(event))).collect();
         self
     }
 
     fn task_name(&self, task: TaskId) -> String {
-        self.task_names
-            .get(&task)
-            .cloned()
-            .unwrap_or_else(|| task.to_string())
+        self.task_names.get(&task).cloned().unwrap_or_else(|| task.to_string())
     }
 
     fn event_list(&self, events: impl Iterator<Item = EventId>) -> String {
@@ -118,11 +106,7 @@ impl SlotReport {
             None => event.to_string(),
         };
         let names: Vec<_> = events.map(name).collect();
-        if names.is_empty() {
-            "-".to_owned()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "-".to_owned() } else { names.join(", ") }
     }
 
     /// The first line: what was asked for, and where there is no room.
@@ -143,24 +127,18 @@ impl SlotReport {
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |name: &str, cell: &dyn Fn(&CpuHolders) -> String| {
             let cells = self.cpus.iter().map(cell);
-            std::iter::once(name.to_owned())
-                .chain(cells)
-                .collect::<Vec<_>>()
+            std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
         };
         let mut rows = vec![
             row("", &|column| column.cpu.to_string()),
-            row("CPU-wide", &|column| {
-                self.event_list(column.wide.iter().copied())
-            }),
+            row("CPU-wide", &|column| self.event_list(column.wide.iter().copied())),
         ];
         for task in self.tasks.iter().take(MAX_TASK_ROWS) {
             let name = self.task_name(task.task);
             rows.push(row(&name, &|column| self.event_list(task.on(column.cpu))));
         }
         let slots = self.refusal.slots;
-        rows.push(row("taken", &|column| {
-            format!("{} of {slots}", column.taken)
-        }));
+        rows.push(row("taken", &|column| format!("{} of {slots}", column.taken)));
         rows
     }
 }
@@ -177,11 +155,7 @@ fn taken_on(pool: &SlotPool, target: Target, cpu: CpuId) -> usize {
 fn task_rows(pool: &SlotPool, target: Target) -> Vec<TaskHolders> {
     let holders = |task: TaskId| TaskHolders {
         task,
-        events: pool
-            .bps_of(task)
-            .iter()
-            .map(|bp| (bp.event, bp.cpu))
-            .collect(),
+        events: pool.bps_of(task).iter().map(|bp| (bp.event, bp.cpu)).collect(),
     };
     match target {
         Target::Task(task, _) => vec![holders(task)],
@@ -199,17 +173,11 @@ impl fmt::Display for SlotReport {
         f.write_str(&self.headline())?;
         let rows = self.rows();
         let width_of = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
         let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
         for row in &rows {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:width$}"));
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
             let line = cells.collect::<Vec<_>>().join("  ");
             write!(f, "\n  {}", line.trim_end())?;
         }

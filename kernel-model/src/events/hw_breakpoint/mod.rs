@@ -114,11 +114,7 @@ impl HwBreakpoints {
         owners.map(|owner| {
             let owner = owner?;
             let (event, kind) = (owner.event, owner.info.kind);
-            Some(TrapOwner {
-                event,
-                kind,
-                consumer: consumer(event),
-            })
+            Some(TrapOwner { event, kind, consumer: consumer(event) })
         })
     }
 

@@ -54,10 +54,7 @@ impl<P: DebugPort> BreakpointPmu<'_, P> {
         target: Target,
         attr: &PerfEventAttr,
     ) -> Result<(), Errno> {
-        let reserved = self
-            .state
-            .slots
-            .reserve_bp_slot(event, target, attr.bp_type);
+        let reserved = self.state.slots.reserve_bp_slot(event, target, attr.bp_type);
         reserved.map_err(|error| self.refuse(error))?;
         match self.state.hw_breakpoint_parse(attr, self.caller) {
             Ok(info) => {
@@ -123,20 +120,13 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
 
     /// `bp_perf_event_destroy`.
     fn destroy(&mut self, event: EventId) {
-        debug_assert!(
-            self.state
-                .cpus
-                .iter()
-                .all(|cpu| cpu.register_of(event).is_none())
-        );
+        debug_assert!(self.state.cpus.iter().all(|cpu| cpu.register_of(event).is_none()));
         self.state.slots.release_bp_slot(event);
         self.state.info.remove(&event);
     }
 
     fn parse(&mut self, _event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {
-        self.state
-            .hw_breakpoint_parse(new, self.caller)
-            .map(|_info| ())
+        self.state.hw_breakpoint_parse(new, self.caller).map(|_info| ())
     }
 
     /// `modify_user_hw_breakpoint_check` from the slot on: rule 3.7.2 (e) and (f).

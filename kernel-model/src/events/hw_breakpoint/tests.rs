@@ -19,10 +19,7 @@ struct Bench {
 
 impl Bench {
     fn new(nr_cpus: u32) -> Self {
-        let config = PerfConfig {
-            nr_cpus,
-            ..PerfConfig::default()
-        };
+        let config = PerfConfig { nr_cpus, ..PerfConfig::default() };
         Self {
             port: PortLog::new(nr_cpus as usize),
             state: HwBreakpoints::new(nr_cpus, AddressRules::default()),
@@ -31,14 +28,7 @@ impl Bench {
     }
 
     fn pmu(&mut self, caller: CapSysAdmin) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
-        (
-            BreakpointPmu {
-                hw: &mut self.port,
-                state: &mut self.state,
-                caller,
-            },
-            &mut self.perf,
-        )
+        (BreakpointPmu { hw: &mut self.port, state: &mut self.state, caller }, &mut self.perf)
     }
 
     fn root(&mut self) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
@@ -56,8 +46,7 @@ impl Bench {
 
     fn log(&mut self) -> Vec<(u32, u32, u8, ArmChange, u64)> {
         let log = self.state.take_arm_log().into_iter();
-        log.map(|r| (r.event.0, r.cpu.0, r.slot, r.change, r.icount))
-            .collect()
+        log.map(|r| (r.event.0, r.cpu.0, r.slot, r.change, r.icount)).collect()
     }
 }
 
@@ -67,13 +56,7 @@ fn bp(addr: u64) -> PerfEventAttr {
 
 fn init<'a>(attr: &'a PerfEventAttr, target: Target) -> EventInit<'a> {
     let (task, cpu) = (target.task(), target.cpu());
-    EventInit {
-        attr,
-        task,
-        cpu,
-        parent: None,
-        handler: None,
-    }
+    EventInit { attr, task, cpu, parent: None, handler: None }
 }
 
 const CPU0: Target = Target::Cpu(CpuId(0));
@@ -90,51 +73,11 @@ fn order_of_errors() {
     use Errno::{EINVAL, ENOSPC, EOPNOTSUPP, EPERM};
     let cases = [
         ("11", branches, EOPNOTSUPP, EOPNOTSUPP),
-        (
-            "12",
-            PerfEventAttr {
-                bp_type: 0,
-                ..bp(KERNEL)
-            },
-            EINVAL,
-            EINVAL,
-        ),
-        (
-            "12",
-            PerfEventAttr {
-                bp_type: 7,
-                ..bp(KERNEL)
-            },
-            EINVAL,
-            EINVAL,
-        ),
-        (
-            "14",
-            PerfEventAttr {
-                bp_type: 1,
-                ..bp(KERNEL)
-            },
-            EINVAL,
-            ENOSPC,
-        ),
-        (
-            "14",
-            PerfEventAttr {
-                bp_type: 8,
-                ..bp(0x1000)
-            },
-            EINVAL,
-            ENOSPC,
-        ),
-        (
-            "14",
-            PerfEventAttr {
-                bp_len: 16,
-                ..bp(KERNEL)
-            },
-            EOPNOTSUPP,
-            ENOSPC,
-        ),
+        ("12", PerfEventAttr { bp_type: 0, ..bp(KERNEL) }, EINVAL, EINVAL),
+        ("12", PerfEventAttr { bp_type: 7, ..bp(KERNEL) }, EINVAL, EINVAL),
+        ("14", PerfEventAttr { bp_type: 1, ..bp(KERNEL) }, EINVAL, ENOSPC),
+        ("14", PerfEventAttr { bp_type: 8, ..bp(0x1000) }, EINVAL, ENOSPC),
+        ("14", PerfEventAttr { bp_len: 16, ..bp(KERNEL) }, EOPNOTSUPP, ENOSPC),
         ("14", bp(0x1001), EINVAL, ENOSPC),
         ("14", bp(0xffff_fe00_0000_0000), EINVAL, ENOSPC),
         ("15", excluding(bp(KERNEL)), EINVAL, ENOSPC),
@@ -149,11 +92,7 @@ fn order_of_errors() {
             let before = bench.state.slots().clone();
             let (mut pmu, _) = bench.pmu(CapSysAdmin::NotHeld);
             let result = pmu.event_init(EventId(77), &init(&attr, CPU0));
-            assert_eq!(
-                result,
-                Err(errno),
-                "step {step}, {nr_taken} taken: {attr:?}"
-            );
+            assert_eq!(result, Err(errno), "step {step}, {nr_taken} taken: {attr:?}");
             // Rule 1.2.2: the slot has been given back.
             assert_eq!(bench.state.slots(), &before);
             assert_eq!(bench.state.info(EventId(77)), None);
@@ -197,11 +136,7 @@ fn switching_tasks() {
     assert_eq!(bench.dr7(0), 0x0099_062a);
     assert_eq!(bench.port.registers[0][..3], [0x1000, 0x2000, 0x40_1003]);
     let owners = bench.state.trap_owners(CpuId(0), |event| {
-        if event == watch {
-            Consumer::Ptrace { slot: 3 }
-        } else {
-            Consumer::Perf
-        }
+        if event == watch { Consumer::Ptrace { slot: 3 } } else { Consumer::Perf }
     });
     let watch_owner = TrapOwner {
         event: watch,
@@ -209,10 +144,7 @@ fn switching_tasks() {
         consumer: Consumer::Ptrace { slot: 3 },
     };
     assert_eq!(owners[1], Some(watch_owner));
-    assert_eq!(
-        owners[2].map(|o| (o.event, o.kind)),
-        Some((exec, BreakpointType::Execute))
-    );
+    assert_eq!(owners[2].map(|o| (o.event, o.kind)), Some((exec, BreakpointType::Execute)));
     assert_eq!(owners[3], None);
 
     bench.port.icount = 200;
@@ -241,14 +173,10 @@ fn switching_tasks() {
 #[test]
 fn slots_live_as_long_as_events() {
     let mut bench = Bench::new(1);
-    let events: Vec<_> = (0..4)
-        .map(|_| bench.open(&bp(0x1000), CPU0).unwrap())
-        .collect();
+    let events: Vec<_> = (0..4).map(|_| bench.open(&bp(0x1000), CPU0).unwrap()).collect();
     assert_eq!(bench.dr7(0), 0x9999_06aa);
     let (mut pmu, perf) = bench.root();
-    events
-        .iter()
-        .for_each(|event| perf.disable(&mut pmu, 0, *event, Scope::Event));
+    events.iter().for_each(|event| perf.disable(&mut pmu, 0, *event, Scope::Event));
     assert_eq!(bench.dr7(0), 0x600);
     assert_eq!(bench.open(&bp(0x1000), CPU0), Err(Errno::ENOSPC));
     for event in events {
@@ -268,11 +196,7 @@ fn modify_in_place() {
     for _ in 0..3 {
         bench.open(&bp(0x2000), CPU0).unwrap();
     }
-    let exec = PerfEventAttr {
-        bp_type: X,
-        bp_addr: 0x40_1001,
-        ..bp(0)
-    };
+    let exec = PerfEventAttr { bp_type: X, bp_addr: 0x40_1001, ..bp(0) };
     let (mut pmu, perf) = bench.root();
     assert_eq!(perf.modify_attributes(&mut pmu, 0, event, &exec), Ok(()));
     let info = ArchHwBreakpoint {
@@ -284,37 +208,18 @@ fn modify_in_place() {
     assert_eq!(bench.port.registers[0][0], 0x40_1001);
     assert_eq!(bench.dr7(0) >> 16 & 0xf, 0);
     for bad in [
-        PerfEventAttr {
-            bp_len: 4,
-            ..exec.clone()
-        },
-        PerfEventAttr {
-            bp_type: 0,
-            ..exec.clone()
-        },
-        PerfEventAttr {
-            bp_addr: KERNEL,
-            ..exec.clone()
-        },
+        PerfEventAttr { bp_len: 4, ..exec.clone() },
+        PerfEventAttr { bp_type: 0, ..exec.clone() },
+        PerfEventAttr { bp_addr: KERNEL, ..exec.clone() },
     ] {
         let (mut pmu, perf) = bench.root();
-        assert_eq!(
-            perf.modify_attributes(&mut pmu, 0, event, &bad),
-            Err(Errno::EINVAL)
-        );
+        assert_eq!(perf.modify_attributes(&mut pmu, 0, event, &bad), Err(Errno::EINVAL));
         assert_eq!(bench.state.info(event), Some(info));
     }
     // A kernel address needs the right of whoever modifies.
-    let kernel = PerfEventAttr {
-        bp_addr: KERNEL,
-        bp_type: W,
-        ..exec
-    };
+    let kernel = PerfEventAttr { bp_addr: KERNEL, bp_type: W, ..exec };
     let (mut pmu, perf) = bench.pmu(CapSysAdmin::NotHeld);
-    assert_eq!(
-        perf.modify_attributes(&mut pmu, 0, event, &kernel),
-        Err(Errno::EPERM)
-    );
+    assert_eq!(perf.modify_attributes(&mut pmu, 0, event, &kernel), Err(Errno::EPERM));
     let (mut pmu, perf) = bench.root();
     assert_eq!(perf.modify_attributes(&mut pmu, 0, event, &kernel), Ok(()));
     assert!(bench.state.slots().fits(CPU0, BpTypeIdx::Data).is_err());
@@ -359,14 +264,9 @@ fn what_the_pmu_is() {
     assert_eq!(pmu.add(CpuId(0), EventId(9), &bp(0)), Err(Errno::ENOENT));
     pmu.del(CpuId(0), EventId(9));
     pmu.del(CpuId(9), EventId(9));
-    pmu.event_init(EventId(9), &init(&bp(0x1000), CPU0))
-        .unwrap();
+    pmu.event_init(EventId(9), &init(&bp(0x1000), CPU0)).unwrap();
     assert_eq!(pmu.add(CpuId(3), EventId(9), &bp(0)), Err(Errno::ENODEV));
     let attr = bp(0x1000);
-    let nowhere = EventInit {
-        task: None,
-        cpu: None,
-        ..init(&attr, CPU0)
-    };
+    let nowhere = EventInit { task: None, cpu: None, ..init(&attr, CPU0) };
     assert_eq!(pmu.event_init(EventId(10), &nowhere), Err(Errno::EINVAL));
 }

@@ -136,20 +136,13 @@ impl OpenError {
 /// The caller's rights as perf core's own checks want them.
 #[must_use]
 pub fn credentials(facts: &dyn OpenFacts) -> Credentials {
-    Credentials {
-        paranoid: facts.paranoid(),
-        perfmon_capable: perfmon_capable(facts),
-    }
+    Credentials { paranoid: facts.paranoid(), perfmon_capable: perfmon_capable(facts) }
 }
 
 /// The caller's right to kernel addresses, for [`super::hw_breakpoint::BreakpointPmu::caller`].
 #[must_use]
 pub fn cap_sys_admin(facts: &dyn OpenFacts) -> CapSysAdmin {
-    if facts.capable(Capability::SysAdmin) {
-        CapSysAdmin::Held
-    } else {
-        CapSysAdmin::NotHeld
-    }
+    if facts.capable(Capability::SysAdmin) { CapSysAdmin::Held } else { CapSysAdmin::NotHeld }
 }
 
 /// Opens an event, which then counts or waits to be enabled. The steps are those of rule 1.2; the
@@ -174,10 +167,7 @@ pub fn perf_event_open(
     }
     // Steps 22 and 23.
     perf.event_install(pmu, now, event, prepared.output)?;
-    Ok(Opened {
-        event,
-        close_on_exec: prepared.close_on_exec,
-    })
+    Ok(Opened { event, close_on_exec: prepared.close_on_exec })
 }
 
 /// A request that passed steps 1 to 7.
@@ -213,25 +203,13 @@ fn prepare(facts: &dyn OpenFacts, perf: &Perf, args: &OpenArgs<'_>) -> Result<Pr
         owner: facts.current(),
     };
     let output = group.filter(|_| has(PERF_FLAG_FD_OUTPUT));
-    let close_on_exec = if has(PERF_FLAG_FD_CLOEXEC) {
-        CloseOnExec::Yes
-    } else {
-        CloseOnExec::No
-    };
-    Ok(Prepared {
-        request,
-        output,
-        close_on_exec,
-    })
+    let close_on_exec = if has(PERF_FLAG_FD_CLOEXEC) { CloseOnExec::Yes } else { CloseOnExec::No };
+    Ok(Prepared { request, output, close_on_exec })
 }
 
 /// Cgroup mode is not supported: EINVAL, as on a kernel without CONFIG_CGROUP_PERF.
 fn check_cgroup(args: &OpenArgs<'_>) -> Result<(), Errno> {
-    if args.flags & PERF_FLAG_PID_CGROUP != 0 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(())
-    }
+    if args.flags & PERF_FLAG_PID_CGROUP != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 /// Step 7.
@@ -262,10 +240,7 @@ fn check_target(facts: &dyn OpenFacts, request: &OpenRequest) -> Result<(), Errn
 /// CAP_KILL as well, or the right to attach.
 fn perf_check_permission(facts: &dyn OpenFacts, attr: &PerfEventAttr, task: TaskId) -> bool {
     let (capable, mode) = if attr.has(AttrFlags::SIGTRAP) {
-        (
-            perfmon_capable(facts) && facts.capable(Capability::Kill),
-            PtraceMode::Attach,
-        )
+        (perfmon_capable(facts) && facts.capable(Capability::Kill), PtraceMode::Attach)
     } else {
         (perfmon_capable(facts), PtraceMode::Read)
     };

@@ -70,10 +70,7 @@ pub fn hw_breakpoint_handler(
         }
         handled.dr6 &= !bit;
         handled.virtual_dr6 |= owner.consumer.virtual_bits(mode);
-        handled.hits.push(TrapHit {
-            register,
-            event: owner.event,
-        });
+        handled.hits.push(TrapHit { register, event: owner.event });
         if executes {
             handled.resume_flag = ResumeFlag::Set;
         }

@@ -152,11 +152,7 @@ pub fn exc_debug_user(dr6: u64, owners: &TrapOwners) -> UserDebug {
 
 /// The end of rule 4.3.3, and rule 4.3.8.
 fn after_notifiers(dr6: u64, virtual_dr6: u64, icebp: bool) -> (Option<TrapCode>, BusLock) {
-    let bus_lock = if dr6 & DR_BUS_LOCK != 0 {
-        BusLock::Detected
-    } else {
-        BusLock::None
-    };
+    let bus_lock = if dr6 & DR_BUS_LOCK != 0 { BusLock::Detected } else { BusLock::None };
     let dr6 = dr6 | virtual_dr6;
     let signal = if dr6 & DR_STEP != 0 {
         Some(TrapCode::Trace)

@@ -19,19 +19,12 @@ fn parse_owner(register: usize, text: &str) -> Option<TrapOwner> {
         "-" => return None,
         "w" => (BreakpointType::Write, Consumer::Perf),
         "x" => (BreakpointType::Execute, Consumer::Perf),
-        "p" => (
-            BreakpointType::ReadWrite,
-            Consumer::Ptrace { slot: number() },
-        ),
+        "p" => (BreakpointType::ReadWrite, Consumer::Ptrace { slot: number() }),
         "P" => (BreakpointType::Execute, Consumer::Ptrace { slot: number() }),
         "k" => (BreakpointType::Write, Consumer::Kgdb { enabled: number() }),
         _ => panic!("owner {text:?}"),
     };
-    Some(TrapOwner {
-        event: event_in(register),
-        kind,
-        consumer,
-    })
+    Some(TrapOwner { event: event_in(register), kind, consumer })
 }
 
 fn parse_owners(text: &str) -> TrapOwners {
@@ -49,21 +42,12 @@ fn describe(hits: &[TrapHit], resume: ResumeFlag, virtual_dr6: u64, end: &str) -
         hit.register.to_string()
     };
     let numbers = hits.iter().map(number).collect::<Vec<_>>().join(",");
-    let hits = if numbers.is_empty() {
-        "-".to_owned()
-    } else {
-        numbers
-    };
+    let hits = if numbers.is_empty() { "-".to_owned() } else { numbers };
     let resume = match resume {
         ResumeFlag::Keep => "keep",
         ResumeFlag::Set => "set",
     };
-    [
-        hits,
-        resume.to_owned(),
-        format!("{virtual_dr6:x}"),
-        end.to_owned(),
-    ]
+    [hits, resume.to_owned(), format!("{virtual_dr6:x}"), end.to_owned()]
 }
 
 fn user(dr6: u64, owners: &TrapOwners) -> [String; 4] {
@@ -93,19 +77,7 @@ fn decisions() {
     let mut nr_cases = 0;
     for line in SCENARIOS.lines().filter(is_case) {
         let words: Vec<_> = line.split_whitespace().collect();
-        let [
-            _rule,
-            mode,
-            dr6,
-            owners,
-            before,
-            "=>",
-            hits,
-            resume,
-            after,
-            end,
-        ] = words[..]
-        else {
+        let [_rule, mode, dr6, owners, before, "=>", hits, resume, after, end] = words[..] else {
             panic!("{line:?}");
         };
         let hex = |text: &str| u64::from_str_radix(text, 16).expect(line);
@@ -125,11 +97,7 @@ fn decisions() {
 /// Rule 4.3.8: the numbers.
 #[test]
 fn si_codes() {
-    let codes = [
-        TrapCode::Breakpoint,
-        TrapCode::Trace,
-        TrapCode::HwBreakpoint,
-    ];
+    let codes = [TrapCode::Breakpoint, TrapCode::Trace, TrapCode::HwBreakpoint];
     assert_eq!(codes.map(TrapCode::si_code), [1, 2, 4]);
 }
 
@@ -137,14 +105,8 @@ fn si_codes() {
 #[test]
 fn bus_locks() {
     let owners = parse_owners("w,-,-,-");
-    assert_eq!(
-        exc_debug_user(0xffff_07f0, &owners).bus_lock,
-        BusLock::Detected
-    );
-    assert_eq!(
-        exc_debug_user(0xffff_07f1, &owners).bus_lock,
-        BusLock::Detected
-    );
+    assert_eq!(exc_debug_user(0xffff_07f0, &owners).bus_lock, BusLock::Detected);
+    assert_eq!(exc_debug_user(0xffff_07f1, &owners).bus_lock, BusLock::Detected);
     assert_eq!(exc_debug_user(0xffff_0ff1, &owners).bus_lock, BusLock::None);
 }
 
@@ -158,9 +120,7 @@ fn dr6_is_reset() {
 }
 
 fn owner_text() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "-", "w", "x", "p0", "p1", "p2", "p3", "P0", "P3", "k5",
-    ])
+    prop::sample::select(vec!["-", "w", "x", "p0", "p1", "p2", "p3", "P0", "P3", "k5"])
 }
 
 proptest! {

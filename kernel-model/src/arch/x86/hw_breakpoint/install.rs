@@ -33,11 +33,7 @@ pub struct CpuBreakpoints {
 impl Default for CpuBreakpoints {
     /// No owner; the shadow of the registers after reset.
     fn default() -> Self {
-        Self {
-            bp_per_reg: [None; HBP_NUM],
-            cpu_debugreg: [0; HBP_NUM],
-            cpu_dr7: DR7_FIXED_1,
-        }
+        Self { bp_per_reg: [None; HBP_NUM], cpu_debugreg: [0; HBP_NUM], cpu_dr7: DR7_FIXED_1 }
     }
 }
 
@@ -51,9 +47,7 @@ impl CpuBreakpoints {
     /// The register that an event is in.
     #[must_use]
     pub fn register_of(&self, event: EventId) -> Option<usize> {
-        self.bp_per_reg
-            .iter()
-            .position(|owner| owner.is_some_and(|o| o.event == event))
+        self.bp_per_reg.iter().position(|owner| owner.is_some_and(|o| o.event == event))
     }
 
     /// Shadow of DR0 to DR3; stale where there is no owner (rule 4.2.2).
@@ -85,11 +79,7 @@ pub fn arch_install_hw_breakpoint(
     state: &mut CpuBreakpoints,
     owner: Owner,
 ) -> Result<usize, Errno> {
-    let free = state
-        .bp_per_reg
-        .iter()
-        .position(Option::is_none)
-        .ok_or(Errno::EBUSY)?;
+    let free = state.bp_per_reg.iter().position(Option::is_none).ok_or(Errno::EBUSY)?;
     let info = owner.info;
     state.bp_per_reg[free] = Some(owner);
     port.set_debugreg(cpu, free, info.address);

@@ -51,10 +51,7 @@ pub struct AddressRules {
 impl Default for AddressRules {
     /// The CPU entry area is forbidden, and there are no kprobes.
     fn default() -> Self {
-        Self {
-            forbidden: vec![CPU_ENTRY_AREA],
-            kernel_exec: KernelExec::default(),
-        }
+        Self { forbidden: vec![CPU_ENTRY_AREA], kernel_exec: KernelExec::default() }
     }
 }
 
@@ -149,11 +146,7 @@ mod tests {
             for bp_type in [W, RW] {
                 for len in [1, 2, 4, 8] {
                     let expected = (!offset.is_multiple_of(len)).then_some(EINVAL);
-                    assert_eq!(
-                        errno(bp_type, addr, len),
-                        expected,
-                        "{bp_type} {addr:#x}/{len}"
-                    );
+                    assert_eq!(errno(bp_type, addr, len), expected, "{bp_type} {addr:#x}/{len}");
                 }
                 for len in [16, 32, 1 << 20] {
                     let aligned = addr.is_multiple_of(len);
@@ -209,11 +202,7 @@ mod tests {
             (X, top, 8, Some(EINVAL)),
             (X, 0xffff_ffff_8100_0000, 8, Some(EINVAL)),
         ] {
-            assert_eq!(
-                errno(bp_type, addr, len),
-                expected,
-                "{bp_type} {addr:#x}/{len}"
-            );
+            assert_eq!(errno(bp_type, addr, len), expected, "{bp_type} {addr:#x}/{len}");
         }
     }
 
@@ -230,11 +219,7 @@ mod tests {
             (W, u64::MAX, 1, true),
         ] {
             let bp = parse(bp_type, addr, len).unwrap();
-            assert_eq!(
-                arch_check_bp_in_kernelspace(&bp),
-                in_kernel,
-                "{addr:#x}/{len}"
-            );
+            assert_eq!(arch_check_bp_in_kernelspace(&bp), in_kernel, "{addr:#x}/{len}");
         }
         // Ptrace stores any address with length 1 before DR7 gives the real one.
         let straddling = ArchHwBreakpoint {
@@ -249,10 +234,7 @@ mod tests {
     #[test]
     fn kernel_specific_rules() {
         let rules = AddressRules {
-            forbidden: vec![
-                CPU_ENTRY_AREA,
-                0xffff_8880_0000_1000..=0xffff_8880_0000_1fff,
-            ],
+            forbidden: vec![CPU_ENTRY_AREA, 0xffff_8880_0000_1000..=0xffff_8880_0000_1fff],
             kernel_exec: KernelExec::Outside(vec![0xffff_ffff_8180_0000..=0xffff_ffff_8180_0fff]),
         };
         for (bp_type, addr, expected) in [
@@ -264,20 +246,13 @@ mod tests {
             (X, 0xffff_ffff_8180_0001, Some(EINVAL)),
         ] {
             let attr = PerfEventAttr::breakpoint(addr, 8, bp_type);
-            assert_eq!(
-                hw_breakpoint_arch_parse(&attr, &rules).err(),
-                expected,
-                "{addr:#x}"
-            );
+            assert_eq!(hw_breakpoint_arch_parse(&attr, &rules).err(), expected, "{addr:#x}");
         }
     }
 
     #[test]
     fn execution_is_programmed_with_one_byte() {
         let bp = parse(X, 0x40_1003, 8).unwrap();
-        assert_eq!(
-            (bp.len, bp.kind),
-            (BreakpointLen::Len1, BreakpointType::Execute)
-        );
+        assert_eq!((bp.len, bp.kind), (BreakpointLen::Len1, BreakpointType::Execute));
     }
 }

@@ -17,11 +17,7 @@ pub(crate) struct PortLog {
 
 impl PortLog {
     pub(crate) fn new(nr_cpus: usize) -> Self {
-        Self {
-            registers: vec![[0; 8]; nr_cpus],
-            writes: Vec::new(),
-            icount: 0,
-        }
+        Self { registers: vec![[0; 8]; nr_cpus], writes: Vec::new(), icount: 0 }
     }
 }
 

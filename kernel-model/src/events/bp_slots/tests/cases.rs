@@ -19,9 +19,7 @@ fn x86(nr_cpus: u32) -> BpSlots {
 /// Events numbered from `first`, all admitted.
 fn open(slots: &mut BpSlots, first: usize, targets: &[Target]) {
     for (number, target) in targets.iter().enumerate() {
-        slots
-            .reserve_bp_slot(event(first + number), *target, W)
-            .unwrap();
+        slots.reserve_bp_slot(event(first + number), *target, W).unwrap();
     }
 }
 
@@ -38,23 +36,16 @@ fn types_refused_before_room_is_looked_at() {
     let mut slots = x86(1);
     open(&mut slots, 0, &[wide(0); 4]);
     for bp_type in [0, 7] {
-        let error = slots
-            .reserve_bp_slot(event(9), wide(0), bp_type)
-            .unwrap_err();
+        let error = slots.reserve_bp_slot(event(9), wide(0), bp_type).unwrap_err();
         assert_eq!(error.errno(), Errno::EINVAL, "type {bp_type}");
     }
     for bp_type in [1, 2, 3, 4, 5, 6, 8, u32::MAX] {
-        let error = slots
-            .reserve_bp_slot(event(9), wide(0), bp_type)
-            .unwrap_err();
+        let error = slots.reserve_bp_slot(event(9), wide(0), bp_type).unwrap_err();
         assert_eq!(error.errno(), Errno::ENOSPC, "type {bp_type}");
     }
-    for (bp_type, idx) in [
-        (1, BpTypeIdx::Data),
-        (W, BpTypeIdx::Data),
-        (X, BpTypeIdx::Inst),
-        (8, BpTypeIdx::Inst),
-    ] {
+    for (bp_type, idx) in
+        [(1, BpTypeIdx::Data), (W, BpTypeIdx::Data), (X, BpTypeIdx::Inst), (8, BpTypeIdx::Inst)]
+    {
         assert_eq!(BpTypeIdx::find_slot_idx(bp_type), Ok(idx));
     }
 }
@@ -64,23 +55,14 @@ fn types_refused_before_room_is_looked_at() {
 fn one_pool_on_x86_two_elsewhere() {
     let mut slots = x86(1);
     open(&mut slots, 0, &[any_cpu(0); 4]);
-    assert_eq!(
-        slots
-            .reserve_bp_slot(event(4), any_cpu(0), X)
-            .unwrap_err()
-            .errno(),
-        Errno::ENOSPC
-    );
+    assert_eq!(slots.reserve_bp_slot(event(4), any_cpu(0), X).unwrap_err().errno(), Errno::ENOSPC);
     assert_eq!(slots.modify_bp_slot(event(0), X), Ok(()));
 
     let mut slots = BpSlots::new(RegisterPools::Separate { data: 4, inst: 1 }, 1);
     open(&mut slots, 0, &[any_cpu(0); 4]);
     assert_eq!(slots.reserve_bp_slot(event(4), any_cpu(0), X), Ok(()));
     let before = slots.clone();
-    assert_eq!(
-        slots.modify_bp_slot(event(0), X).unwrap_err().errno(),
-        Errno::ENOSPC
-    );
+    assert_eq!(slots.modify_bp_slot(event(0), X).unwrap_err().errno(), Errno::ENOSPC);
     assert_eq!(slots, before);
     assert_eq!(slots.modify_bp_slot(event(0), RW), Ok(()));
     slots.release_bp_slot(event(4));
@@ -98,21 +80,12 @@ fn callers_mistakes_and_failed_setup_are_told_by_name() {
     let no_cpu = SlotError::NoSuchCpu { cpu: CpuId(2) };
     assert_eq!(slots.reserve_bp_slot(event(1), wide(2), W), Err(no_cpu));
     assert_eq!(slots.reserve_bp_slot(event(1), bound(0, 2), W), Err(no_cpu));
-    assert_eq!(
-        slots.modify_bp_slot(event(1), W),
-        Err(SlotError::NotHeld { event: event(1) })
-    );
+    assert_eq!(slots.modify_bp_slot(event(1), W), Err(SlotError::NotHeld { event: event(1) }));
     assert_eq!(slots.release_bp_slot(event(1)), None);
     assert_eq!(slots, before);
     // Rule 2.3.9.
     let mut slots = BpSlots::setup_failed(RegisterPools::X86, 2);
-    assert_eq!(
-        slots
-            .reserve_bp_slot(event(0), wide(0), W)
-            .unwrap_err()
-            .errno(),
-        Errno::ENOMEM
-    );
+    assert_eq!(slots.reserve_bp_slot(event(0), wide(0), W).unwrap_err().errno(), Errno::ENOMEM);
 }
 
 /// Rules 2.3.7 and 2.3.8: what keeps a debugger out.
@@ -143,20 +116,14 @@ fn debugger_variants_never_wait() {
             slots.set_locks(Free);
             slots.dbg_reserve_bp_slot(event(0), target, W).unwrap();
             slots.set_locks(locks);
-            assert_eq!(
-                slots.dbg_release_bp_slot(event(0)),
-                Err(DbgSlotError::Locked)
-            );
+            assert_eq!(slots.dbg_release_bp_slot(event(0)), Err(DbgSlotError::Locked));
         }
         assert!(ConstraintLocks::taken_for(target).excludes(target));
     }
     let mut slots = x86(1);
     open(&mut slots, 0, &[wide(0); 4]);
     let full = slots.dbg_reserve_bp_slot(event(4), wide(0), W);
-    assert!(matches!(
-        full,
-        Err(DbgSlotError::Refused(SlotError::NoSpace(_)))
-    ));
+    assert!(matches!(full, Err(DbgSlotError::Refused(SlotError::NoSpace(_)))));
 }
 
 /// Many tasks in the way of nothing: a task's event looks at its own task only (property P5),
@@ -165,11 +132,7 @@ fn debugger_variants_never_wait() {
 fn many_tasks() {
     let mut slots = x86(2);
     for task in 0..10_000 {
-        open(
-            &mut slots,
-            task as usize * 3,
-            &[any_cpu(task), any_cpu(task), bound(task, 1)],
-        );
+        open(&mut slots, task as usize * 3, &[any_cpu(task), any_cpu(task), bound(task, 1)]);
     }
     open(&mut slots, 30_000, &[any_cpu(7), any_cpu(20_000), wide(0)]);
     let report = refused(&mut slots, wide(1));
@@ -180,11 +143,7 @@ fn many_tasks() {
 #[test]
 fn report_for_a_task() {
     let mut slots = x86(2);
-    open(
-        &mut slots,
-        0,
-        &[any_cpu(3), any_cpu(3), bound(3, 1), wide(1), any_cpu(4)],
-    );
+    open(&mut slots, 0, &[any_cpu(3), any_cpu(3), bound(3, 1), wide(1), any_cpu(4)]);
     let report = refused(&mut slots, any_cpu(3));
     assert_eq!(
         report.to_string(),
@@ -212,18 +171,7 @@ impl HolderNames for Names {
 #[test]
 fn report_for_a_cpu_with_names() {
     let mut slots = x86(2);
-    open(
-        &mut slots,
-        0,
-        &[
-            bound(1, 0),
-            any_cpu(2),
-            any_cpu(2),
-            any_cpu(2),
-            wide(0),
-            bound(5, 1),
-        ],
-    );
+    open(&mut slots, 0, &[bound(1, 0), any_cpu(2), any_cpu(2), any_cpu(2), wide(0), bound(5, 1)]);
     let report = refused(&mut slots, wide(0)).with_names(&Names);
     assert_eq!(
         report.to_string(),

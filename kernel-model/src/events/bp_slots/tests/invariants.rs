@@ -25,36 +25,18 @@ pub(super) fn check(slots: &BpSlots, twin: &Twin) {
         let (bound, independent): (Vec<_>, Vec<_>) =
             twin.tasks(idx).into_iter().partition(is_bound);
         let a = twin.cpus().map(|cpu| twin.a(idx, cpu));
-        assert_eq!(
-            pool.cpu_pinned.cells(),
-            histogram_of(a, pool.nr_slots),
-            "HC"
-        );
+        assert_eq!(pool.cpu_pinned.cells(), histogram_of(a, pool.nr_slots), "HC");
         let everywhere = independent.iter().map(|task| twin.n(idx, *task, CpuId(0)));
-        assert_eq!(
-            pool.tsk_pinned_all.cells(),
-            histogram_of(everywhere, pool.nr_slots),
-            "HA"
-        );
+        assert_eq!(pool.tsk_pinned_all.cells(), histogram_of(everywhere, pool.nr_slots), "HA");
         for cpu in twin.cpus() {
             let info = &pool.cpus[cpu.index()];
             assert_eq!(info.cpu_pinned.len(), twin.a(idx, cpu), "A({cpu})");
             let here = bound.iter().map(|task| twin.n(idx, *task, cpu));
-            assert_eq!(
-                info.tsk_pinned.cells(),
-                histogram_of(here, pool.nr_slots),
-                "HT({cpu})"
-            );
+            assert_eq!(info.tsk_pinned.cells(), histogram_of(here, pool.nr_slots), "HT({cpu})");
             // Invariant 2.1.I, property P1.
-            assert!(
-                twin.a(idx, cpu) + twin.max_n(idx, cpu) <= twin.slots(idx),
-                "2.1.I {cpu}"
-            );
+            assert!(twin.a(idx, cpu) + twin.max_n(idx, cpu) <= twin.slots(idx), "2.1.I {cpu}");
         }
-        assert_eq!(
-            pool.task_bps.keys().copied().collect::<Vec<_>>(),
-            twin.tasks(idx)
-        );
+        assert_eq!(pool.task_bps.keys().copied().collect::<Vec<_>>(), twin.tasks(idx));
     }
     assert_eq!(slots.nr_held(), twin.live.len());
     assert_eq!(slots.is_used(), !twin.live.is_empty());

@@ -58,12 +58,8 @@ fn all_targets() -> Vec<Target> {
 /// The answer to every possible open.
 fn answers(slots: &BpSlots) -> Vec<(BpTypeIdx, Target, bool)> {
     let kinds = [BpTypeIdx::Data, BpTypeIdx::Inst];
-    let opens = kinds
-        .iter()
-        .flat_map(|idx| all_targets().into_iter().map(|t| (*idx, t)));
-    opens
-        .map(|(idx, target)| (idx, target, slots.fits(target, idx).is_ok()))
-        .collect()
+    let opens = kinds.iter().flat_map(|idx| all_targets().into_iter().map(|t| (*idx, t)));
+    opens.map(|(idx, target)| (idx, target, slots.fits(target, idx).is_ok())).collect()
 }
 
 struct Pair {
@@ -75,11 +71,7 @@ struct Pair {
 impl Pair {
     fn new(registers: RegisterPools) -> Self {
         let slots = BpSlots::new(registers, NR_CPUS);
-        Self {
-            slots,
-            twin: Twin::new(registers, NR_CPUS),
-            nr_opened: 0,
-        }
+        Self { slots, twin: Twin::new(registers, NR_CPUS), nr_opened: 0 }
     }
 
     fn apply(&mut self, op: Op) {
@@ -103,20 +95,14 @@ impl Pair {
     fn open(&mut self, target: Target, bp_type: u32, before: &[(BpTypeIdx, Target, bool)]) {
         let idx = BpTypeIdx::find_slot_idx(bp_type).unwrap();
         let admitted = self.twin.admits(idx, target);
-        let result = self
-            .slots
-            .reserve_bp_slot(event(self.nr_opened), target, bp_type);
+        let result = self.slots.reserve_bp_slot(event(self.nr_opened), target, bp_type);
         if !admitted {
             assert_eq!(result.unwrap_err().errno(), Errno::ENOSPC);
             assert_eq!(answers(&self.slots), before);
             return;
         }
         assert_eq!(result, Ok(()));
-        self.twin.live.push(Live {
-            event: event(self.nr_opened),
-            target,
-            idx,
-        });
+        self.twin.live.push(Live { event: event(self.nr_opened), target, idx });
         self.nr_opened += 1;
         // P5: opens on one task never matter for opens on another.
         if let Some(opened) = target.task() {
@@ -153,21 +139,14 @@ impl Pair {
         invariants::check(&self.slots, &self.twin);
         let now = answers(&self.slots);
         for (idx, target, admitted) in &now {
-            assert_eq!(
-                *admitted,
-                self.twin.admits(*idx, *target),
-                "{idx:?} {target:?}"
-            );
+            assert_eq!(*admitted, self.twin.admits(*idx, *target), "{idx:?} {target:?}");
             let implied: Vec<Target> = match *target {
                 Target::Task(task, None) => (0..NR_CPUS).map(|cpu| bound(task.0, cpu)).collect(),
                 Target::Cpu(cpu) => (0..NR_TASKS).map(|task| bound(task, cpu.0)).collect(),
                 Target::Task(_, Some(_)) => Vec::new(),
             };
             for other in implied {
-                assert!(
-                    !admitted || self.slots.fits(other, *idx).is_ok(),
-                    "{target:?} {other:?}"
-                );
+                assert!(!admitted || self.slots.fits(other, *idx).is_ok(), "{target:?} {other:?}");
             }
         }
         assert_eq!(answers(&self.rebuilt()), now);
@@ -181,9 +160,7 @@ impl Pair {
                 BpTypeIdx::Data => HW_BREAKPOINT_W,
                 BpTypeIdx::Inst => HW_BREAKPOINT_X,
             };
-            slots
-                .reserve_bp_slot(live.event, live.target, bp_type)
-                .unwrap();
+            slots.reserve_bp_slot(live.event, live.target, bp_type).unwrap();
         }
         slots
     }

@@ -18,32 +18,17 @@ enum Answer {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    Open {
-        target: Target,
-        times: usize,
-        answer: Answer,
-    },
+    Open { target: Target, times: usize, answer: Answer },
     Close(usize),
 }
 
 fn parse_target(text: &str) -> Target {
-    let number = |digits: &str| {
-        digits
-            .parse()
-            .unwrap_or_else(|_| panic!("number in {text:?}"))
-    };
+    let number = |digits: &str| digits.parse().unwrap_or_else(|_| panic!("number in {text:?}"));
     if let Some(cpu) = text.strip_prefix('C') {
         return wide(number(cpu));
     }
-    let (task, cpu) = text
-        .strip_prefix('T')
-        .and_then(|t| t.split_once('@'))
-        .expect(text);
-    if cpu == "*" {
-        any_cpu(number(task))
-    } else {
-        bound(number(task), number(cpu))
-    }
+    let (task, cpu) = text.strip_prefix('T').and_then(|t| t.split_once('@')).expect(text);
+    if cpu == "*" { any_cpu(number(task)) } else { bound(number(task), number(cpu)) }
 }
 
 fn parse_answer(text: &str) -> Answer {
@@ -64,17 +49,10 @@ fn parse_step(text: &str) -> Step {
     let words: Vec<_> = text.split_whitespace().collect();
     let (times, answer) = match words[..] {
         [_, answer] => (1, answer),
-        [_, times, answer] => (
-            times.strip_prefix('x').expect(text).parse().expect(text),
-            answer,
-        ),
+        [_, times, answer] => (times.strip_prefix('x').expect(text).parse().expect(text), answer),
         _ => panic!("step {text:?}"),
     };
-    Step::Open {
-        target: parse_target(words[0]),
-        times,
-        answer: parse_answer(answer),
-    }
+    Step::Open { target: parse_target(words[0]), times, answer: parse_answer(answer) }
 }
 
 struct Run {
@@ -86,35 +64,23 @@ struct Run {
 impl Run {
     fn open(&mut self, target: Target, answer: &Answer, place: &str) {
         let number = self.nr_admitted;
-        let result = self
-            .slots
-            .reserve_bp_slot(event(number), target, HW_BREAKPOINT_W);
+        let result = self.slots.reserve_bp_slot(event(number), target, HW_BREAKPOINT_W);
         match answer {
             Answer::Enospc => {
                 assert_eq!(result.unwrap_err().errno(), Errno::ENOSPC, "{place}");
             }
             Answer::Ok(expected) => {
                 assert_eq!(result, Ok(()), "{place}");
-                assert!(
-                    expected.is_none_or(|n| n == number),
-                    "{place}: was number {number}"
-                );
+                assert!(expected.is_none_or(|n| n == number), "{place}: was number {number}");
                 self.nr_admitted += 1;
-                let live = Live {
-                    event: event(number),
-                    target,
-                    idx: BpTypeIdx::Data,
-                };
+                let live = Live { event: event(number), target, idx: BpTypeIdx::Data };
                 self.twin.live.push(live);
             }
         }
     }
 
     fn close(&mut self, number: usize, place: &str) {
-        assert!(
-            self.slots.release_bp_slot(event(number)).is_some(),
-            "{place}"
-        );
+        assert!(self.slots.release_bp_slot(event(number)).is_some(), "{place}");
         self.twin.live.retain(|live| live.event != event(number));
     }
 }
@@ -129,11 +95,7 @@ fn run(line: &str) {
     for (position, text) in steps.split(", ").enumerate() {
         let place = format!("{name} step {position}: {text}");
         match parse_step(text) {
-            Step::Open {
-                target,
-                times,
-                answer,
-            } => {
+            Step::Open { target, times, answer } => {
                 (0..times).for_each(|_| run.open(target, &answer, &place));
             }
             Step::Close(number) => run.close(number, &place),

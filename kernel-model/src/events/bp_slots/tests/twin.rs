@@ -22,11 +22,7 @@ pub(super) struct Twin {
 
 impl Twin {
     pub(super) fn new(registers: RegisterPools, nr_cpus: u32) -> Self {
-        Self {
-            registers,
-            nr_cpus,
-            live: Vec::new(),
-        }
+        Self { registers, nr_cpus, live: Vec::new() }
     }
 
     pub(super) fn slots(&self, idx: BpTypeIdx) -> usize {
@@ -42,16 +38,12 @@ impl Twin {
     }
 
     pub(super) fn in_pool(&self, idx: BpTypeIdx) -> impl Iterator<Item = &Live> {
-        self.live
-            .iter()
-            .filter(move |live| self.same_pool(live.idx, idx))
+        self.live.iter().filter(move |live| self.same_pool(live.idx, idx))
     }
 
     /// A(c).
     pub(super) fn a(&self, idx: BpTypeIdx, cpu: CpuId) -> usize {
-        self.in_pool(idx)
-            .filter(|live| live.target == Target::Cpu(cpu))
-            .count()
+        self.in_pool(idx).filter(|live| live.target == Target::Cpu(cpu)).count()
     }
 
     /// N(t, c).
@@ -64,10 +56,7 @@ impl Twin {
 
     /// Tasks with a live event.
     pub(super) fn tasks(&self, idx: BpTypeIdx) -> Vec<TaskId> {
-        let mut tasks: Vec<_> = self
-            .in_pool(idx)
-            .filter_map(|live| live.target.task())
-            .collect();
+        let mut tasks: Vec<_> = self.in_pool(idx).filter_map(|live| live.target.task()).collect();
         tasks.sort_unstable();
         tasks.dedup();
         tasks

@@ -41,11 +41,7 @@ impl OpenFacts for Facts {
         self.paranoid
     }
     fn check_unused_fd(&self) -> Result<(), Errno> {
-        if self.fds_used_up {
-            Err(Errno::EMFILE)
-        } else {
-            Ok(())
-        }
+        if self.fds_used_up { Err(Errno::EMFILE) } else { Ok(()) }
     }
     fn perf_event_of_fd(&self, fd: i32) -> Option<EventId> {
         self.fd10.filter(|_| fd == 10)
@@ -82,10 +78,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let config = PerfConfig {
-            nr_cpus: 2,
-            ..PerfConfig::default()
-        };
+        let config = PerfConfig { nr_cpus: 2, ..PerfConfig::default() };
         let facts = Facts {
             paranoid: 2,
             capabilities: Vec::new(),
@@ -124,11 +117,7 @@ impl Scene {
             flags: self.flags,
         };
         let caller = cap_sys_admin(&self.facts);
-        let mut pmu = BreakpointPmu {
-            hw: &mut self.port,
-            state: &mut self.state,
-            caller,
-        };
+        let mut pmu = BreakpointPmu { hw: &mut self.port, state: &mut self.state, caller };
         perf_event_open(&self.facts, &mut self.perf, &mut pmu, 0, &args)
     }
 
@@ -205,17 +194,11 @@ fn sizes_are_written_back() {
     let mut scene = Scene::new();
     scene.attr.size = 63;
     let error = scene.open().unwrap_err();
-    assert_eq!(
-        (error.errno(), error.write_back_size()),
-        (Errno::E2BIG, Some(136))
-    );
+    assert_eq!((error.errno(), error.write_back_size()), (Errno::E2BIG, Some(136)));
     scene.attr.size = 136;
     scene.readable = 100;
     let error = scene.open().unwrap_err();
-    assert_eq!(
-        (error.errno(), error.write_back_size()),
-        (Errno::EFAULT, None)
-    );
+    assert_eq!((error.errno(), error.write_back_size()), (Errno::EFAULT, None));
     scene.readable = 4096;
     scene.attr.bp_len = 3;
     assert_eq!(scene.open().unwrap_err().write_back_size(), None);

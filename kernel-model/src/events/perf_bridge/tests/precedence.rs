@@ -24,13 +24,7 @@ const fn fault(
     apply: fn(&mut Scene),
     excludes: &'static [&'static str],
 ) -> Fault {
-    Fault {
-        step,
-        name,
-        errno,
-        apply,
-        excludes,
-    }
+    Fault { step, name, errno, apply, excludes }
 }
 
 /// In the order of rule 1.2.
@@ -38,13 +32,7 @@ const FAULTS: &[Fault] = &[
     fault(1, "flags", Errno::EINVAL, |s| s.flags |= 1 << 4, &[]),
     fault(2, "size", Errno::E2BIG, |s| s.attr.size = 10, &[]),
     fault(2, "pointer", Errno::EFAULT, |s| s.readable = 70, &[]),
-    fault(
-        3,
-        "read_format",
-        Errno::EINVAL,
-        |s| s.attr.read_format = 0x20,
-        &[],
-    ),
+    fault(3, "read_format", Errno::EINVAL, |s| s.attr.read_format = 0x20, &[]),
     fault(
         4,
         "kernel hits",
@@ -53,34 +41,10 @@ const FAULTS: &[Fault] = &[
         // Those need the kernel included and allowed, or excluded.
         &["kernel address", "kernel address, no right", "offline"],
     ),
-    fault(
-        5,
-        "period",
-        Errno::EINVAL,
-        |s| s.attr.sample_period = 1 << 63,
-        &[],
-    ),
-    fault(
-        5,
-        "descriptors",
-        Errno::EMFILE,
-        |s| s.facts.fds_used_up = true,
-        &[],
-    ),
-    fault(
-        6,
-        "group_fd",
-        Errno::EBADF,
-        |s| s.group_fd = 11,
-        &["leader's inherit", "group"],
-    ),
-    fault(
-        7,
-        "pid",
-        Errno::ESRCH,
-        |s| s.pid = 4242,
-        &["paranoid", "offline"],
-    ),
+    fault(5, "period", Errno::EINVAL, |s| s.attr.sample_period = 1 << 63, &[]),
+    fault(5, "descriptors", Errno::EMFILE, |s| s.facts.fds_used_up = true, &[]),
+    fault(6, "group_fd", Errno::EBADF, |s| s.group_fd = 11, &["leader's inherit", "group"]),
+    fault(7, "pid", Errno::ESRCH, |s| s.pid = 4242, &["paranoid", "offline"]),
     fault(
         8,
         "leader's inherit",
@@ -91,13 +55,7 @@ const FAULTS: &[Fault] = &[
         },
         &["paranoid", "offline"],
     ),
-    fault(
-        9,
-        "cpu",
-        Errno::EINVAL,
-        |s| s.cpu = 2,
-        &["paranoid", "offline"],
-    ),
+    fault(9, "cpu", Errno::EINVAL, |s| s.cpu = 2, &["paranoid", "offline"]),
     fault(
         9,
         "sigtrap without task",
@@ -149,13 +107,7 @@ const FAULTS: &[Fault] = &[
         },
         &["paranoid"],
     ),
-    fault(
-        17,
-        "aux_output",
-        Errno::EOPNOTSUPP,
-        |s| s.set_flag(AttrFlags::AUX_OUTPUT),
-        &[],
-    ),
+    fault(17, "aux_output", Errno::EOPNOTSUPP, |s| s.set_flag(AttrFlags::AUX_OUTPUT), &[]),
     fault(
         18,
         "clockid",
@@ -173,20 +125,8 @@ const FAULTS: &[Fault] = &[
         |s| (s.pid, s.cpu) = (-1, 0),
         &["task access", "exiting", "offline"],
     ),
-    fault(
-        20,
-        "task access",
-        Errno::EACCES,
-        |s| s.facts.read_access = false,
-        &["offline"],
-    ),
-    fault(
-        21,
-        "exiting",
-        Errno::ESRCH,
-        |s| s.facts.past_exit = true,
-        &["offline"],
-    ),
+    fault(20, "task access", Errno::EACCES, |s| s.facts.read_access = false, &["offline"]),
+    fault(21, "exiting", Errno::ESRCH, |s| s.facts.past_exit = true, &["offline"]),
     fault(
         22,
         "group",
@@ -205,11 +145,7 @@ const FAULTS: &[Fault] = &[
             (s.pid, s.cpu) = (-1, 1);
             s.facts.paranoid = -1;
             let caller = CapSysAdmin::Held;
-            let mut pmu = BreakpointPmu {
-                hw: &mut s.port,
-                state: &mut s.state,
-                caller,
-            };
+            let mut pmu = BreakpointPmu { hw: &mut s.port, state: &mut s.state, caller };
             s.perf.cpu_offline(&mut pmu, 0, CpuId(1));
         },
         &[],
@@ -220,10 +156,7 @@ const FAULTS: &[Fault] = &[
 fn check(faults: &[&Fault], expected: Errno) {
     let mut scene = Scene::new();
     // Later faults first, so that where two set the same field the earlier one has it.
-    faults
-        .iter()
-        .rev()
-        .for_each(|fault| (fault.apply)(&mut scene));
+    faults.iter().rev().for_each(|fault| (fault.apply)(&mut scene));
     let (slots, nr_events) = (scene.state.slots().clone(), scene.perf.events().count());
     let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
     assert_eq!(scene.errno(), Some(expected), "{names:?}");

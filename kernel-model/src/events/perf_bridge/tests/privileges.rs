@@ -82,19 +82,9 @@ fn matrix() {
 /// CAP_SYS_ADMIN and CAP_PERFMON for sigtrap.
 #[test]
 fn other_levels_and_rights() {
-    for (paranoid, errno) in [
-        (-1, None),
-        (3, Some(Errno::EACCES)),
-        (4, Some(Errno::EACCES)),
-    ] {
-        assert_eq!(
-            scene("self, user addr", paranoid, Right::None).errno(),
-            errno
-        );
-        assert_eq!(
-            scene("cpu-wide, user addr", paranoid, Right::None).errno(),
-            errno
-        );
+    for (paranoid, errno) in [(-1, None), (3, Some(Errno::EACCES)), (4, Some(Errno::EACCES))] {
+        assert_eq!(scene("self, user addr", paranoid, Right::None).errno(), errno);
+        assert_eq!(scene("cpu-wide, user addr", paranoid, Right::None).errno(), errno);
     }
     for capability in [Capability::SysAdmin, Capability::Perfmon] {
         let request = "root's, user addr, exclude_kernel, sigtrap";

@@ -9,19 +9,11 @@ use crate::arch::x86::hw_breakpoint::port_log::PortLog;
 const CPU: CpuId = CpuId(0);
 
 fn owner(number: u32, address: u64, len: BreakpointLen, kind: BreakpointType) -> Owner {
-    Owner {
-        event: EventId(number),
-        info: ArchHwBreakpoint { address, len, kind },
-    }
+    Owner { event: EventId(number), info: ArchHwBreakpoint { address, len, kind } }
 }
 
 fn write4(number: u32) -> Owner {
-    owner(
-        number,
-        0x1000 * u64::from(number + 1),
-        BreakpointLen::Len4,
-        BreakpointType::Write,
-    )
+    owner(number, 0x1000 * u64::from(number + 1), BreakpointLen::Len4, BreakpointType::Write)
 }
 
 fn setup(nr_installed: u32) -> (PortLog, CpuBreakpoints) {
@@ -38,36 +30,21 @@ fn setup(nr_installed: u32) -> (PortLog, CpuBreakpoints) {
 #[test]
 fn order_of_writes() {
     let (mut port, mut state) = setup(0);
-    assert_eq!(
-        arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(0)),
-        Ok(0)
-    );
+    assert_eq!(arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(0)), Ok(0));
     assert_eq!(port.writes, [(0, 0, 0x1000), (0, 7, 0x000d_0602)]);
     port.writes.clear();
-    assert_eq!(
-        arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(1)),
-        Ok(1)
-    );
+    assert_eq!(arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(1)), Ok(1));
     assert_eq!(port.writes, [(0, 1, 0x2000), (0, 7, 0x00dd_060a)]);
     port.writes.clear();
-    assert_eq!(
-        arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(0)),
-        Some(0)
-    );
+    assert_eq!(arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(0)), Some(0));
     assert_eq!(port.writes, [(0, 7, 0x00d0_0608)]);
     assert_eq!(state.cpu_debugreg(), &[0x1000, 0x2000, 0, 0]);
     port.writes.clear();
-    assert_eq!(
-        arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(1)),
-        Some(1)
-    );
+    assert_eq!(arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(1)), Some(1));
     assert_eq!(port.writes, [(0, 7, 0x600)]);
     assert_eq!(state.cpu_dr7() & DR_GLOBAL_SLOWDOWN, DR_GLOBAL_SLOWDOWN);
     assert!(!state.hw_breakpoint_active());
-    assert_eq!(
-        arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(1)),
-        None
-    );
+    assert_eq!(arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(1)), None);
 }
 
 /// Rule 4.2.1: the lowest free register; EBUSY when there is none, and nothing written.
@@ -79,10 +56,7 @@ fn choice_of_register() {
     for freed in [2, 1] {
         arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(freed)).unwrap();
     }
-    assert_eq!(
-        arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(4)),
-        Ok(1)
-    );
+    assert_eq!(arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(4)), Ok(1));
     assert_eq!(state.register_of(EventId(3)), Some(3));
     assert_eq!(state.register_of(EventId(2)), None);
 }
@@ -93,10 +67,7 @@ fn restore_disable_initialize() {
     let (mut port, state) = setup(2);
     let live = port.registers.clone();
     hw_breakpoint_disable(&mut port, CPU);
-    assert_eq!(
-        port.writes,
-        [(0, 7, 0x400), (0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 3, 0)]
-    );
+    assert_eq!(port.writes, [(0, 7, 0x400), (0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 3, 0)]);
     port.writes.clear();
     hw_breakpoint_restore(&mut port, CPU, &state);
     let numbers: Vec<_> = port.writes.iter().map(|(_, number, _)| *number).collect();
