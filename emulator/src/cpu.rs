@@ -352,6 +352,18 @@ impl Cpu {
         for word in words {
             hasher(&word.to_le_bytes());
         }
+        let mut x87 = [0; 160];
+        self.regs.x87.store_fxsave(&mut x87);
+        hasher(&x87);
+        let pending = &self.pending;
+        hasher(&[
+            u8::from(pending.ss_shadow),
+            u8::from(pending.sti_shadow),
+            u8::from(pending.icebp),
+            u8::from(self.halted),
+            u8::from(pending.interrupt.is_some()),
+            pending.interrupt.unwrap_or(0),
+        ]);
         for segment in &self.regs.seg {
             hasher(&segment.selector.to_le_bytes());
             hasher(&segment.base.to_le_bytes());

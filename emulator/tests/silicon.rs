@@ -19,9 +19,9 @@ use silicon::replay::{Slices, Verdict};
 use silicon::{matrix, replay, sweep};
 
 /// Cases that passed when this was last looked at. It may only grow.
-const CASES_REACHED: usize = 261;
+const CASES_REACHED: usize = 266;
 /// The same for sweeps.
-const SWEEPS_REACHED: usize = 95;
+const SWEEPS_REACHED: usize = 109;
 
 /// The rows of the data file.
 fn rows() -> Vec<Row> {

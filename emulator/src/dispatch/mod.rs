@@ -4,7 +4,7 @@
 //! of the tables by family in [`table`]; [`block`] strings ops together;
 //! [`cache`] finds a block again.
 
-pub mod block;
-pub mod cache;
-pub mod lower;
-pub mod table;
+pub(crate) mod block;
+pub(crate) mod cache;
+pub(crate) mod lower;
+pub(crate) mod table;

@@ -151,7 +151,7 @@ fn has_reserved_bits(control: &Control, value: u64, level: u32, is_leaf: bool) -
     }
     if is_leaf && level > 0 {
         // Bit 12 of a large page is its PAT bit.
-        reserved |= (1u64 << (12 + 9 * level)) - 1 & !0x1fff;
+        reserved |= ((1u64 << (12 + 9 * level)) - 1) & !0x1fff;
     }
     value & reserved != 0
 }

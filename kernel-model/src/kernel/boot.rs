@@ -93,7 +93,7 @@ pub enum WatchError {
     /// All slots are taken.
     NoSlot {
         /// Who holds them.
-        holders: SlotReport,
+        holders: Box<SlotReport>,
     },
     /// `perf_event_open` refuses it for another reason.
     Refused {
@@ -302,7 +302,7 @@ impl Kernel {
                 Ok(id)
             }
             Err(errno) => Err(match self.breakpoints.take_slot_report() {
-                Some(holders) => WatchError::NoSlot { holders },
+                Some(holders) => WatchError::NoSlot { holders: Box::new(holders) },
                 None => WatchError::Refused { errno, request: *request },
             }),
         }

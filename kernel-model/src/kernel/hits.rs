@@ -315,13 +315,6 @@ impl Kernel {
         self.after_detach(detached);
     }
 
-    /// A task has a new program.
-    pub(crate) fn exec_task_perf(&mut self, task: TaskId) {
-        let now = self.now_ns();
-        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
-        self.after_detach(detached);
-    }
-
     /// Wakes pollers of events that lost their target, and frees buffers nobody maps.
     pub(crate) fn after_detach(&mut self, detached: perf_core::Detached) {
         for event in detached.wake {

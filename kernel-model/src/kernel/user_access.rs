@@ -63,15 +63,6 @@ impl Kernel {
         }
     }
 
-    /// Zeroes the current task's memory (`clear_user`); tells how many bytes went.
-    pub(crate) fn clear_user(&mut self, addr: u64, len: u64) -> u64 {
-        if !access_ok(addr, len) {
-            return 0;
-        }
-        let left = self.run_routine(Stub::ClearUser, RoutineArgs { rdi: addr, rsi: 0, rcx: len });
-        len - left.min(len)
-    }
-
     /// Reads a 64-bit word (`get_user`).
     pub(crate) fn read_user_u64(&mut self, addr: u64) -> Result<u64, Errno> {
         let mut bytes = [0; 8];

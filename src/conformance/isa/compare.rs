@@ -127,7 +127,7 @@ pub fn compare(
     let undefined = match strictness {
         Strictness::Everything => 0,
         Strictness::Defined => {
-            Undefined::of(&case.steps, case.start.gpr[1] as u8).when_ended(case, a.rip)
+            Undefined::of(&case.steps, Some(case.start.gpr[1] as u8)).when_ended(case, a.rip)
         }
     };
     let flags = (a.rflags ^ b.rflags) & COMPARED_FLAGS & !undefined;

@@ -113,7 +113,7 @@ fn decodes_as(case: &Case, code: Code) -> bool {
 /// value.
 fn is_comparable(steps: &[Step]) -> bool {
     let Some((last, before)) = steps.split_last() else { return true };
-    let undefined = undefined::Undefined::of(before, 0).at_end();
+    let undefined = undefined::Undefined::of(before, None).at_end();
     let reads = undefined::flags_read(&last.insn);
     undefined & reads == 0 && !undefined::has_undefined_result(&last.insn, None)
 }

@@ -125,13 +125,14 @@ pub(super) struct Undefined {
 }
 
 impl Undefined {
-    /// Follows the flags through the instructions. Branches may leave some out: where
-    /// they meet again, what is undefined on either way is undefined.
-    pub(super) fn of(steps: &[Step], cl: u8) -> Self {
+    /// Follows the flags through the instructions; `cl` is CL before the first, where
+    /// known. Branches may leave some out: where they meet again, what is undefined on
+    /// either way is undefined.
+    pub(super) fn of(steps: &[Step], cl: Option<u8>) -> Self {
         let mut before = vec![0; steps.len() + 1];
         let mut own = Vec::with_capacity(steps.len());
         for (nth, step) in steps.iter().enumerate() {
-            let cl = (nth == 0).then_some(cl);
+            let cl = cl.filter(|_| nth == 0);
             let after = flags_after(&step.insn, cl);
             own.push(after);
             let now = before[nth] & !flags_defined(&step.insn, cl) | after;
@@ -187,9 +188,9 @@ mod tests {
         let and = insn(Code::And_r64_rm64, Register::RAX, Register::RCX);
         let add = insn(Code::Add_r64_rm64, Register::RAX, Register::RCX);
         let mov = insn(Code::Mov_r64_rm64, Register::RAX, Register::RCX);
-        assert_eq!(Undefined::of(&[step(and), step(mov)], 0).at_end(), RFlags::AF);
-        assert_eq!(Undefined::of(&[step(and), step(add)], 0).at_end(), 0);
+        assert_eq!(Undefined::of(&[step(and), step(mov)], None).at_end(), RFlags::AF);
+        assert_eq!(Undefined::of(&[step(and), step(add)], None).at_end(), 0);
         let jump = Step { insn: Instruction::with_branch(Code::Je_rel8_64, 0).unwrap(), skip: Some(1) };
-        assert_eq!(Undefined::of(&[step(and), jump, step(add)], 0).at_end(), RFlags::AF);
+        assert_eq!(Undefined::of(&[step(and), jump, step(add)], None).at_end(), RFlags::AF);
     }
 }

@@ -135,7 +135,7 @@ pub fn to_bcd(env: &mut Env, value: F80) -> [u8; BCD_BYTES] {
     let mut bytes = [0; BCD_BYTES];
     for byte in &mut bytes[..9] {
         let pair = (rest % 100) as u8;
-        *byte = pair / 10 << 4 | pair % 10;
+        *byte = ((pair / 10) << 4) | (pair % 10);
         rest /= 100;
     }
     bytes[9] = if value.is_negative() { 0x80 } else { 0 };

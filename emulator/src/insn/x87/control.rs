@@ -2,7 +2,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use super::operand::{check_enabled, wait};
+use super::operand::{EMULATE, check_enabled, wait};
 use crate::alu::x87::format::F80;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -22,6 +22,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Fnclex, |insn| Lowered::plain(insn, fnclex)),
     (Mnemonic::Fninit, |insn| Lowered::plain(insn, fninit)),
     (Mnemonic::Wait, |insn| Lowered::plain(insn, fwait)),
+    (Mnemonic::Emms, |insn| Lowered::plain(insn, emms)),
     (Mnemonic::Fnop, |insn| Lowered::plain(insn, fnop)),
     (Mnemonic::Ffree, |insn| Lowered::plain(insn, ffree)),
     (Mnemonic::Fincstp, |insn| Lowered::plain(insn, rotate::<1>)),
@@ -102,6 +103,16 @@ fn fwait(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
 
 fn fnop(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     wait(cpu)?;
+    Ok(Flow::Next)
+}
+
+/// EMMS: #UD with EM, as for all of MMX (SDM vol. 3A, table 12-1).
+fn emms(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    if cpu.regs.control.cr0 & EMULATE != 0 {
+        return Err(cpu.raise(Exception::ud()));
+    }
+    wait(cpu)?;
+    cpu.regs.x87.leave_mmx();
     Ok(Flow::Next)
 }
 

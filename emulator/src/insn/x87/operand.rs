@@ -16,7 +16,7 @@ use crate::regs::control::cr0;
 use crate::regs::x87::{X87, status};
 
 /// CR0.EM: no x87.
-const EMULATE: u64 = 1 << 2;
+pub(super) const EMULATE: u64 = 1 << 2;
 
 /// Lowers an instruction and notes its address for [`begin`].
 pub(super) fn lowered(insn: &Instruction, run: OpFn) -> Option<Lowered> {

@@ -56,7 +56,6 @@ const VMCALL: [u8; 3] = [0x0f, 0x01, 0xc1];
 const SYSRETQ: [u8; 3] = [0x48, 0x0f, 0x07];
 const IRETQ: [u8; 2] = [0x48, 0xcf];
 const REP_MOVSB: [u8; 2] = [0xf3, 0xa4];
-const REP_STOSB: [u8; 2] = [0xf3, 0xaa];
 
 /// Bytes between the entry points of exceptions.
 const STUB_BYTES: u64 = 16;
@@ -77,8 +76,6 @@ pub enum Stub {
     InterruptReturn = 0x40,
     /// Copies RCX bytes from RSI to RDI.
     CopyUser = 0x60,
-    /// Zeroes RCX bytes at RDI.
-    ClearUser = 0x80,
     /// The timer interrupt.
     Timer = 0xa0,
 }
@@ -92,12 +89,11 @@ impl Stub {
 }
 
 /// Names of the text's symbols, as in Linux's kallsyms.
-const SYMBOLS: [(Stub, &str, &[&[u8]]); 6] = [
+const SYMBOLS: [(Stub, &str, &[&[u8]]); 5] = [
     (Stub::EntrySyscall, "entry_SYSCALL_64", &[&VMCALL]),
     (Stub::SyscallReturn, "entry_SYSRETQ_unsafe_stack", &[&SYSRETQ]),
     (Stub::InterruptReturn, "common_interrupt_return", &[&IRETQ]),
     (Stub::CopyUser, "rep_movs_alternative", &[&REP_MOVSB, &VMCALL]),
-    (Stub::ClearUser, "rep_stos_alternative", &[&REP_STOSB, &VMCALL]),
     (Stub::Timer, "asm_sysvec_apic_timer_interrupt", &[&VMCALL]),
 ];
 
@@ -257,7 +253,6 @@ pub fn entry_point(rip: u64) -> Option<EntryPoint> {
         o if o == Stub::EntrySyscall as u64 => Some(EntryPoint::Syscall),
         o if o == Stub::Timer as u64 => Some(EntryPoint::Timer),
         o if o == Stub::CopyUser as u64 + REP_MOVSB.len() as u64 => Some(EntryPoint::RoutineDone),
-        o if o == Stub::ClearUser as u64 + REP_STOSB.len() as u64 => Some(EntryPoint::RoutineDone),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Sine, cosine, tangent and arc tangent.
 
-use super::super::env::Env;
+use super::super::env::{Env, flag};
 use super::super::format::{Class, F80};
 use super::rounded;
 use super::series;
@@ -55,6 +55,9 @@ fn reduce(a: F80) -> Reduced {
     Reduced { rest: Wide::new(negative, 127 - HALF_PI_BITS, rest), quadrant }
 }
 
+/// Exponent below which a series is its first term.
+const SMALL: i32 = -68;
+
 /// What all functions of an angle do first: the result, if it is known.
 fn special(env: &mut Env, a: F80, at_zero: F80) -> Option<Angle> {
     if let Some(nan) = env.check_one(a) {
@@ -71,7 +74,17 @@ fn special(env: &mut Env, a: F80, at_zero: F80) -> Option<Angle> {
         return Some(Angle::OutOfRange);
     }
     env.check_denormal(&[a]);
-    env.aborts().then_some(Angle::Done(a))
+    if env.aborts() {
+        return Some(Angle::Done(a));
+    }
+    // So small that the processor rounds the first term alone (measured).
+    (a.finite().0 < SMALL).then(|| {
+        let first = if at_zero.sig == 0 { a } else { at_zero };
+        let result = rounded(env, Wide::of(first).exact());
+        let tiny = result.class() == Class::Denormal;
+        env.raise(if tiny { flag::PE | flag::UE } else { flag::PE });
+        Angle::Done(result)
+    })
 }
 
 /// Sine of a reduced angle, `ahead` quadrants on.
