@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod cmd;
+pub mod conformance;
 pub mod output_file;
 pub mod recording;
 pub mod report;

@@ -34,6 +34,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Show what a recording holds.
     Dump(DumpArgs),
+    /// Compare the emulator with what it emulates.
+    Conformance(ConformanceArgs),
 }
 
 /// Which program on which machine, with which watches.
@@ -161,6 +163,64 @@ pub struct DumpArgs {
     /// As JSON lines.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `dr7 conformance`.
+#[derive(Clone, Debug, Args)]
+pub struct ConformanceArgs {
+    /// What to compare.
+    #[command(subcommand)]
+    pub what: Conformance,
+}
+
+/// What to compare.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Conformance {
+    /// User instructions with this processor: registers, flags, memory, exceptions.
+    Isa(IsaArgs),
+}
+
+/// `dr7 conformance isa`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Exit status: 0 no mismatch, or skipped; 1 a mismatch; 2 for what dr7 \
+    itself could not do.")]
+pub struct IsaArgs {
+    /// Cases to compare.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub cases: u64,
+
+    /// Where the cases come from.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Number of the first case.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub from: u64,
+
+    /// Only instructions of this name, as the manual has it.
+    #[arg(long, value_name = "MNEMONIC")]
+    pub filter: Option<String>,
+
+    /// Most instructions in a case; with more than one, half of all cases are blocks.
+    #[arg(
+        long,
+        value_name = "LEN",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=30)
+    )]
+    pub block_len: u64,
+
+    /// Compare what the manual leaves undefined as well: processors differ there.
+    #[arg(long)]
+    pub undefined: bool,
+
+    /// Write data files with this processor's answers instead.
+    #[arg(long, value_name = "DIR")]
+    pub write_data: Option<PathBuf>,
+
+    /// Cases of each instruction form in data files.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub per_form: usize,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Neighbours: `cli` says what was typed, `session` runs, `report` and
 //! `recording` observe. Exit codes are `main`'s.
 
+mod conformance;
 mod divergence;
 mod dump;
 mod plan;
@@ -21,6 +22,7 @@ use kernel_model::observe::ExitStatus;
 
 use crate::cli::Command;
 use crate::cli::watch_spec::WatchSpecError;
+use crate::conformance::isa::RunError;
 use crate::recording::RecordingError;
 use crate::report::{ReportError, Streams};
 use crate::session::config::ConfigError;
@@ -35,7 +37,7 @@ pub enum Outcome {
     Guest(ExitStatus),
     /// The replay was the recorded run.
     Identical,
-    /// The replay was another run.
+    /// The replay was another run, or the emulator is not what it emulates.
     Diverged,
     /// What was asked for was shown.
     Shown,
@@ -119,6 +121,12 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing can be compared.
+    #[error("{0}")]
+    Conformance(#[source] RunError),
+    /// Data files cannot be written.
+    #[error("data files: {0}")]
+    DataFiles(#[source] io::Error),
     /// What was asked for cannot be shown.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
@@ -139,5 +147,6 @@ pub fn execute(
         Command::Record(args) => record::record(&args, machine, stdin, streams),
         Command::Replay(args) => replay::replay(&args, machine, streams),
         Command::Dump(args) => dump::dump(&args, streams),
+        Command::Conformance(args) => conformance::conformance(&args, streams),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod emulated;
+pub mod fields;
 pub mod isa;
 pub mod layout;
 pub mod native;

@@ -3,15 +3,11 @@
 use std::fmt;
 
 use super::super::case::{COMPARED_FLAGS, Case, Ending, Fault};
+use super::super::fields::GPR_NAMES;
 use super::super::layout::{DATA_BYTES, image_address};
 use super::super::x87::X87;
-use super::undefined::{Undefined, X87_FLAGS};
-
-/// Names of the general registers in the manual's order.
-pub const GPR_NAMES: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-    "r14", "r15",
-];
+use super::undefined::Undefined;
+pub use super::undefined::X87_FLAGS;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,14 +98,22 @@ fn vectors_to_compare(native: [u128; 2], emulated: [u128; 2]) -> ([u128; 2], [u1
     (native, emulated)
 }
 
-/// All differences between two endings of a case.
+/// Flags that are not compared when `case` has ended at `rip`: RFLAGS bits, and bits
+/// of the x87 status word from [`X87_FLAGS`] on.
 #[must_use]
-pub fn compare(
-    case: &Case,
-    native: Side<'_>,
-    emulated: Side<'_>,
-    strictness: Strictness,
-) -> Vec<Difference> {
+pub fn ignored_flags(case: &Case, rip: u64, strictness: Strictness) -> u64 {
+    match strictness {
+        Strictness::Everything => 0,
+        Strictness::Defined => {
+            let cl = case.start.gpr[1] as u8;
+            Undefined::of(&case.steps, Some(cl)).when_ended(case, rip)
+        }
+    }
+}
+
+/// All differences between two endings of a case, but for `ignored` flags.
+#[must_use]
+pub fn compare(native: Side<'_>, emulated: Side<'_>, ignored: u64) -> Vec<Difference> {
     let (a, b) = (&native.ending.registers, &emulated.ending.registers);
     let mut found = Vec::new();
     let (fault, other) = (native.ending.fault.as_told(), emulated.ending.fault.as_told());
@@ -124,13 +128,7 @@ pub fn compare(
             found.push(Difference::General(reg, a, b));
         }
     }
-    let undefined = match strictness {
-        Strictness::Everything => 0,
-        Strictness::Defined => {
-            Undefined::of(&case.steps, Some(case.start.gpr[1] as u8)).when_ended(case, a.rip)
-        }
-    };
-    let flags = (a.rflags ^ b.rflags) & COMPARED_FLAGS & !undefined;
+    let flags = (a.rflags ^ b.rflags) & COMPARED_FLAGS & !ignored;
     if flags != 0 {
         found.push(Difference::Flags(flags, a.rflags, b.rflags));
     }
@@ -143,7 +141,7 @@ pub fn compare(
     if a.mxcsr != b.mxcsr {
         found.push(Difference::Mxcsr(a.mxcsr, b.mxcsr));
     }
-    x87(&a.x87, &b.x87, (undefined >> X87_FLAGS) as u16, &mut found);
+    x87(&a.x87, &b.x87, (ignored >> X87_FLAGS) as u16, &mut found);
     memory(native.data, emulated.data, 0, &mut found);
     memory(native.stack, emulated.stack, DATA_BYTES as usize, &mut found);
     found

@@ -7,6 +7,7 @@
 
 mod assemble;
 pub mod compare;
+pub mod data;
 pub mod driver;
 mod features;
 pub mod forms;

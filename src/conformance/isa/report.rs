@@ -5,7 +5,7 @@ use std::fmt::Write;
 use iced_x86::{FastFormatter, Instruction};
 
 use super::super::case::{Case, Registers};
-use super::compare::GPR_NAMES;
+use super::super::fields::fields;
 use super::shrink::Failure;
 use super::sides::Verdict;
 use super::tally::Tally;
@@ -29,39 +29,14 @@ pub fn hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn registers(registers: &Registers) -> Vec<String> {
     let plain = Registers::default();
-    let mut words = Vec::new();
-    for (nth, name) in GPR_NAMES.iter().enumerate() {
-        if registers.gpr[nth] != plain.gpr[nth] {
-            words.push(format!("{name}={:x}", registers.gpr[nth]));
-        }
-    }
+    let mut words: Vec<String> = fields(registers)
+        .into_iter()
+        .zip(fields(&plain))
+        .filter(|((_, value), (_, plain))| value != plain)
+        .map(|((name, value), _)| format!("{name}={value:x}"))
+        .collect();
     if registers.rflags != plain.rflags {
         words.push(format!("rflags={:x}", registers.rflags));
-    }
-    for (nth, [low, high]) in registers.vector.iter().enumerate() {
-        if *low != 0 {
-            words.push(format!("xmm{nth}={low:x}"));
-        }
-        if *high != 0 {
-            words.push(format!("ymm{nth}h={high:x}"));
-        }
-    }
-    if registers.mxcsr != plain.mxcsr {
-        words.push(format!("mxcsr={:x}", registers.mxcsr));
-    }
-    let (x87, reset) = (&registers.x87, &plain.x87);
-    for (name, value, plain) in
-        [("fcw", x87.control, reset.control), ("fsw", x87.status, reset.status)]
-    {
-        if value != plain {
-            words.push(format!("{name}={value:x}"));
-        }
-    }
-    if x87.used != reset.used {
-        words.push(format!("ftw={:x}", x87.used));
-    }
-    for (nth, value) in x87.st.iter().enumerate().filter(|(_, value)| **value != 0) {
-        words.push(format!("st{nth}={value:x}"));
     }
     words
 }

@@ -87,7 +87,8 @@ impl Sides {
             let [data, stack] = self.emulated.memory();
             let native = compare::Side::new(&native, self.native.memory(nth));
             let emulated = compare::Side { ending: &emulated, data, stack };
-            let found = compare::compare(case, native, emulated, strictness);
+            let ignored = compare::ignored_flags(case, native.ending.registers.rip, strictness);
+            let found = compare::compare(native, emulated, ignored);
             if found.is_empty() { Verdict::Same } else { Verdict::Differs(found) }
         });
         Ok(verdicts.collect())

@@ -7,7 +7,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register, RflagsBits};
 use super::super::case::{Case, Step};
 
 /// Where the x87 status word stands in sets of flags.
-pub(super) const X87_FLAGS: u32 = 32;
+pub const X87_FLAGS: u32 = 32;
 
 /// iced's flag bits as RFLAGS bits and bits of the x87 status word.
 const BITS: [(u32, u64); 12] = [

@@ -1,0 +1,182 @@
+//! The data set: a few cases of every form, with this processor's answers.
+
+use std::collections::BTreeMap;
+
+use iced_x86::{Code, Instruction, InstructionInfoFactory, OpAccess, Register, UsedMemory};
+
+use super::super::super::case::{Case, Ending, Patch, Registers};
+use super::super::super::layout::{CODE, FS_BASE, GS_BASE, IMAGE_BYTES, READ_ONLY_BYTES};
+use super::super::super::native::{NativeEnd, NativeError};
+use super::super::super::rng::Rng;
+use super::super::super::x87::X87;
+use super::super::compare::{self, Strictness};
+use super::super::driver::built_forms;
+use super::super::generate::single;
+use super::super::report::disassemble;
+use super::super::sides::{Sides, Verdict};
+use super::super::tally::Tally;
+use super::super::undefined;
+use super::families::family;
+use super::line::{Line, stores};
+
+/// Candidates for each case that is kept.
+const CANDIDATES: u64 = 4;
+/// More than the candidates of any form.
+const MAX_CANDIDATES: u64 = 1 << 16;
+/// Streams of random numbers for data, away from the runs'.
+const DATA_STREAM: u64 = 1 << 62;
+/// Vector of the INT3 behind every case.
+const BREAKPOINT: u8 = 3;
+
+/// Lines by file name (without ending), sorted by form.
+pub type DataSet = BTreeMap<&'static str, Vec<Line>>;
+
+/// Makes `per_form` cases of each form that the emulator has, out of those named by
+/// `filter`, and asks this processor. Cases on which the emulator differs are not
+/// written; their number is the second result.
+///
+/// # Errors
+/// [`NativeError`] where the host does not allow it.
+pub fn data_set(
+    seed: u64,
+    per_form: usize,
+    filter: Option<&str>,
+) -> Result<(DataSet, usize), NativeError> {
+    let blank = vec![0; IMAGE_BYTES + READ_ONLY_BYTES as usize];
+    let (image, read_only) = blank.split_at(IMAGE_BYTES);
+    let mut sides = Sides::with_memory(image, read_only)?;
+    let mut set = DataSet::new();
+    let mut differing = 0;
+    for code in built_forms(filter, &mut Tally::default()) {
+        let (lines, differ) = lines_of(&mut sides, seed, code, per_form)?;
+        differing += differ;
+        set.entry(family(code)).or_default().extend(lines);
+    }
+    Ok((set, differing))
+}
+
+/// Lines of one form, and the number of cases on which the emulator differs.
+fn lines_of(
+    sides: &mut Sides,
+    seed: u64,
+    code: Code,
+    per_form: usize,
+) -> Result<(Vec<Line>, usize), NativeError> {
+    let mut lines = Vec::new();
+    let mut differing = 0;
+    for nth in 0..per_form as u64 * CANDIDATES {
+        let stream = DATA_STREAM + code as u64 * MAX_CANDIDATES + nth;
+        let made = single(&mut Rng::new(seed, stream), code, CODE);
+        let Some(case) = made.and_then(reduced) else { continue };
+        let verdict = sides.compare_one(&case, Strictness::Defined)?;
+        differing += usize::from(verdict.is_mismatch());
+        if verdict == Verdict::Same
+            && let NativeEnd::Ended(ending) = sides.native.run(&[case.clone()])?[0]
+        {
+            lines.push(line(&case, &ending, sides.native.memory(0)));
+        }
+    }
+    Ok((chosen(lines, per_form), differing))
+}
+
+/// The first lines that do not fault, and one that does; more of these only where
+/// the others are few.
+fn chosen(lines: Vec<Line>, per_form: usize) -> Vec<Line> {
+    let (mut going, faulting): (Vec<Line>, Vec<Line>) =
+        lines.into_iter().partition(|line| line.end.fault.vector == BREAKPOINT);
+    going.dedup_by(|a, b| a.to_string() == b.to_string());
+    let faults = per_form.saturating_sub(going.len()).max(1).min(faulting.len());
+    going.truncate(per_form - faults);
+    going.extend(faulting.into_iter().take(faults));
+    going
+}
+
+fn line(case: &Case, ending: &Ending, memory: &[u8]) -> Line {
+    let before = case.memory(&[0; IMAGE_BYTES]);
+    let ignored = compare::ignored_flags(case, ending.registers.rip, Strictness::Defined);
+    let mut end = *ending;
+    end.fault = end.fault.as_told();
+    // Flags that no user code sees change (RF) are not part of a line.
+    end.registers.rflags &= !emulator::regs::RFlags::RF;
+    Line {
+        code: case.code.clone(),
+        text: disassemble(&case.steps[0].insn),
+        start: case.start,
+        memory: case.patches.clone(),
+        end,
+        stores: stores(&before, memory),
+        ignored,
+    }
+}
+
+/// The case with only that state that its instruction looks at. `None` for what does
+/// not belong into data files.
+fn reduced(case: Case) -> Option<Case> {
+    let insn = case.steps.first()?.insn;
+    let has_ac = case.start.rflags & emulator::regs::RFlags::AC != 0;
+    if has_ac || undefined::has_undefined_result(&insn, Some(case.start.gpr[1] as u8)) {
+        return None;
+    }
+    let mut factory = InstructionInfoFactory::new();
+    let info = factory.info(&insn);
+    let mut start = Registers {
+        rip: CODE,
+        rflags: case.start.rflags,
+        mxcsr: case.start.mxcsr,
+        ..Registers::default()
+    };
+    for used in info.used_registers() {
+        keep(&mut start, &case.start, used.register());
+    }
+    if insn.is_stack_instruction() {
+        keep(&mut start, &case.start, Register::RSP);
+    }
+    let patches = info.used_memory().iter().filter_map(|used| seen(used, &case, &insn)).collect();
+    Some(Case { start, patches, ..case })
+}
+
+/// Takes over one register that the instruction uses.
+fn keep(start: &mut Registers, from: &Registers, register: Register) {
+    let number = register.full_register().number();
+    if register.is_gpr() {
+        start.gpr[number] = from.gpr[number];
+    } else if register.is_xmm() {
+        start.vector[number][0] = from.vector[number][0];
+    } else if register.is_ymm() {
+        start.vector[number] = from.vector[number];
+    } else if register.is_mm() {
+        start.x87 = from.x87;
+    } else if register.is_st() {
+        start.x87 = X87 { st: start.x87.st, ..from.x87 };
+        start.x87.st[number] = from.x87.st[number];
+    }
+}
+
+/// The bytes that an instruction reads from memory.
+fn seen(used: &UsedMemory, case: &Case, insn: &Instruction) -> Option<Patch> {
+    if matches!(used.access(), OpAccess::Write | OpAccess::NoMemAccess | OpAccess::None) {
+        return None;
+    }
+    let address = used.virtual_address(0, |register, _, _| match register {
+        Register::FS => Some(FS_BASE),
+        Register::GS => Some(GS_BASE),
+        _ if register.is_segment_register() => Some(0),
+        _ if register.is_gpr() => {
+            let value = case.start.gpr[register.full_register().number()];
+            Some(if register.size() == 4 { value & 0xffff_ffff } else { value })
+        }
+        _ => None,
+    })?;
+    let repeats = insn.has_rep_prefix() || insn.has_repne_prefix();
+    let size = if repeats { 16 } else { used.memory_size().size().clamp(1, Patch::MAX_BYTES) };
+    let given = case.patches.iter().find(|patch| patch.at == address);
+    let mut bytes = vec![0; size];
+    if let Some(patch) = given {
+        let len = size.min(patch.bytes.len());
+        bytes[..len].copy_from_slice(&patch.bytes[..len]);
+    } else {
+        let mut rng = Rng::new(address, DATA_STREAM);
+        super::super::values::memory(&mut rng, &mut bytes);
+    }
+    Patch::new(address, &bytes)
+}
