@@ -190,7 +190,7 @@ fn events_that_no_register_can_watch() {
         ("mem:sayd/4:w", &["sayd"]),
         ("mem:0x601041/8:w", &["align", "EINVAL"]),
         ("mem:0x601042/4:w", &["align", "EINVAL"]),
-        ("mem:0xffffffffffffffff/2:w", &["align", "EINVAL", "wrap"]),
+        ("mem:0xffffffffffffffff/2:w", &["align", "EINVAL", "beyond the end"]),
         ("mem:said+0xffffffffffffffff/1:w", &["overflow", "address", "beyond", "symbol"]),
     ];
     for (event, reasons) in cases {

@@ -23,7 +23,6 @@ use crate::timing::FixedEvent;
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
     (Mnemonic::Nop, nop_rule),
-    (Mnemonic::Fnop, nop_rule),
     (Mnemonic::Endbr64, nop_rule),
     (Mnemonic::Endbr32, nop_rule),
     (Mnemonic::Lfence, nop_rule),
