@@ -56,6 +56,7 @@ const DESCRIPTORS: [u64; 7] = [
 
 /// How a case ended on the emulator.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "the large variant is the one that every case makes")]
 pub enum EmulatedEnd {
     /// With an exception.
     Ended(Ending),
@@ -268,9 +269,8 @@ fn set_system_registers(machine: &mut Machine) {
 /// Back to user mode with the registers of a case.
 fn set_user_registers(machine: &mut Machine, start: &Registers) {
     let cpu = machine.cpu_mut(0);
-    let flat = |selector: u16| {
-        Segment::from_descriptor(selector, DESCRIPTORS[usize::from(selector >> 3)])
-    };
+    let flat =
+        |selector: u16| Segment::from_descriptor(selector, DESCRIPTORS[usize::from(selector >> 3)]);
     let based = |base| Segment { base, ..Segment::default() };
     let segments = [
         (SegmentReg::Cs, flat(USER_CS)),

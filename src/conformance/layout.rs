@@ -54,11 +54,7 @@ pub fn image_offset(address: u64) -> Option<usize> {
 #[must_use]
 pub fn image_address(offset: usize) -> u64 {
     let offset = offset as u64;
-    if offset < DATA_BYTES {
-        DATA + offset
-    } else {
-        STACK + (offset - DATA_BYTES)
-    }
+    if offset < DATA_BYTES { DATA + offset } else { STACK + (offset - DATA_BYTES) }
 }
 
 /// Start of the code slot of the `index`th case of a run.

@@ -6,7 +6,7 @@
 //! caller's business. There are no files of the host.
 //!
 //! - [`fd`]: descriptors, and [`fcntl`] on them
-//! - [`file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
+//! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
 //! - [`tree`]: the names that exist; [`namei`]: path lookup and open; [`stat`]; [`readdir`]
 //!
 //! Source: Linux 6.18 `fs/`.

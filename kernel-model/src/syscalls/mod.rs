@@ -4,7 +4,7 @@
 //! became of the call. One that has to wait says for what, and is run again from
 //! its start when that has happened.
 //!
-//! - [`table`]: what is supported; [`waiting`]: waits, deadlines and interruption
+//! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `wait`, `identity`, `exec`: processes and threads

@@ -99,11 +99,11 @@ fn by_feature(needed: &[CpuidFeature]) -> Option<Exclusion> {
 fn by_name(mnemonic: Mnemonic) -> Option<Exclusion> {
     use Mnemonic::*;
     Some(match mnemonic {
-        Cpuid | Xgetbv | Rdtsc | Rdtscp | Rdpmc | Rdpid | Rdpru | Rdpkru | Wrpkru
-        | Rdfsbase | Rdgsbase => Exclusion::TellsOfTheMachine,
+        Cpuid | Xgetbv | Rdtsc | Rdtscp | Rdpmc | Rdpid | Rdpru | Rdpkru | Wrpkru | Rdfsbase
+        | Rdgsbase => Exclusion::TellsOfTheMachine,
         Rdrand | Rdseed => Exclusion::Random,
-        Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into
-        | Iret | Iretd | Iretq | Uiret => Exclusion::EntersTheKernel,
+        Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into | Iret
+        | Iretd | Iretq | Uiret => Exclusion::EntersTheKernel,
         Sgdt | Sidt | Sldt | Smsw | Str => Exclusion::KernelAnswers,
         Lar | Lsl | Verr | Verw => Exclusion::DescriptorTables,
         Wrfsbase | Wrgsbase | Lss | Lfs | Lgs | Lds | Les | Lkgs => Exclusion::SegmentLoads,
@@ -111,8 +111,8 @@ fn by_name(mnemonic: Mnemonic) -> Option<Exclusion> {
         Xsave | Xsave64 | Xsavec | Xsavec64 | Xsaveopt | Xsaveopt64 | Xsaves | Xsaves64
         | Xrstor | Xrstor64 | Xrstors | Xrstors64 => Exclusion::SavedStateLayout,
         Xbegin | Xend | Xabort | Xtest | Encls | Enclu | Enclv | Vmcall | Vmfunc | Vmlaunch
-        | Vmresume | Vmxoff | Getsec | Rdsspd | Rdsspq | Monitor | Mwait | Umonitor
-        | Umwait | Tpause => Exclusion::OtherModes,
+        | Vmresume | Vmxoff | Getsec | Rdsspd | Rdsspq | Monitor | Mwait | Umonitor | Umwait
+        | Tpause => Exclusion::OtherModes,
         _ => return None,
     })
 }
@@ -125,11 +125,12 @@ fn by_operands(kinds: &[OpCodeOperandKind]) -> Option<Exclusion> {
             br16_1 | br16_2 | br32_1 | br32_4 => Exclusion::DiffersByVendor,
             cr_reg | dr_reg | tr_reg => Exclusion::Privileged,
             mem_mpx | mem_mib | r32_or_mem_mpx | r64_or_mem_mpx | bnd_or_mem_mpx | bnd_reg
-            | mem_vsib32x | mem_vsib64x | mem_vsib32y | mem_vsib64y | mem_vsib32z
-            | mem_vsib64z | zmm_or_mem | k_or_mem | k_reg | kp1_reg | k_rm | k_vvvv
-            | zmm_reg | zmm_rm | zmm_vvvv | zmmp3_vvvv | xmmp3_vvvv | xmm_is5 | ymm_is5
-            | imm4_m2z | xbegin_2 | xbegin_4 | brdisp_2 | brdisp_4 | sibmem | tmm_reg
-            | tmm_rm | tmm_vvvv => Exclusion::Operand,
+            | mem_vsib32x | mem_vsib64x | mem_vsib32y | mem_vsib64y | mem_vsib32z | mem_vsib64z
+            | zmm_or_mem | k_or_mem | k_reg | kp1_reg | k_rm | k_vvvv | zmm_reg | zmm_rm
+            | zmm_vvvv | zmmp3_vvvv | xmmp3_vvvv | xmm_is5 | ymm_is5 | imm4_m2z | xbegin_2
+            | xbegin_4 | brdisp_2 | brdisp_4 | sibmem | tmm_reg | tmm_rm | tmm_vvvv => {
+                Exclusion::Operand
+            }
             _ => return Option::None,
         })
     })
@@ -178,7 +179,10 @@ mod tests {
         assert_eq!(exclusion(Code::Jmp_m1632), Some(Exclusion::SegmentLoads));
         assert_eq!(exclusion(Code::Hlt), Some(Exclusion::Privileged));
         assert_eq!(exclusion(Code::In_AL_DX), Some(Exclusion::Privileged));
-        assert_eq!(exclusion(Code::EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er), Some(Exclusion::Encoding));
+        assert_eq!(
+            exclusion(Code::EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er),
+            Some(Exclusion::Encoding)
+        );
     }
 
     #[test]

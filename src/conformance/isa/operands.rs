@@ -135,8 +135,13 @@ impl<'a> Draft<'a> {
     ) -> Option<()> {
         use OpCodeOperandKind as K;
         let choice = match kind {
-            K::r8_or_mem | K::r16_or_mem | K::r32_or_mem | K::r64_or_mem | K::xmm_or_mem
-            | K::ymm_or_mem | K::mm_or_mem => self.rng.chance(50),
+            K::r8_or_mem
+            | K::r16_or_mem
+            | K::r32_or_mem
+            | K::r64_or_mem
+            | K::xmm_or_mem
+            | K::ymm_or_mem
+            | K::mm_or_mem => self.rng.chance(50),
             K::mem | K::mem_offs => true,
             _ => false,
         };

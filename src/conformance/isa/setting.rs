@@ -296,11 +296,8 @@ fn prepare_strings(draft: &mut Draft<'_>, insn: &Instruction) {
         }
     }
     if insn.has_rep_prefix() || insn.has_repne_prefix() {
-        let count = if draft.rng.chance(10) {
-            values::integer(draft.rng)
-        } else {
-            draft.rng.below(40)
-        };
+        let count =
+            if draft.rng.chance(10) { values::integer(draft.rng) } else { draft.rng.below(40) };
         let garbage = if short { draft.rng.word() << 32 } else { 0 };
         draft.set(RCX, garbage | count);
     }

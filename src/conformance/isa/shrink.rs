@@ -82,6 +82,9 @@ fn without(steps: &[Step], gone: usize) -> Vec<Step> {
     left
 }
 
+/// A change that makes a case simpler.
+type Simplification = Box<dyn Fn(&mut Case)>;
+
 /// Gives every register that does not matter its default, and takes patches away.
 fn less_state(
     sides: &mut Sides,
@@ -89,7 +92,7 @@ fn less_state(
     strictness: Strictness,
 ) -> Result<(), NativeError> {
     let plain = Registers::default();
-    let mut changes: Vec<Box<dyn Fn(&mut Case)>> = vec![
+    let mut changes: Vec<Simplification> = vec![
         Box::new(move |case| case.start.rflags = plain.rflags),
         Box::new(move |case| case.start.mxcsr = plain.mxcsr),
         Box::new(move |case| case.start.x87 = plain.x87),

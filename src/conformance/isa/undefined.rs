@@ -49,10 +49,7 @@ fn operand_bits(insn: &Instruction) -> usize {
 
 fn is_shift(insn: &Instruction) -> bool {
     use Mnemonic::*;
-    matches!(
-        insn.mnemonic(),
-        Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd
-    )
+    matches!(insn.mnemonic(), Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd)
 }
 
 /// Flags that a shift by `count` (masked) leaves undefined.
@@ -190,7 +187,8 @@ mod tests {
         let mov = insn(Code::Mov_r64_rm64, Register::RAX, Register::RCX);
         assert_eq!(Undefined::of(&[step(and), step(mov)], None).at_end(), RFlags::AF);
         assert_eq!(Undefined::of(&[step(and), step(add)], None).at_end(), 0);
-        let jump = Step { insn: Instruction::with_branch(Code::Je_rel8_64, 0).unwrap(), skip: Some(1) };
+        let jump =
+            Step { insn: Instruction::with_branch(Code::Je_rel8_64, 0).unwrap(), skip: Some(1) };
         assert_eq!(Undefined::of(&[step(and), jump, step(add)], None).at_end(), RFlags::AF);
     }
 }

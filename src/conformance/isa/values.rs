@@ -116,9 +116,8 @@ fn double(rng: &mut Rng) -> u64 {
 
 /// An XMM register.
 pub(super) fn vector(rng: &mut Rng) -> u128 {
-    let four = |words: [u32; 4]| {
-        words.iter().rev().fold(0, |wide, &word| wide << 32 | u128::from(word))
-    };
+    let four =
+        |words: [u32; 4]| words.iter().rev().fold(0, |wide, &word| wide << 32 | u128::from(word));
     match rng.below(8) {
         0 => 0,
         1 => u128::MAX,

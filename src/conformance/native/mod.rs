@@ -58,6 +58,7 @@ pub enum NativeError {
 
 /// How a case ended on the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "the large variant is the one that every case makes")]
 pub enum NativeEnd {
     /// With an exception, and all state known.
     Ended(Ending),

@@ -73,14 +73,11 @@ impl Tracee {
         let stub = stub::assemble().map_err(|error| NativeError::Stub(error.to_string()))?;
         let pid = tracee.pid();
         let mut remote = Remote::seize(pid)?;
-        remote.call("prctl", libc::SYS_prctl, [
-            libc::PR_SET_PDEATHSIG as u64,
-            libc::SIGKILL as u64,
-            0,
-            0,
-            0,
-            0,
-        ])?;
+        remote.call(
+            "prctl",
+            libc::SYS_prctl,
+            [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64, 0, 0, 0, 0],
+        )?;
         map(&mut remote, pid, &stub)?;
         unmap_the_rest(&mut remote, pid)?;
         remote::write(pid, &[(IMAGE, image), (READ_ONLY, read_only)])?;
@@ -154,7 +151,8 @@ fn unmap_the_rest(remote: &mut Remote, pid: Pid) -> Result<(), NativeError> {
         let (from, to) = line.split_whitespace().next()?.split_once('-')?;
         Some((hex(from)?, hex(to)?))
     });
-    let ours = |at: u64| MAPPINGS.iter().any(|&(from, bytes, _)| (from..from + bytes).contains(&at));
+    let ours =
+        |at: u64| MAPPINGS.iter().any(|&(from, bytes, _)| (from..from + bytes).contains(&at));
     for (from, to) in ranges.filter(|&(from, _)| !ours(from)) {
         match remote.call("munmap", libc::SYS_munmap, [from, to - from, 0, 0, 0, 0]) {
             Ok(_) | Err(NativeError::Refused { .. }) => {}

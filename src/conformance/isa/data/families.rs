@@ -33,8 +33,9 @@ fn general(mnemonic: Mnemonic, name: &str) -> &'static str {
     match mnemonic {
         Add | Adc | Sub | Sbb | Cmp | And | Or | Xor | Test | Inc | Dec | Neg | Not | Adcx
         | Adox => "alu",
-        Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd | Rorx | Sarx | Shlx
-        | Shrx => "shift",
+        Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd | Rorx | Sarx | Shlx | Shrx => {
+            "shift"
+        }
         Bt | Bts | Btr | Btc | Bsf | Bsr | Tzcnt | Lzcnt | Popcnt | Bswap | Movbe | Andn
         | Bextr | Blsi | Blsmsk | Blsr | Bzhi | Pdep | Pext | Crc32 => "bits",
         Mul | Imul | Div | Idiv | Mulx => "muldiv",

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use iced_x86::{Code, Instruction, InstructionInfoFactory, OpAccess, Register, UsedMemory};
+use emulator::regs::RFlags;
+use emulator::regs::vector::MXCSR_RESET;
+use iced_x86::{
+    Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, Register, UsedMemory,
+};
 
 use super::super::super::case::{Case, Ending, Patch, Registers};
 use super::super::super::layout::{CODE, FS_BASE, GS_BASE, IMAGE_BYTES, READ_ONLY_BYTES};
@@ -21,10 +25,14 @@ use super::line::{Line, stores};
 
 /// Candidates for each case that is kept.
 const CANDIDATES: u64 = 4;
+/// One form in so many has a case that faults, though others do not.
+const FAULTS_EVERY: u64 = 3;
 /// More than the candidates of any form.
 const MAX_CANDIDATES: u64 = 1 << 16;
 /// Streams of random numbers for data, away from the runs'.
 const DATA_STREAM: u64 = 1 << 62;
+/// Bytes of an FXSAVE area.
+const FXSAVE_AREA: usize = 512;
 /// Vector of the INT3 behind every case.
 const BREAKPOINT: u8 = 3;
 
@@ -71,21 +79,22 @@ fn lines_of(
         let verdict = sides.compare_one(&case, Strictness::Defined)?;
         differing += usize::from(verdict.is_mismatch());
         if verdict == Verdict::Same
-            && let NativeEnd::Ended(ending) = sides.native.run(&[case.clone()])?[0]
+            && let NativeEnd::Ended(ending) = sides.native.run(std::slice::from_ref(&case))?[0]
         {
             lines.push(line(&case, &ending, sides.native.memory(0)));
         }
     }
-    Ok((chosen(lines, per_form), differing))
+    let faults = if (code as u64).is_multiple_of(FAULTS_EVERY) { 1 } else { 0 };
+    Ok((chosen(lines, per_form, faults), differing))
 }
 
-/// The first lines that do not fault, and one that does; more of these only where
+/// The first lines that do not fault, and so many that do; more of these only where
 /// the others are few.
-fn chosen(lines: Vec<Line>, per_form: usize) -> Vec<Line> {
+fn chosen(lines: Vec<Line>, per_form: usize, faults: usize) -> Vec<Line> {
     let (mut going, faulting): (Vec<Line>, Vec<Line>) =
         lines.into_iter().partition(|line| line.end.fault.vector == BREAKPOINT);
     going.dedup_by(|a, b| a.to_string() == b.to_string());
-    let faults = per_form.saturating_sub(going.len()).max(1).min(faulting.len());
+    let faults = per_form.saturating_sub(going.len()).max(faults).min(faulting.len());
     going.truncate(per_form - faults);
     going.extend(faulting.into_iter().take(faults));
     going
@@ -97,7 +106,7 @@ fn line(case: &Case, ending: &Ending, memory: &[u8]) -> Line {
     let mut end = *ending;
     end.fault = end.fault.as_told();
     // Flags that no user code sees change (RF) are not part of a line.
-    end.registers.rflags &= !emulator::regs::RFlags::RF;
+    end.registers.rflags &= !RFlags::RF;
     Line {
         code: case.code.clone(),
         text: disassemble(&case.steps[0].insn),
@@ -113,7 +122,7 @@ fn line(case: &Case, ending: &Ending, memory: &[u8]) -> Line {
 /// not belong into data files.
 fn reduced(case: Case) -> Option<Case> {
     let insn = case.steps.first()?.insn;
-    let has_ac = case.start.rflags & emulator::regs::RFlags::AC != 0;
+    let has_ac = case.start.rflags & RFlags::AC != 0;
     if has_ac || undefined::has_undefined_result(&insn, Some(case.start.gpr[1] as u8)) {
         return None;
     }
@@ -122,7 +131,7 @@ fn reduced(case: Case) -> Option<Case> {
     let mut start = Registers {
         rip: CODE,
         rflags: case.start.rflags,
-        mxcsr: case.start.mxcsr,
+        mxcsr: if uses_mxcsr(&insn) { case.start.mxcsr } else { MXCSR_RESET },
         ..Registers::default()
     };
     for used in info.used_registers() {
@@ -133,6 +142,14 @@ fn reduced(case: Case) -> Option<Case> {
     }
     let patches = info.used_memory().iter().filter_map(|used| seen(used, &case, &insn)).collect();
     Some(Case { start, patches, ..case })
+}
+
+/// Whether an instruction may look at MXCSR.
+fn uses_mxcsr(insn: &Instruction) -> bool {
+    let name = family(insn.code());
+    let names_it = matches!(insn.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Stmxcsr)
+        || name == "other" && insn.memory_size().size() == FXSAVE_AREA;
+    names_it || matches!(name, "sse_float" | "sse_convert" | "avx")
 }
 
 /// Takes over one register that the instruction uses.
