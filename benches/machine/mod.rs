@@ -9,13 +9,13 @@ use iced_x86::code_asm::*;
 const CODE: u64 = 0x10_0000;
 const STACK: u64 = 0x20_0000;
 /// The array that memory loops walk over.
-pub const DATA: u64 = 0x40_0000;
+pub(crate) const DATA: u64 = 0x40_0000;
 /// A page that no loop touches.
-pub const ELSEWHERE: u64 = 0x80_0000;
+pub(crate) const ELSEWHERE: u64 = 0x80_0000;
 
 /// What a loop's body is made of.
 #[derive(Clone, Copy, Debug)]
-pub enum Body {
+pub(crate) enum Body {
     /// Register arithmetic only.
     Integer,
     /// Loads and stores over 32 KiB.
@@ -26,7 +26,7 @@ pub enum Body {
 
 impl Body {
     /// Its name in bench ids.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Integer => "integer",
             Self::Memory => "memory",
@@ -36,7 +36,7 @@ impl Body {
 }
 
 /// A machine that will run `rounds` of the body.
-pub fn looping(body: Body, rounds: u32, timing: TimingChoice) -> Machine {
+pub(crate) fn looping(body: Body, rounds: u32, timing: TimingChoice) -> Machine {
     let mut a = CodeAssembler::new(64).expect("64-bit code");
     assemble(&mut a, body, rounds).expect("the loop assembles");
     let config = MachineConfig { nr_cpus: 1, ram_bytes: 16 << 20, timing, model: CpuModel::V1 };
@@ -93,7 +93,7 @@ fn assemble(a: &mut CodeAssembler, body: Body, rounds: u32) -> Result<(), iced_x
 }
 
 /// Arms all four debug registers with 8-byte read-write watches from `first` on.
-pub fn arm_four(machine: &mut Machine, first: u64) {
+pub(crate) fn arm_four(machine: &mut Machine, first: u64) {
     let cpu = machine.cpu_mut(0);
     for index in 0..4 {
         cpu.set_dr_address(index, first + 8 * index as u64);
@@ -103,7 +103,7 @@ pub fn arm_four(machine: &mut Machine, first: u64) {
 }
 
 /// Runs the loop to its end; tells the instructions retired.
-pub fn finish(machine: &mut Machine) -> u64 {
+pub(crate) fn finish(machine: &mut Machine) -> u64 {
     machine.run(0, u64::MAX);
     machine.cpu(0).icount()
 }

@@ -38,15 +38,19 @@ pub enum Command {
     Conformance(ConformanceArgs),
 }
 
+/// What `-h` says of `-e`.
+const EVENT_HELP: &str = "Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx]";
+/// What `--help` says of `-e`.
+const EVENT_LONG_HELP: &str = "Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx]
+
+ADDR is decimal, or hexadecimal after 0x. The access has the letters w, rw or x in any order \
+(default rw); LEN is 1, 2, 4 or 8 bytes (default 4, and 8 for x). May be given several times";
+
 /// Which program on which machine, with which watches.
 #[derive(Clone, Debug, Args)]
 pub struct GuestArgs {
-    /// Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx].
-    ///
-    /// ADDR is decimal, or hexadecimal after 0x. The access has the letters w,
-    /// rw or x in any order (default rw); LEN is 1, 2, 4 or 8 bytes (default 4,
-    /// and 8 for x). May be given several times.
-    #[arg(short = 'e', long = "event", value_name = "EVENT")]
+    /// Watches on memory or execution, as `perf` writes them.
+    #[arg(short = 'e', long = "event", value_name = "EVENT", help = EVENT_HELP, long_help = EVENT_LONG_HELP)]
     pub events: Vec<String>,
 
     /// CPUs of the machine, 1 to 64.

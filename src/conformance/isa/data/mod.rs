@@ -1,6 +1,6 @@
 //! Data files: cases with the processor's answers, replayed on every host.
 //!
-//! A file holds one instruction family, a case a line ([`line`]). [`write`] fills the
+//! A file holds one instruction family, a case a line ([`mod@line`]). [`mod@write`] fills the
 //! files on a host that can be asked; [`replay`] reads them.
 
 pub mod families;
