@@ -208,6 +208,10 @@ impl Cpu {
         size: u64,
         want: Want,
     ) -> Result<Pieces, Faulted> {
+        // Measured: before #GP for the address and before #PF, though the manual lists it last.
+        if self.mode & NEVER_FAST != 0 && !is_aligned(linear, size) {
+            return Err(self.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
+        }
         let last = linear.wrapping_add(size.saturating_sub(1));
         if self.in_long_mode() && !(is_canonical(linear) && is_canonical(last)) {
             let outside = if is_canonical(linear) { last } else { linear };
@@ -220,10 +224,6 @@ impl Cpu {
         if size > room {
             pieces.first_len = room;
             pieces.second = self.translate(mem, linear.wrapping_add(room), want, privilege)?;
-        }
-        // The lowest priority among the faults of an access (SDM vol. 3A, table 6-2).
-        if self.mode & NEVER_FAST != 0 && !is_aligned(linear, size) {
-            return Err(self.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
         }
         Ok(pieces)
     }
