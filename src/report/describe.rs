@@ -78,7 +78,7 @@ fn hit_line(hit: &Hit, symbols: &Symbols<'_>) -> String {
         Origin::User => "user",
         Origin::Kernel { syscall } => syscall.as_deref().unwrap_or("kernel"),
     };
-    let place = symbols.near(hit.insn_ip).map_or(String::new(), |near| format!(" {near}"));
+    let place = symbols.place(hit.insn_ip).map_or(String::new(), |place| format!(" {place}"));
     format!(
         "hit    #{} {} {} ip {:#x}{place} {origin} {letter} {:#x}/{} {:#x} -> {:#x}",
         hit.watch,

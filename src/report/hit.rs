@@ -45,7 +45,7 @@ fn access_text(hit: &Hit, symbols: &Symbols<'_>) -> String {
 }
 
 fn name_of(addr: u64, symbols: &Symbols<'_>) -> String {
-    symbols.near(addr).map_or(String::new(), |near| format!(" {near}"))
+    symbols.place(addr).map_or(String::new(), |place| format!(" {place}"))
 }
 
 fn place_text(ip: u64, symbols: &Symbols<'_>) -> String {

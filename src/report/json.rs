@@ -36,7 +36,7 @@ fn hex_bytes(bytes: &[u8]) -> String {
 }
 
 fn name_of(addr: u64, symbols: &Symbols<'_>) -> Option<String> {
-    symbols.near(addr).map(|near| near.to_string())
+    symbols.place(addr)
 }
 
 /// The fields of the second object, after those of the first.

@@ -9,6 +9,7 @@ mod lines;
 mod near_names;
 mod table;
 
+use kernel_model::arch::x86::layout::KernelLayout;
 use object::LittleEndian;
 use object::read::elf::ElfFile64;
 
@@ -47,6 +48,15 @@ impl<'image> Symbols<'image> {
     #[must_use]
     pub fn near(&self, addr: u64) -> Option<Near<'_>> {
         self.table.near(addr)
+    }
+
+    /// Name and offset of an address, of the program or of the modelled kernel's text.
+    #[must_use]
+    pub fn place(&self, addr: u64) -> Option<String> {
+        if let Some((name, offset)) = KernelLayout::symbol(addr) {
+            return Some(if offset == 0 { name.to_owned() } else { format!("{name}+{offset:#x}") });
+        }
+        self.near(addr).map(|near| near.to_string())
     }
 
     /// The line of source that an instruction came from.
