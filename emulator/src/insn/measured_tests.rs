@@ -21,7 +21,7 @@ type Values = &'static [(u8, u64)];
 
 /// Runs code in user mode from these registers until HLT, which faults there as
 /// everything else that faults: without an IDT, that ends the run.
-fn run(code: &[u8], registers: Values) -> Machine {
+fn run(code: &[u8], registers: &[(u8, u64)]) -> Machine {
     let mut machine = Machine::new(&MachineConfig {
         nr_cpus: 1,
         ram_bytes: 0x4_0000,
@@ -36,6 +36,11 @@ fn run(code: &[u8], registers: Values) -> Machine {
     }
     assert_eq!(machine.run(0, 1000), Exit::Shutdown);
     machine
+}
+
+/// The same with an address in RAX.
+fn run_at(code: &[u8], address: u64) -> Machine {
+    run(code, &[(RAX, address)])
 }
 
 fn check(code: &[u8], before: Values, after: Values) {
@@ -92,4 +97,24 @@ fn a_repetition_with_short_addresses_zero_extends_first() {
 fn cmps_reads_its_second_operand_first() {
     let machine = run(&[0xa6], &[(RSI, UNMAPPED), (RDI, UNMAPPED + 64)]);
     assert_eq!(machine.cpu(0).regs.control.cr2, UNMAPPED + 64);
+}
+
+#[test]
+fn an_environment_is_probed_at_its_first_field_and_its_last_byte() {
+    let fault = |code: &[u8], at: u64| {
+        let machine = run_at(code, at);
+        machine.cpu(0).regs.control.cr2
+    };
+    let (fnstenv, fldenv): ([u8; 2], [u8; 3]) = ([0xd9, 0x30], [0x66, 0xd9, 0x20]);
+    assert_eq!(fault(&fnstenv, UNMAPPED - 8), UNMAPPED - 8 + 27);
+    assert_eq!(fault(&fnstenv, UNMAPPED - 3), UNMAPPED);
+    assert_eq!(fault(&fldenv, UNMAPPED - 3), UNMAPPED - 3 + 13);
+    assert_eq!(fault(&fldenv, UNMAPPED - 1), UNMAPPED);
+}
+
+#[test]
+fn an_80_bit_operand_is_read_in_two_parts() {
+    // fld tbyte [rax], its last two bytes beyond the canonical range: #PF before #GP.
+    let edge = 0x7fff_ffff_fff8;
+    assert_eq!(run_at(&[0xdb, 0x28], edge).cpu(0).regs.control.cr2, edge);
 }

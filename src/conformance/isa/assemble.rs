@@ -1,6 +1,6 @@
 //! From instructions to bytes at an address.
 
-use iced_x86::{Encoder, Instruction, OpKind};
+use iced_x86::{Decoder, DecoderOptions, Encoder, Instruction, OpKind};
 
 use super::super::case::{Case, Patch, Registers, Step};
 use super::super::layout::MAX_CODE;
@@ -8,37 +8,78 @@ use super::super::layout::MAX_CODE;
 /// Where a direct branch goes that leaves nothing out by number: past the case.
 const PAST_THE_END: u64 = 40;
 
+/// Instructions that become bytes one after the other.
+pub(super) struct Assembler {
+    encoder: Encoder,
+    rip: u64,
+    steps: Vec<Step>,
+    code: Vec<u8>,
+    offsets: Vec<usize>,
+}
+
+impl Assembler {
+    /// Nothing yet; the first instruction will be at `rip`.
+    pub(super) fn new(rip: u64) -> Self {
+        let encoder = Encoder::new(64);
+        Self { encoder, rip, steps: Vec::new(), code: Vec::new(), offsets: Vec::new() }
+    }
+
+    /// Instructions so far.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Adds an instruction; `None`, and nothing added, if it cannot be encoded, is
+    /// read as another form, or takes too many bytes.
+    pub(super) fn push(&mut self, step: Step) -> Option<()> {
+        let at = self.rip + self.code.len() as u64;
+        // Branches keep their length whatever their target: first any target.
+        let insn = with_target(step.insn, at + PAST_THE_END);
+        let bytes = self.encode(&insn, at)?;
+        let read = Decoder::with_ip(64, &bytes, at, DecoderOptions::NONE).decode();
+        let is_same = read.code() == insn.code() && read.len() == bytes.len();
+        if !is_same || self.code.len() + bytes.len() > MAX_CODE {
+            return None;
+        }
+        self.offsets.push(self.code.len());
+        self.code.extend(bytes);
+        self.steps.push(step);
+        Some(())
+    }
+
+    fn encode(&mut self, insn: &Instruction, at: u64) -> Option<Vec<u8>> {
+        let done = self.encoder.encode(insn, at);
+        let bytes = self.encoder.take_buffer();
+        done.ok().map(|_| bytes)
+    }
+
+    /// The case, with its branches' targets filled in.
+    pub(super) fn finish(mut self, start: Registers, patches: Vec<Patch>) -> Option<Case> {
+        for nth in 0..self.steps.len() {
+            let at = self.offsets[nth];
+            let target = match self.steps[nth].skip {
+                Some(skip) => self.offsets.get(nth + 1 + usize::from(skip)),
+                None => Some(&(self.code.len() + PAST_THE_END as usize)),
+            };
+            let target = self.rip + *target.unwrap_or(&self.code.len()) as u64;
+            let insn = with_target(self.steps[nth].insn, target);
+            self.steps[nth].insn = insn;
+            if is_direct_branch(&insn) {
+                let bytes = self.encode(&insn, self.rip + at as u64)?;
+                self.code.get_mut(at..at + bytes.len())?.copy_from_slice(&bytes);
+            }
+        }
+        let Self { steps, code, offsets, .. } = self;
+        Some(Case { steps, code, offsets, start, patches })
+    }
+}
+
 /// A case of these instructions; `None` if one of them cannot be encoded or they
 /// take too many bytes.
 pub(super) fn assemble(steps: &[Step], start: Registers, patches: Vec<Patch>) -> Option<Case> {
-    let mut offsets = Vec::with_capacity(steps.len() + 1);
-    let mut code = Vec::new();
-    // Branches keep their length whatever their target: first with any target.
-    for step in steps {
-        offsets.push(code.len());
-        let at = start.rip + code.len() as u64;
-        code.extend(encode(&with_target(step.insn, at + PAST_THE_END), at)?);
-    }
-    offsets.push(code.len());
-    if code.len() > MAX_CODE {
-        return None;
-    }
-    let mut steps = steps.to_vec();
-    for nth in 0..steps.len() {
-        let at = start.rip + offsets[nth] as u64;
-        let target = match steps[nth].skip {
-            Some(skip) => offsets[(nth + 1 + usize::from(skip)).min(steps.len())],
-            None => code.len() + PAST_THE_END as usize,
-        };
-        steps[nth].insn = with_target(steps[nth].insn, start.rip + target as u64);
-        let bytes = encode(&steps[nth].insn, at)?;
-        if bytes.len() != offsets[nth + 1] - offsets[nth] {
-            return None;
-        }
-        code[offsets[nth]..offsets[nth + 1]].copy_from_slice(&bytes);
-    }
-    offsets.pop();
-    Some(Case { steps, code, offsets, start, patches })
+    let mut assembler = Assembler::new(start.rip);
+    steps.iter().try_for_each(|step| assembler.push(*step))?;
+    assembler.finish(start, patches)
 }
 
 /// The instruction with another branch target, where it is a direct branch.
@@ -54,8 +95,21 @@ pub(super) fn is_direct_branch(insn: &Instruction) -> bool {
     insn.op_count() > 0 && insn.op0_kind() == OpKind::NearBranch64
 }
 
-fn encode(insn: &Instruction, at: u64) -> Option<Vec<u8>> {
-    let mut encoder = Encoder::new(64);
-    encoder.encode(insn, at).ok()?;
-    Some(encoder.take_buffer())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::Code;
+
+    #[test]
+    fn branches_leave_out_what_they_say() {
+        let nop = Step { insn: Instruction::with(Code::Nopd), skip: None };
+        let branch = Instruction::with_branch(Code::Je_rel8_64, 0).unwrap();
+        let jump = |skip| Step { insn: branch, skip };
+        let code = |steps: &[Step]| assemble(steps, Registers::default(), vec![]).unwrap().code;
+        assert_eq!(code(&[jump(Some(1)), nop, nop]), [0x74, 1, 0x90, 0x90]);
+        assert_eq!(code(&[jump(Some(0)), nop]), [0x74, 0, 0x90]);
+        // More than there are: to the end.
+        assert_eq!(code(&[nop, jump(Some(3)), nop]), [0x90, 0x74, 1, 0x90]);
+        assert_eq!(code(&[jump(None)]), [0x74, 40]);
+    }
 }

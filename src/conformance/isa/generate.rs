@@ -1,19 +1,21 @@
 //! Cases from a seed: one instruction, or a block of several.
 
-use iced_x86::{Code, Decoder, DecoderOptions};
+use emulator::regs::RFlags;
+use iced_x86::Code;
 
 use super::super::case::{Case, Step};
 use super::super::layout::code_slot;
 use super::super::rng::Rng;
-use super::assemble::{assemble, is_direct_branch};
+use super::assemble::{Assembler, assemble, is_direct_branch};
 use super::operands::Draft;
 use super::setting::Setting;
-use super::undefined;
+use super::undefined::{self, Undefined};
 use super::values;
-use emulator::regs::RFlags;
 
 /// Choices of operands that may turn out impossible before a form is given up.
 const ATTEMPTS: usize = 16;
+/// Choices of operands for each instruction of a block before it stays shorter.
+const TRIES_A_STEP: u64 = 8;
 /// Streams of random numbers that are not a case's.
 const IMAGE_STREAM: u64 = u64::MAX;
 
@@ -22,8 +24,6 @@ const IMAGE_STREAM: u64 = u64::MAX;
 pub struct Generator {
     seed: u64,
     forms: Vec<Code>,
-    /// Forms that blocks are made of.
-    block_forms: Vec<Code>,
     max_block: u64,
 }
 
@@ -40,8 +40,7 @@ impl Generator {
     /// Cases of these forms, in blocks of at most `max_block` instructions.
     #[must_use]
     pub fn new(seed: u64, forms: Vec<Code>, max_block: u64) -> Self {
-        let block_forms = forms.clone();
-        Self { seed, forms, block_forms, max_block: max_block.max(1) }
+        Self { seed, forms, max_block: max_block.max(1) }
     }
 
     /// The case with a number. `None` where chance has chosen operands that no
@@ -61,26 +60,27 @@ impl Generator {
     /// Several instructions with branches among them that go forward.
     fn block(&self, rng: &mut Rng, rip: u64, len: u64) -> Option<Case> {
         let mut draft = Draft::new(rng, Setting::Block, rip);
-        let mut steps: Vec<Step> = Vec::new();
-        let mut tries = len * 8;
-        while (steps.len() as u64) < len && tries > 0 {
-            tries -= 1;
-            let code = draft.rng.pick(&self.block_forms);
+        let mut assembler = Assembler::new(rip);
+        let mut undefined = Undefined::default();
+        for _ in 0..len * TRIES_A_STEP {
+            let code = draft.rng.pick(&self.forms);
             let Some(insn) = draft.instruction(code) else { continue };
-            let skip = is_direct_branch(&insn).then(|| draft.rng.below(4) as u8);
-            // A step that cannot be encoded would spoil the whole block.
-            let alone = assemble(&[Step { insn, skip }], draft.start, Vec::new());
-            if !alone.is_some_and(|case| decodes_as(&case, code)) {
+            // Nothing undefined goes in, or comes out as a value.
+            let reads = undefined::flags_read(&insn) & undefined.next();
+            if reads != 0 || undefined::has_undefined_result(&insn, None) {
                 continue;
             }
-            steps.push(Step { insn, skip });
-            if !is_comparable(&steps) {
-                steps.pop();
+            let skip = is_direct_branch(&insn).then(|| draft.rng.below(4) as u8);
+            let step = Step { insn, skip };
+            if assembler.push(step).is_some() {
+                undefined.push(&step, None);
+            }
+            if assembler.len() as u64 == len {
+                break;
             }
         }
-        draft.patches.clear();
-        let (start, patches) = (draft.start, draft.patches);
-        assemble(&steps, start, patches)
+        // Patches were chosen for single operands: the run's image does here.
+        assembler.finish(draft.start, Vec::new())
     }
 }
 
@@ -95,25 +95,9 @@ pub fn single(rng: &mut Rng, code: Code, rip: u64) -> Option<Case> {
             draft.start.rflags |= RFlags::AC;
         }
         let (start, patches) = (draft.start, draft.patches);
-        let Some(case) = assemble(&[Step { insn, skip: None }], start, patches) else { continue };
-        if decodes_as(&case, code) {
+        if let Some(case) = assemble(&[Step { insn, skip: None }], start, patches) {
             return Some(case);
         }
     }
     None
-}
-
-/// Whether the bytes are read as the form that they were made for.
-fn decodes_as(case: &Case, code: Code) -> bool {
-    let decoded = Decoder::with_ip(64, &case.code, case.start.rip, DecoderOptions::NONE).decode();
-    decoded.code() == code && decoded.len() == case.code.len()
-}
-
-/// Whether nothing undefined goes into the last instruction, or comes out of it as a
-/// value.
-fn is_comparable(steps: &[Step]) -> bool {
-    let Some((last, before)) = steps.split_last() else { return true };
-    let undefined = undefined::Undefined::of(before, None).at_end();
-    let reads = undefined::flags_read(&last.insn);
-    undefined & reads == 0 && !undefined::has_undefined_result(&last.insn, None)
 }

@@ -106,6 +106,21 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// An address for an access of `size` bytes with address registers of 32 bits if
+    /// `short`. Large operands are accessed in parts, whose offsets wrap at 4 GiB each
+    /// in its own way: none of these.
+    pub(super) fn reachable(&mut self, size: u64, short: bool) -> u64 {
+        const ONE_PART: u64 = 8;
+        loop {
+            let target = self.target(size);
+            let offsets = [0, FS_BASE, GS_BASE].map(|base| target.wrapping_sub(base) as u32);
+            let wraps = offsets.iter().any(|&at| u64::from(at) + size > 1 << 32);
+            if !(short && wraps && size > ONE_PART) {
+                return target;
+            }
+        }
+    }
+
     /// An instruction of this form; its address is not known yet. `None` where the
     /// form has operands that are not made, or this choice of them cannot be.
     pub(super) fn instruction(&mut self, code: Code) -> Option<Instruction> {
@@ -226,7 +241,7 @@ impl<'a> Draft<'a> {
     /// Fills in the memory operand.
     fn memory(&mut self, insn: &mut Instruction, code: Code, short: bool) {
         let size = insn.memory_size().size() as u64;
-        let target = self.target(size);
+        let target = self.reachable(size, short);
         setting::prepare_operand(self, insn, target, size);
         let target = self.segment(insn, target);
         if code.op_code().op_kinds().contains(&OpCodeOperandKind::mem_offs) {

@@ -8,7 +8,7 @@ use super::super::case::{Case, Registers};
 use super::super::fields::fields;
 use super::shrink::Failure;
 use super::sides::Verdict;
-use super::tally::Tally;
+use super::tally::{Tally, name};
 
 /// An instruction as the manual writes it.
 #[must_use]
@@ -98,8 +98,10 @@ pub fn summary(tally: &Tally) -> String {
         let names: Vec<&str> = tally.not_built.keys().map(String::as_str).collect();
         let _ = writeln!(text, "not built: {}", names.join(" "));
     }
-    for (name, counts) in tally.by_mnemonic.iter().filter(|(_, counts)| counts.mismatches > 0) {
-        let _ = writeln!(text, "mismatch: {name}: {} of {}", counts.mismatches, counts.compared);
+    for (&mnemonic, counts) in tally.by_mnemonic.iter().filter(|(_, counts)| counts.mismatches > 0)
+    {
+        let (name, found) = (name(mnemonic), counts.mismatches);
+        let _ = writeln!(text, "mismatch: {name}: {found} of {}", counts.compared);
         for found in &counts.failures {
             text.push_str(&failure(found));
         }

@@ -288,7 +288,7 @@ fn prepare_strings(draft: &mut Draft<'_>, insn: &Instruction) {
     for (used, reg) in [(source, RSI), (destination, RDI)] {
         if used {
             let size = insn.memory_size().size() as u64;
-            let mut at = draft.target(size);
+            let mut at = draft.reachable(size, short);
             if short {
                 at = at & 0xffff_ffff | draft.rng.word() << 32;
             }

@@ -30,7 +30,7 @@ pub struct Tally {
     /// Of all, those that differed.
     pub mismatches: u64,
     /// By instruction.
-    pub by_mnemonic: BTreeMap<String, Counts>,
+    pub by_mnemonic: BTreeMap<Mnemonic, Counts>,
     /// Cases that could not be compared, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// Forms that are never compared, by reason.
@@ -55,6 +55,6 @@ impl Tally {
 
     /// The counts of an instruction.
     pub fn counts(&mut self, mnemonic: Mnemonic) -> &mut Counts {
-        self.by_mnemonic.entry(name(mnemonic)).or_default()
+        self.by_mnemonic.entry(mnemonic).or_default()
     }
 }

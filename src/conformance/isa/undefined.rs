@@ -113,9 +113,9 @@ fn flags_defined(insn: &Instruction, cl: Option<u8>) -> u64 {
 }
 
 /// Undefined flags at each instruction of a case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Undefined {
-    /// Before each instruction, and after the last.
+    /// Before each instruction, and before those that branches reach.
     before: Vec<u64>,
     /// What each leaves undefined.
     own: Vec<u64>,
@@ -126,25 +126,43 @@ impl Undefined {
     /// known. Branches may leave some out: where they meet again, what is undefined on
     /// either way is undefined.
     pub(super) fn of(steps: &[Step], cl: Option<u8>) -> Self {
-        let mut before = vec![0; steps.len() + 1];
-        let mut own = Vec::with_capacity(steps.len());
+        let mut undefined = Self::default();
         for (nth, step) in steps.iter().enumerate() {
-            let cl = cl.filter(|_| nth == 0);
-            let after = flags_after(&step.insn, cl);
-            own.push(after);
-            let now = before[nth] & !flags_defined(&step.insn, cl) | after;
-            before[nth + 1] |= now;
-            if let Some(skip) = step.skip {
-                let target = (nth + 1 + usize::from(skip)).min(steps.len());
-                before[target] |= now;
-            }
+            undefined.push(step, cl.filter(|_| nth == 0));
         }
-        Self { before, own }
+        undefined
     }
 
-    /// Flags that are undefined before the instruction after the last one.
+    /// Goes on by an instruction.
+    pub(super) fn push(&mut self, step: &Step, cl: Option<u8>) {
+        let after = flags_after(&step.insn, cl);
+        let now = self.next() & !flags_defined(&step.insn, cl) | after;
+        self.own.push(after);
+        let behind = self.own.len();
+        self.reach(behind, now);
+        if let Some(skip) = step.skip {
+            self.reach(behind + usize::from(skip), now);
+        }
+    }
+
+    /// Notes that the instruction with this number may be reached with these flags
+    /// undefined.
+    fn reach(&mut self, nth: usize, undefined: u64) {
+        if self.before.len() <= nth {
+            self.before.resize(nth + 1, 0);
+        }
+        self.before[nth] |= undefined;
+    }
+
+    /// Flags that are undefined before the instruction that is pushed next.
+    pub(super) fn next(&self) -> u64 {
+        self.before.get(self.own.len()).copied().unwrap_or(0)
+    }
+
+    /// Flags that are undefined behind the last instruction: branches that leave out
+    /// more end there.
     pub(super) fn at_end(&self) -> u64 {
-        self.before.last().copied().unwrap_or(0)
+        self.before.iter().skip(self.own.len()).fold(0, |all, flags| all | flags)
     }
 
     /// Flags that are undefined when `case` has ended at `rip`.

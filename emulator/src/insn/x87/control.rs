@@ -8,7 +8,10 @@ use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::event::{Exception, Vector};
+use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
+use crate::mem::tlb::NEVER_FAST;
+use crate::mem::{PAGE_OFFSET_MASK, is_canonical};
 use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::cr0;
 use crate::regs::gpr::reg::RAX;
@@ -214,6 +217,36 @@ impl Layout for Short {
     }
 }
 
+fn check_canonical(cpu: &mut Cpu, linear: u64) -> Result<(), Faulted> {
+    if is_canonical(linear) { Ok(()) } else { Err(cpu.raise(Exception::non_canonical(linear))) }
+}
+
+/// Address of an environment after the checks that come before any access: its first
+/// field, then its last byte (measured).
+fn probe_area<L: Layout>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    bytes: usize,
+    want: Want,
+) -> Result<u64, Faulted> {
+    let linear = op.linear(cpu);
+    let privilege = cpu.privilege();
+    let first_end = linear.wrapping_add(L::FIELD as u64 - 1);
+    let last = linear.wrapping_add(bytes as u64 - 1);
+    check_canonical(cpu, linear)?;
+    if cpu.mode & NEVER_FAST != 0 && !linear.is_multiple_of(L::FIELD as u64) {
+        return Err(cpu.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
+    }
+    check_canonical(cpu, first_end)?;
+    cpu.translate(mem, linear, want, privilege)?;
+    // A fault in the second page of the first field names that page's first byte.
+    cpu.translate(mem, linear.max(first_end & !PAGE_OFFSET_MASK), want, privilege)?;
+    check_canonical(cpu, last)?;
+    cpu.translate(mem, last, want, privilege)?;
+    Ok(linear)
+}
+
 fn fnstenv<L: Layout, const N: usize>(
     cpu: &mut Cpu,
     mem: &mut PhysMem,
@@ -222,7 +255,8 @@ fn fnstenv<L: Layout, const N: usize>(
     check_enabled(cpu)?;
     let mut image = [0; N];
     L::store(&cpu.regs.x87, &mut image);
-    cpu.store_bytes(mem, op.linear(cpu), image)?;
+    let linear = probe_area::<L>(cpu, mem, op, N, Want::Write)?;
+    cpu.store_bytes(mem, linear, image)?;
     cpu.regs.x87.mask_all();
     Ok(cpu.completed())
 }
@@ -233,7 +267,8 @@ fn fldenv<L: Layout, const N: usize>(
     op: &Op,
 ) -> Result<Flow, Faulted> {
     wait(cpu)?;
-    let image: [u8; N] = cpu.load_bytes(mem, op.linear(cpu))?;
+    let linear = probe_area::<L>(cpu, mem, op, N, Want::Read)?;
+    let image: [u8; N] = cpu.load_bytes(mem, linear)?;
     L::load(&mut cpu.regs.x87, &image);
     Ok(cpu.completed())
 }
@@ -250,7 +285,8 @@ fn fnsave<L: Layout, const N: usize>(
     for (i, place) in tail.chunks_exact_mut(REGISTER).enumerate() {
         place.copy_from_slice(&cpu.regs.x87.raw(i as u8).to_bytes());
     }
-    cpu.store_bytes(mem, op.linear(cpu), image)?;
+    let linear = probe_area::<L>(cpu, mem, op, N, Want::Write)?;
+    cpu.store_bytes(mem, linear, image)?;
     cpu.regs.x87.init();
     Ok(cpu.completed())
 }
@@ -261,7 +297,8 @@ fn frstor<L: Layout, const N: usize>(
     op: &Op,
 ) -> Result<Flow, Faulted> {
     wait(cpu)?;
-    let image: [u8; N] = cpu.load_bytes(mem, op.linear(cpu))?;
+    let linear = probe_area::<L>(cpu, mem, op, N, Want::Read)?;
+    let image: [u8; N] = cpu.load_bytes(mem, linear)?;
     let (head, tail) = image.split_at(L::FIELD * FIELDS);
     let (registers, _) = tail.as_chunks::<REGISTER>();
     L::load(&mut cpu.regs.x87, head);

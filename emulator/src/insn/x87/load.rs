@@ -5,7 +5,7 @@ use iced_x86::{Instruction, MemorySize, Mnemonic};
 
 use super::operand::{
     After, Bcd, Float32, Float64, Float80, Int16, Int32, Int64, Keep, Pop, Source, begin, both,
-    end, end_without_c1, lowered, memory_size,
+    end, end_without_c1, lowered, memory_size, store_ten,
 };
 use crate::alu::float::Rounding;
 use crate::alu::x87::convert::{narrow, to_bcd, to_integer};
@@ -157,7 +157,7 @@ trait Target: 'static {
 
 /// Implements [`Target`] for a format that converts to an array.
 macro_rules! target {
-    ($target:ty, $bytes:literal, |$env:ident, $value:ident| $convert:expr) => {
+    ($target:ty, $bytes:literal, $store:expr, |$env:ident, $value:ident| $convert:expr) => {
         impl Target for $target {
             type Bytes = [u8; $bytes];
 
@@ -171,7 +171,7 @@ macro_rules! target {
                 linear: u64,
                 bytes: Self::Bytes,
             ) -> Result<(), Faulted> {
-                cpu.store_bytes(mem, linear, bytes)
+                $store(cpu, mem, linear, bytes)
             }
         }
     };
@@ -228,10 +228,14 @@ macro_rules! integer_target {
     };
 }
 
-target!(Float32, 4, |env, value| (narrow(env, Narrow::Single, value) as u32).to_le_bytes());
-target!(Float64, 8, |env, value| narrow(env, Narrow::Double, value).to_le_bytes());
-target!(Float80, 10, |_env, value| value.to_bytes());
-target!(Bcd, 10, |env, value| to_bcd(env, value));
+target!(Float32, 4, Cpu::store_bytes, |env, value| {
+    (narrow(env, Narrow::Single, value) as u32).to_le_bytes()
+});
+target!(Float64, 8, Cpu::store_bytes, |env, value| {
+    narrow(env, Narrow::Double, value).to_le_bytes()
+});
+target!(Float80, 10, store_ten, |_env, value| value.to_bytes());
+target!(Bcd, 10, store_ten, |env, value| to_bcd(env, value));
 integer_target!(i16, 16, 2);
 integer_target!(i32, 32, 4);
 integer_target!(i64, 64, 8);

@@ -197,8 +197,56 @@ macro_rules! exact_source {
 exact_source!(Int16, |bytes| from_integer(i64::from(i16::from_le_bytes(bytes))));
 exact_source!(Int32, |bytes| from_integer(i64::from(i32::from_le_bytes(bytes))));
 exact_source!(Int64, |bytes| from_integer(i64::from_le_bytes(bytes)));
-exact_source!(Float80, |bytes| F80::from_bytes(bytes));
-exact_source!(Bcd, |bytes| from_bcd(bytes));
+
+/// Bytes of an 80-bit operand.
+const TEN: usize = 10;
+/// Bytes of its significand, which is an access of its own (measured: a fault on the
+/// rest comes after it, and leaves it stored).
+const EIGHT: usize = 8;
+
+/// Loads an 80-bit operand.
+fn load_ten(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64) -> Result<[u8; TEN], Faulted> {
+    let low: [u8; EIGHT] = cpu.load_bytes(mem, linear)?;
+    let high: [u8; TEN - EIGHT] = cpu.load_bytes(mem, linear.wrapping_add(EIGHT as u64))?;
+    let mut bytes = [0; TEN];
+    bytes[..EIGHT].copy_from_slice(&low);
+    bytes[EIGHT..].copy_from_slice(&high);
+    Ok(bytes)
+}
+
+/// Stores an 80-bit operand.
+pub(super) fn store_ten(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    linear: u64,
+    bytes: [u8; TEN],
+) -> Result<(), Faulted> {
+    let [a, b, c, d, e, f, g, h, high @ ..] = bytes;
+    cpu.store_bytes(mem, linear, [a, b, c, d, e, f, g, h])?;
+    cpu.store_bytes(mem, linear.wrapping_add(EIGHT as u64), high)
+}
+
+impl Source for Float80 {
+    fn fetch(
+        cpu: &mut Cpu,
+        mem: &mut PhysMem,
+        op: &Op,
+        _env: &mut Env,
+    ) -> Result<Option<F80>, Faulted> {
+        load_ten(cpu, mem, op.linear(cpu)).map(|bytes| Some(F80::from_bytes(bytes)))
+    }
+}
+
+impl Source for Bcd {
+    fn fetch(
+        cpu: &mut Cpu,
+        mem: &mut PhysMem,
+        op: &Op,
+        _env: &mut Env,
+    ) -> Result<Option<F80>, Faulted> {
+        load_ten(cpu, mem, op.linear(cpu)).map(|bytes| Some(from_bcd(bytes)))
+    }
+}
 
 /// The memory operand's format, if there is one.
 pub(super) fn memory_size(insn: &Instruction) -> Option<MemorySize> {
