@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod cmd;
 pub mod conformance;
+pub mod instructions;
 pub mod output_file;
 pub mod recording;
 pub mod report;

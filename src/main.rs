@@ -3,8 +3,8 @@
 //! | status | when |
 //! |---|---|
 //! | the guest's own, 128 + signal if it was killed | `run`, `record` |
-//! | 0 | `replay` of an identical run, `dump`, `conformance` without a mismatch, `--help` |
-//! | 1 | `replay` of a run that diverged, `conformance` with a mismatch |
+//! | 0 | `replay` of an identical run, `dump`, `conformance` and `bench` without a mismatch, `--help` |
+//! | 1 | `replay` of a run that diverged, `conformance` or `bench` with a mismatch |
 //! | 2 | anything that dr7 itself could not do |
 
 use std::io::{self, IsTerminal, Write};

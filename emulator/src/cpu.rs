@@ -4,19 +4,16 @@
 //! Neighbours: [`crate::mem::access`] is its data port, [`crate::run`] its loop,
 //! [`crate::event::delivery`] its exception entry.
 
-use crate::cpuid::CpuModel;
+use crate::cpuid::{CpuModel, Leaf, Os};
 use crate::debug::{AccessRecord, DebugRegs, Dr7, WatchSet, dr6};
 use crate::event::pending::Attention;
 use crate::event::{Exception, KeptHits, Pending};
 use crate::mem::tlb::{NEVER_FAST, Privilege, Tlb};
-use crate::regs::control::{cr0, efer};
-use crate::regs::{RFlags, Regs};
+use crate::random::RandomNumbers;
+use crate::regs::control::{cr0, cr4, efer};
+use crate::regs::{Control, Msrs, RFlags, Regs};
 use crate::run::Exit;
 use crate::timing::{FixedEvent, TimingModel};
-
-/// Cycles before the deadline within which the run loop goes one instruction at
-/// a time: no block and no single event costs more.
-pub(crate) const DEADLINE_MARGIN: u64 = 4096;
 
 /// What an instruction does to the single-step trap that may follow it (rule T10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +55,8 @@ pub struct Cpu {
     pub(crate) fault: Option<Exception>,
     pub(crate) exit: Option<Exit>,
     pub(crate) rule: StepRule,
+    /// Ops of a block behind the one that ended it early.
+    pub(crate) nr_skipped: usize,
     pub(crate) kept_hits: KeptHits,
     pub(crate) slow_accesses: u64,
     pub(crate) cycles: u64,
@@ -75,6 +74,8 @@ pub struct Cpu {
     pub(crate) apic_id: u32,
     /// Whether the timing model wants to hear of memory accesses.
     pub(crate) times_memory: bool,
+    /// What RDRAND and RDSEED give.
+    pub(crate) random: RandomNumbers,
 }
 
 impl Cpu {
@@ -93,6 +94,7 @@ impl Cpu {
             fault: None,
             exit: None,
             rule: StepRule::Normal,
+            nr_skipped: 0,
             kept_hits: KeptHits::default(),
             slow_accesses: 0,
             cycles: 0,
@@ -106,6 +108,7 @@ impl Cpu {
             timing,
             model,
             apic_id,
+            random: RandomNumbers::new(0, apic_id),
         }
     }
 
@@ -131,6 +134,14 @@ impl Cpu {
     #[must_use]
     pub fn model(&self) -> CpuModel {
         self.model
+    }
+
+    /// What CPUID answers on this vCPU with CR4 and XCR0 as they are.
+    #[must_use]
+    pub fn cpuid(&self, function: u32, subleaf: u32) -> Leaf {
+        let control = &self.regs.control;
+        let os = Os { osxsave: control.cr4 & cr4::OSXSAVE != 0, xcr0: control.xcr0 };
+        self.model.cpuid_under(function, subleaf, self.apic_id, &os)
     }
 
     /// Lets the clock run on by `cycles`: work that is not modelled instruction
@@ -338,7 +349,6 @@ impl Cpu {
             self.regs.control.cr2,
             self.regs.control.cr3,
             self.regs.control.cr4,
-            self.regs.msrs.kernel_gs_base,
             debug.address(0),
             debug.address(1),
             debug.address(2),
@@ -348,8 +358,10 @@ impl Cpu {
             self.pending.debug,
             self.cycles,
             self.icount,
+            self.random.state(),
         ];
-        for word in words {
+        let system = self.system_words();
+        for word in words.into_iter().chain(system) {
             hasher(&word.to_le_bytes());
         }
         let mut x87 = [0; 160];
@@ -367,7 +379,54 @@ impl Cpu {
         for segment in &self.regs.seg {
             hasher(&segment.selector.to_le_bytes());
             hasher(&segment.base.to_le_bytes());
+            hasher(&segment.limit.to_le_bytes());
+            hasher(&segment.access.to_le_bytes());
         }
         self.timing.digest(hasher);
+    }
+
+    /// System registers that are seldom written: the rest of the control registers,
+    /// the table registers and the MSRs.
+    fn system_words(&self) -> [u64; 21] {
+        let Control {
+            cr0: _,
+            cr2: _,
+            cr3: _,
+            cr4: _,
+            cr8,
+            efer,
+            xcr0,
+            gdtr,
+            idtr,
+            tss_base,
+            tss_limit,
+            tr,
+            ldtr,
+        } = &self.regs.control;
+        let Msrs { star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_offset, debugctl, pat } =
+            &self.regs.msrs;
+        [
+            *cr8,
+            *efer,
+            *xcr0,
+            gdtr.base,
+            u64::from(gdtr.limit),
+            idtr.base,
+            u64::from(idtr.limit),
+            *tss_base,
+            u64::from(*tss_limit),
+            u64::from(*tr),
+            u64::from(*ldtr),
+            *star,
+            *lstar,
+            *cstar,
+            *fmask,
+            *kernel_gs_base,
+            *tsc_aux,
+            *tsc_offset,
+            *debugctl,
+            *pat,
+            u64::from(self.apic_id),
+        ]
     }
 }

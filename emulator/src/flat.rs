@@ -1,7 +1,11 @@
 //! A bare start in 64-bit mode: memory identity-mapped, flat segments, no handlers.
 //! For tests, benches and conformance runs that want to execute bytes and nothing else.
+//! What the processor model has is enabled.
+
+use iced_x86::CpuidFeature;
 
 use crate::cpu::Cpu;
+use crate::cpuid::CpuModel;
 use crate::machine::Machine;
 use crate::mem::paging::entry;
 use crate::regs::control::{cr0, cr4, efer};
@@ -52,10 +56,13 @@ pub fn start(machine: &mut Machine, index: usize, level: Level, rip: u64, rsp: u
         machine.mem.write_u64(GDT + 8 * slot as u64, *descriptor);
     }
     let cpu = machine.cpu_mut(index);
+    let enabled = enabled_features(cpu.model());
+    let xcr0 = cpu.model().xcr0_supported();
     let control = &mut cpu.regs.control;
     control.cr0 = cr0::PE | cr0::NE | cr0::WP | cr0::PG;
     control.cr3 = TABLES;
-    control.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT;
+    control.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT | enabled;
+    control.xcr0 = xcr0;
     control.efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
     control.gdtr.base = GDT;
     control.gdtr.limit = (DESCRIPTORS.len() * 8 - 1) as u16;
@@ -71,6 +78,12 @@ pub fn start(machine: &mut Machine, index: usize, level: Level, rip: u64, rsp: u
     cpu.regs.gpr.set(crate::regs::gpr::reg::RSP, rsp);
     cpu.flush_tlb();
     cpu.set_rflags(0x2);
+}
+
+/// The CR4 bits that let programs use what the model has.
+fn enabled_features(model: CpuModel) -> u64 {
+    let bit = |feature, bit| if model.has(feature) { bit } else { 0 };
+    bit(CpuidFeature::XSAVE, cr4::OSXSAVE) | bit(CpuidFeature::FSGSBASE, cr4::FSGSBASE)
 }
 
 fn load(cpu: &mut Cpu, reg: SegmentReg, selector: u16) {

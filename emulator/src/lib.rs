@@ -14,6 +14,8 @@ mod insn;
 pub mod machine;
 pub mod mem;
 pub mod op;
+mod random;
 pub mod regs;
 pub mod run;
+pub mod support;
 pub mod timing;

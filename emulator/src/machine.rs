@@ -5,6 +5,7 @@ use crate::cpuid::CpuModel;
 use crate::dispatch::cache::CodeCache;
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
+use crate::random::RandomNumbers;
 use crate::run::{self, Exit};
 use crate::timing::TimingChoice;
 
@@ -47,6 +48,15 @@ impl Machine {
         Self {
             mem: PhysMem::new(config.ram_bytes),
             processors: (0..config.nr_cpus.max(1)).map(processor).collect(),
+        }
+    }
+
+    /// Starts the numbers of RDRAND and RDSEED anew, with others on each vCPU. Without
+    /// this the seed is 0.
+    pub fn seed_random(&mut self, seed: u64) {
+        for processor in &mut self.processors {
+            let cpu = &mut processor.cpu;
+            cpu.random = RandomNumbers::new(seed, cpu.apic_id);
         }
     }
 

@@ -30,14 +30,95 @@ pub enum Flow {
 /// What executes an op.
 pub type OpFn = fn(&mut Cpu, &mut PhysMem, &Op) -> Result<Flow, Faulted>;
 
+/// What executes an op and those behind it, up to the end of the block or to one that
+/// wants a look. Each calls the next one at its very end, which compilers make a jump;
+/// where they do not, a block's length bounds the stack.
+pub type ChainFn = fn(&mut Cpu, &mut PhysMem, &Op, &[Op]) -> Result<Flow, Faulted>;
+
+/// The two ways to execute an op.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// By itself.
+    pub(crate) alone: OpFn,
+    /// With those behind it.
+    pub(crate) chain: ChainFn,
+}
+
+/// Executes the ops behind one that is done.
+#[inline(always)]
+pub(crate) fn go_on(cpu: &mut Cpu, mem: &mut PhysMem, rest: &[Op]) -> Result<Flow, Faulted> {
+    match rest.split_first() {
+        Some((op, rest)) => (op.chain)(cpu, mem, op, rest),
+        None => Ok(Flow::Next),
+    }
+}
+
+/// Goes on after an op that ended in some way.
+#[inline(always)]
+pub(crate) fn after(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    flow: Result<Flow, Faulted>,
+    rest: &[Op],
+) -> Result<Flow, Faulted> {
+    match flow {
+        Ok(Flow::Next) => go_on(cpu, mem, rest),
+        Ok(Flow::Jump) => flow,
+        _ => {
+            cpu.nr_skipped = rest.len();
+            flow
+        }
+    }
+}
+
+/// The chain of an op that has none of its own, and of others off their fast path. Not
+/// inlined there, so that the fast path needs no stack frame.
+#[inline(never)]
+pub(crate) fn alone(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    rest: &[Op],
+) -> Result<Flow, Faulted> {
+    let flow = (op.run)(cpu, mem, op);
+    after(cpu, mem, flow, rest)
+}
+
+/// Both ways to execute an op whose function is short: its chain holds a copy.
+macro_rules! quick {
+    ($function:expr) => {
+        $crate::op::Run {
+            alone: $function,
+            chain: |cpu, mem, op, rest| {
+                let flow = $function(cpu, mem, op);
+                $crate::op::after(cpu, mem, flow, rest)
+            },
+        }
+    };
+}
+pub(crate) use quick;
+
 /// Segment of a memory operand that adds no base.
 pub const FLAT: u8 = 3;
+
+/// Kinds of addresses that chains tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressKind {
+    /// Base and displacement. An absolute address is: its base is [`ZERO`].
+    Plain,
+    /// Base, index and displacement.
+    Indexed,
+    /// With a segment base, or cut to 32 bits.
+    Other,
+}
 
 /// One instruction in a block: a function and its operands.
 #[derive(Clone, Copy, Debug)]
 pub struct Op {
     /// Executes the op.
     pub run: OpFn,
+    /// Executes the op and those behind it.
+    pub chain: ChainFn,
     /// Immediate operand, branch target, or what the function wants.
     pub imm: u64,
     /// Displacement of the memory operand, or its absolute address.
@@ -72,6 +153,7 @@ impl Op {
     pub fn new(run: OpFn) -> Self {
         Self {
             run,
+            chain: alone,
             imm: 0,
             disp: 0,
             dst: ZERO,
@@ -96,6 +178,17 @@ impl Op {
         let index = gpr.get(self.index) << (self.scale & 3);
         let address = gpr.get(self.base).wrapping_add(index).wrapping_add(self.disp);
         if self.short_address { address & 0xffff_ffff } else { address }
+    }
+
+    /// What the address of the memory operand is made of.
+    pub(crate) fn address_kind(&self) -> AddressKind {
+        if self.seg != FLAT || self.short_address {
+            AddressKind::Other
+        } else if self.index == ZERO {
+            AddressKind::Plain
+        } else {
+            AddressKind::Indexed
+        }
     }
 
     /// Whether the memory operand belongs to the stack segment, which decides the

@@ -165,6 +165,15 @@ pub enum Observation {
         /// How.
         status: ExitStatus,
     },
+    /// An instruction that the processor calls undefined (#UD) ends a process.
+    UndefinedInsn {
+        /// Its address.
+        ip: u64,
+        /// Its bytes and some after them, up to 15, as far as they can be read.
+        insn_bytes: Vec<u8>,
+        /// Who executed it.
+        task: TaskTag,
+    },
     /// A system call that is not supported was made; told once a number.
     UnsupportedSyscall {
         /// Its number.

@@ -3,6 +3,8 @@
 //! Names are those that perf and rr users expect. The second stage (`cmd::plan`)
 //! makes validated objects from these.
 
+pub mod bench;
+pub mod instructions;
 mod size;
 pub mod watch_spec;
 
@@ -10,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use emulator::cpuid::CpuModel;
 
 use crate::session::config::Timing;
 use crate::session::plan::DEFAULT_MARK_EVERY;
@@ -36,6 +39,10 @@ pub enum Command {
     Dump(DumpArgs),
     /// Compare the emulator with what it emulates.
     Conformance(ConformanceArgs),
+    /// List the instructions, and which are built.
+    Instructions(instructions::InstructionsArgs),
+    /// Measure speed beside the processor's own and other emulators'.
+    Bench(bench::BenchArgs),
 }
 
 /// What `-h` says of `-e`.
@@ -56,6 +63,10 @@ pub struct GuestArgs {
     /// CPUs of the machine, 1 to 64.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub cpus: u32,
+
+    /// The processor: v1, v2 or v3, after the x86-64 psABI levels.
+    #[arg(long, value_name = "MODEL", default_value_t = CpuModel::default())]
+    pub cpu: CpuModel,
 
     /// How cycles are counted.
     #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
@@ -247,11 +258,14 @@ mod tests {
         assert_eq!(run.guest.cpus, 4);
         assert_eq!(run.guest.command, ["prog", "-e", "--cpus"]);
 
-        let words = ["dr7", "record", "-o", "f", "--timing", "table", "prog", "-x"];
+        assert_eq!(run.guest.cpu, CpuModel::V3);
+
+        let words = ["dr7", "record", "-o", "f", "--timing", "table", "--cpu", "v2", "prog", "-x"];
         let Command::Record(record) = Cli::try_parse_from(words).unwrap().command else {
             panic!("not record");
         };
         assert_eq!(record.guest.timing, Timing::Table);
+        assert_eq!(record.guest.cpu, CpuModel::V2);
         assert_eq!(record.guest.command, ["prog", "-x"]);
     }
 
@@ -263,6 +277,7 @@ mod tests {
             &["dr7", "replay"],
             &["dr7", "run", "--timing", "exact", "--", "prog"],
             &["dr7", "run", "--mem", "lots", "--", "prog"],
+            &["dr7", "run", "--cpu", "v4", "--", "prog"],
         ] {
             let error = Cli::try_parse_from(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{CommandError, Outcome};
 use crate::cli::{Conformance, ConformanceArgs, IsaArgs};
-use crate::conformance::isa::data::write::{DataSet, data_set};
+use crate::conformance::isa::data::write::{DataSet, data_set, regressions};
 use crate::conformance::isa::{self, Plan, RunError, Strictness, report};
 use crate::conformance::native::NativeError;
 use crate::output_file::OutputFile;
@@ -44,6 +44,14 @@ fn compare_isa(args: &IsaArgs, streams: Streams<'_>) -> Result<Outcome, CommandE
     let seconds = start.elapsed().as_secs_f64();
     let mut text = report::summary(&tally);
     let rate = tally.compared as f64 / seconds.max(f64::EPSILON);
+    if tally.mismatches > 0
+        && let Ok(lines) = regressions(&tally)
+    {
+        text.push_str("for tests/insn/regressions.insn:\n");
+        for line in lines {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     let _ = writeln!(text, "seed {}, {seconds:.1} s, {rate:.0} cases/s", args.seed);
     tell(&text, streams)?;
     Ok(if tally.mismatches == 0 { Outcome::Shown } else { Outcome::Diverged })

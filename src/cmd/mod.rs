@@ -3,9 +3,11 @@
 //! Neighbours: `cli` says what was typed, `session` runs, `report` and
 //! `recording` observe. Exit codes are `main`'s.
 
+mod bench;
 mod conformance;
 mod divergence;
 mod dump;
+mod instructions;
 mod plan;
 mod record;
 mod replay;
@@ -29,6 +31,8 @@ use crate::session::config::ConfigError;
 use crate::session::guest::{GuestError, Machine};
 use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
+
+pub use bench::BenchError;
 
 /// How a command ended that did what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,9 @@ pub enum CommandError {
     /// Data files cannot be written.
     #[error("data files: {0}")]
     DataFiles(#[source] io::Error),
+    /// Nothing can be measured.
+    #[error("{0}")]
+    Bench(#[from] BenchError),
     /// What was asked for cannot be shown.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
@@ -148,5 +155,7 @@ pub fn execute(
         Command::Replay(args) => replay::replay(&args, machine, streams),
         Command::Dump(args) => dump::dump(&args, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
+        Command::Instructions(args) => instructions::instructions(&args, streams),
+        Command::Bench(args) => bench::bench(&args, machine, streams),
     }
 }

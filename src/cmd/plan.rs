@@ -41,6 +41,7 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         nr_cpus: args.cpus,
         ram_bytes: args.mem,
         timing: args.timing,
+        model: args.cpu,
         seed: args.seed,
         ..MachineConfig::default()
     };

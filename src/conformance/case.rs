@@ -3,7 +3,7 @@
 use emulator::regs::RFlags;
 use iced_x86::Instruction;
 
-use super::layout::{STACK_MIDDLE, image_offset};
+use super::layout::{FS_BASE, GS_BASE, STACK_MIDDLE, image_offset};
 use super::x87::X87;
 
 /// The manual's number of RSP.
@@ -28,6 +28,10 @@ pub struct Registers {
     pub mxcsr: u32,
     /// x87 and MMX registers.
     pub x87: X87,
+    /// Selectors in ES, DS, FS and GS. Every case starts with null ones.
+    pub selectors: [u16; 4],
+    /// Bases of FS and GS. Every case starts with the same ones.
+    pub bases: [u64; 2],
 }
 
 impl Default for Registers {
@@ -42,6 +46,8 @@ impl Default for Registers {
             vector: [[0; 2]; 16],
             mxcsr: 0x1f80,
             x87: X87::default(),
+            selectors: [0; 4],
+            bases: [FS_BASE, GS_BASE],
         }
     }
 }

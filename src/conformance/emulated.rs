@@ -1,7 +1,7 @@
 //! Cases on the emulator: user code with the same linear addresses, and a kernel
 //! that is nothing but an IDT whose handlers are VMCALL.
 
-use emulator::cpuid::{CpuModel, Leaf};
+use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
 use emulator::mem::paging::entry;
 use emulator::regs::control::{cr0, cr4, efer};
@@ -39,6 +39,10 @@ const HANDLER_STRIDE: u64 = 16;
 const VMCALL: [u8; 3] = [0x0f, 0x01, 0xc1];
 /// Last byte of the TSS.
 const TSS_LIMIT: u32 = 103;
+/// XCR0: x87, SSE and AVX state.
+const XCR0: u64 = 7;
+/// Segment registers whose selectors are compared.
+const SELECTORS: [SegmentReg; 4] = [SegmentReg::Es, SegmentReg::Ds, SegmentReg::Fs, SegmentReg::Gs];
 /// Instructions after which a case counts as endless.
 const MAX_INSNS: u64 = 2_000_000;
 
@@ -97,10 +101,10 @@ impl Emulated {
         self.image.copy_from_slice(image);
     }
 
-    /// What CPUID answers there.
+    /// The processor model.
     #[must_use]
-    pub fn cpuid(&self, function: u32, subleaf: u32) -> Leaf {
-        self.machine.cpu(0).model().cpuid(function, subleaf, 0)
+    pub fn model(&self) -> CpuModel {
+        self.machine.cpu(0).model()
     }
 
     /// Runs a case to its end.
@@ -174,6 +178,8 @@ impl Emulated {
                 vector: vectors,
                 mxcsr: cpu.regs.vector.mxcsr,
                 x87: X87::from_fxsave(&area),
+                selectors: SELECTORS.map(|reg| cpu.regs.seg[reg as usize].selector),
+                bases: [SegmentReg::Fs, SegmentReg::Gs].map(|reg| cpu.regs.seg[reg as usize].base),
             },
         }
     }
@@ -255,7 +261,9 @@ fn set_system_registers(machine: &mut Machine) {
     let control = &mut cpu.regs.control;
     control.cr0 = cr0::PE | cr0::NE | cr0::WP | cr0::AM | cr0::PG;
     control.cr3 = PML4;
-    control.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT;
+    control.cr4 =
+        cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::UMIP | cr4::FSGSBASE | cr4::OSXSAVE;
+    control.xcr0 = XCR0;
     control.efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
     control.gdtr.base = KERNEL + GDT;
     control.gdtr.limit = (DESCRIPTORS.len() * 8 - 1) as u16;

@@ -8,8 +8,14 @@ pub const GPR_NAMES: [&str; 16] = [
     "r14", "r15",
 ];
 
+/// Names of the segment registers whose selectors are compared.
+pub const SELECTOR_NAMES: [&str; 4] = ["es", "ds", "fs", "gs"];
+/// Names of the segment bases.
+pub const BASE_NAMES: [&str; 2] = ["fsbase", "gsbase"];
+
 /// All registers but RIP and RFLAGS, with their names: `xmm3`, its YMM register's
-/// upper half `ymm3h`, the x87 words `fcw`, `fsw` and `ftw` (abridged), `st0` to `st7`.
+/// upper half `ymm3h`, the x87 words `fcw`, `fsw` and `ftw` (abridged), `st0` to `st7`,
+/// selectors (`fs`) and bases (`fsbase`).
 #[must_use]
 pub fn fields(registers: &Registers) -> Vec<(String, u128)> {
     let mut fields: Vec<(String, u128)> = GPR_NAMES
@@ -30,6 +36,10 @@ pub fn fields(registers: &Registers) -> Vec<(String, u128)> {
     ];
     fields.extend(words.map(|(name, value)| (name.to_owned(), value)));
     fields.extend(x87.st.iter().enumerate().map(|(nth, value)| (format!("st{nth}"), *value)));
+    let named = |(name, value): (&str, u128)| (name.to_owned(), value);
+    let selectors = registers.selectors.map(u128::from);
+    fields.extend(SELECTOR_NAMES.into_iter().zip(selectors).map(named));
+    fields.extend(BASE_NAMES.into_iter().zip(registers.bases.map(u128::from)).map(named));
     fields
 }
 
@@ -40,8 +50,13 @@ pub fn set_field(registers: &mut Registers, name: &str, value: u128) -> Option<(
         let digits = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
         digits.parse::<usize>().ok().filter(|&nth| nth < count)
     };
-    if let Some(nth) = GPR_NAMES.iter().position(|&known| known == name) {
+    let among = |names: &[&str]| names.iter().position(|&known| known == name);
+    if let Some(nth) = among(&GPR_NAMES) {
         registers.gpr[nth] = value.try_into().ok()?;
+    } else if let Some(nth) = among(&SELECTOR_NAMES) {
+        registers.selectors[nth] = value.try_into().ok()?;
+    } else if let Some(nth) = among(&BASE_NAMES) {
+        registers.bases[nth] = value.try_into().ok()?;
     } else if let Some(nth) = numbered("xmm", "", 16) {
         registers.vector[nth][0] = value;
     } else if let Some(nth) = numbered("ymm", "h", 16) {

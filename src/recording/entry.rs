@@ -16,6 +16,7 @@ const EVENT_SPAN: u8 = 17;
 const EVENT_OUTPUT: u8 = 18;
 const EVENT_EXIT: u8 = 19;
 const EVENT_UNSUPPORTED_SYSCALL: u8 = 20;
+const EVENT_UNDEFINED_INSN: u8 = 21;
 const MARK: u8 = 32;
 
 /// Appends one entry.
@@ -56,6 +57,11 @@ pub(super) fn get(from: &mut Decoder<'_>, nr_watches: u32) -> Result<Entry, Payl
         EVENT_UNSUPPORTED_SYSCALL => Entry::Event(Event::UnsupportedSyscall {
             nr: from.u64("system call number")?,
             name: from.option("system call name", |from| from.text("system call name"))?,
+            who: get_who(from)?,
+        }),
+        EVENT_UNDEFINED_INSN => Entry::Event(Event::UndefinedInsn {
+            ip: from.u64("instruction address")?,
+            insn_bytes: from.bytes("instruction bytes")?,
             who: get_who(from)?,
         }),
         MARK => Entry::Mark(Mark {
@@ -112,6 +118,12 @@ fn put_event(out: &mut Encoder, event: &Event) {
             put_at(out, at);
             put_who(out, who);
             put_status(out, *status);
+        }
+        Event::UndefinedInsn { ip, insn_bytes, who } => {
+            out.u8(EVENT_UNDEFINED_INSN);
+            out.u64(*ip);
+            out.bytes(insn_bytes);
+            put_who(out, who);
         }
         Event::UnsupportedSyscall { nr, name, who } => {
             out.u8(EVENT_UNSUPPORTED_SYSCALL);

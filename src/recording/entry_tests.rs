@@ -78,6 +78,11 @@ fn entry() -> impl Strategy<Value = Entry> {
         span().prop_map(|span| Event::Span(Box::new(span))),
         (any::<u8>(), bytes()).prop_map(|(fd, bytes)| Event::Output { fd, bytes }),
         (at(), who(), status()).prop_map(|(at, who, status)| Event::Exit { at, who, status }),
+        (any::<u64>(), bytes(), who()).prop_map(|(ip, insn_bytes, who)| Event::UndefinedInsn {
+            ip,
+            insn_bytes,
+            who
+        }),
         (any::<u64>(), name, who()).prop_map(|(nr, name, who)| Event::UnsupportedSyscall {
             nr,
             name,

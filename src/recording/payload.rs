@@ -51,6 +51,7 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     out.u32(plan.machine.nr_cpus);
     out.u64(plan.machine.ram_bytes);
     out.text(plan.machine.timing.name());
+    out.text(plan.machine.model.name());
     out.u64(plan.machine.seed);
     out.list(&plan.argv, |out, word| out.bytes(word));
     out.list(&plan.envp, |out, word| out.bytes(word));
@@ -94,8 +95,12 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
     let timing = from.text("timing model")?;
     let timing = Timing::from_name(&timing)
         .ok_or(PayloadError::UnknownName { what: "timing model", name: timing })?;
+    let model = from.text("processor model")?;
+    let model = model
+        .parse()
+        .map_err(|_| PayloadError::UnknownName { what: "processor model", name: model })?;
     let seed = from.u64("seed")?;
-    Ok(MachineConfig { nr_cpus, ram_bytes, timing, seed, generation })
+    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, seed, generation })
 }
 
 fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {

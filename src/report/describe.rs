@@ -4,6 +4,7 @@
 use kernel_model::observe::AccessKind;
 use serde_json::Value;
 
+use super::disassembly::disassemble;
 use super::json;
 use super::numbers::{counted, seconds};
 use super::tally::{status_text, task_name};
@@ -55,6 +56,11 @@ fn event_line(event: &Event, symbols: &Symbols<'_>) -> String {
         Event::Output { fd, bytes } => format!("output {fd}: {}", shown(bytes)),
         Event::Exit { at, who, status } => {
             format!("exit   {} {} {}", at_text(at), task_name(who), status_text(*status))
+        }
+        Event::UndefinedInsn { ip, insn_bytes, who } => {
+            let text = disassemble(*ip, insn_bytes);
+            let text = text.as_deref().unwrap_or("an instruction");
+            format!("undefined {text} at {ip:#x} in {}", task_name(who))
         }
         Event::UnsupportedSyscall { nr, name, who } => format!(
             "syscall {nr} ({}) of {} is not supported",

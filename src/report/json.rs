@@ -2,10 +2,11 @@
 //!
 //! | type | fields |
 //! |---|---|
-//! | `start` | `program`, `argv`, `cpus`, `mem_bytes`, `timing`, `seed`, `kernel`, `watches`: a list of `watch`, `event`, `addr`, `addr_symbol`, `len`, `access` |
+//! | `start` | `program`, `argv`, `cpus`, `mem_bytes`, `timing`, `processor`, `seed`, `kernel`, `watches`: a list of `watch`, `event`, `addr`, `addr_symbol`, `len`, `access` |
 //! | `hit` | `watch`, `time_ns`, `cycles`, `icount`, `cpu`, `pid`, `tid`, `comm`, `ip`, `symbol`, `file`, `line`, `insn`, `insn_bytes`, `origin` (`user`, `kernel`), `syscall`, `access` (`read`, `write`, `execute`), `addr`, `addr_symbol`, `len`, `old`, `new` |
 //! | `span` | `watch`, `cpu`, `slot`, `pid`, `tid`, `comm`, `from_icount`, `to_icount` |
 //! | `exit` | `time_ns`, `cycles`, `icount`, `cpu`, `pid`, `tid`, `comm`, `code` or `signal` with `core` |
+//! | `undefined_insn` | `ip`, `insn_bytes`, `pid`, `tid`, `comm` |
 //! | `unsupported_syscall` | `nr`, `name`, `pid`, `tid`, `comm` |
 //! | `input` | `question`, `max`, `bytes` (hexadecimal) or `ns`; in `dr7 dump` only |
 //! | `output` | `fd`, `text`; in `dr7 dump` only |
@@ -84,6 +85,7 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         "cpus": plan.machine.nr_cpus,
         "mem_bytes": plan.machine.ram_bytes,
         "timing": plan.machine.timing.name(),
+        "processor": plan.machine.model.name(),
         "seed": plan.machine.seed,
         "kernel": plan.machine.generation,
         "watches": watches,
@@ -130,6 +132,11 @@ pub fn event(event: &Event, symbols: &Symbols<'_>) -> Value {
         Event::Exit { at, who, status } => {
             let place = joined(at_fields(at), who_fields(who));
             joined(json!({ "type": "exit" }), joined(place, status_fields(*status)))
+        }
+        Event::UndefinedInsn { ip, insn_bytes, who } => {
+            let bytes = hex_bytes(insn_bytes);
+            let what = json!({ "type": "undefined_insn", "ip": hex(*ip), "insn_bytes": bytes });
+            joined(what, who_fields(who))
         }
         Event::UnsupportedSyscall { nr, name, who } => joined(
             json!({ "type": "unsupported_syscall", "nr": nr, "name": name }),

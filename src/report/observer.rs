@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::disassembly::{disassemble, missing_feature};
 use super::hit::hit_lines;
 use super::host_time::Stopwatch;
 use super::json;
@@ -170,6 +171,18 @@ impl<'run, 'io> Report<'run, 'io> {
             }
             Event::Exit { who, status, .. } => {
                 self.exits.push(Exited { who: who.clone(), status: *status });
+            }
+            Event::UndefinedInsn { ip, insn_bytes, who } => {
+                let model = self.plan.machine.model;
+                if let Some(feature) = missing_feature(model, *ip, insn_bytes) {
+                    let text = disassemble(*ip, insn_bytes);
+                    let text = text.as_deref().unwrap_or("an instruction");
+                    let who = task_name(who);
+                    self.say(&format!(
+                        "dr7: {who}: {text} at {ip:#x} needs {feature}, which --cpu {model} does \
+                         not have\n"
+                    ))?;
+                }
             }
             Event::UnsupportedSyscall { nr, name, who } => {
                 let name = name.as_deref().unwrap_or("no name");

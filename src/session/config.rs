@@ -1,4 +1,7 @@
-//! The machine that a run asks for: what `--cpus`, `--mem`, `--timing` and `--seed` say.
+//! The machine that a run asks for: what `--cpus`, `--cpu`, `--mem`, `--timing`
+//! and `--seed` say.
+
+use emulator::cpuid::CpuModel;
 
 /// How cycles are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -46,6 +49,8 @@ pub struct MachineConfig {
     pub ram_bytes: u64,
     /// The timing model.
     pub timing: Timing,
+    /// The processor model.
+    pub model: CpuModel,
     /// Where the guest's random numbers and the scheduler's choices start from.
     pub seed: u64,
     /// The generation of the kernel layer, [`KERNEL_GENERATION`].
@@ -58,6 +63,7 @@ impl Default for MachineConfig {
             nr_cpus: 1,
             ram_bytes: 512 << 20,
             timing: Timing::None,
+            model: CpuModel::default(),
             seed: 0,
             generation: KERNEL_GENERATION.to_owned(),
         }

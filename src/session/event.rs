@@ -110,6 +110,15 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
+    /// An undefined instruction ends a process.
+    UndefinedInsn {
+        /// Its address.
+        ip: u64,
+        /// Its bytes and some after them, as far as they could be read.
+        insn_bytes: Vec<u8>,
+        /// Who executed it.
+        who: Who,
+    },
     /// A system call that the kernel model does not have was made.
     UnsupportedSyscall {
         /// Its number.

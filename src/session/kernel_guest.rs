@@ -31,6 +31,7 @@ impl Machine for KernelMachine {
             nr_cpus: config.nr_cpus,
             ram_bytes: config.ram_bytes,
             timing,
+            model: config.model,
             seed: config.seed,
         };
         let kernel =
@@ -105,6 +106,9 @@ fn event(observation: Observation) -> Event {
         Observation::Output { fd, bytes } => Event::Output { fd, bytes },
         Observation::ProcessExit { at: moment, task, status } => {
             Event::Exit { at: at(moment), who: who(task), status }
+        }
+        Observation::UndefinedInsn { ip, insn_bytes, task } => {
+            Event::UndefinedInsn { ip, insn_bytes, who: who(task) }
         }
         Observation::UnsupportedSyscall { nr, name, task } => {
             Event::UnsupportedSyscall { nr, name: name.map(str::to_owned), who: who(task) }

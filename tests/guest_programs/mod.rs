@@ -3,6 +3,9 @@
 //! with a bound on their time.
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub(crate) mod beside;
+pub(crate) mod recipe;
+
 use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,6 +1,7 @@
 //! Addition, subtraction and bitwise operations with their flags
 //! (SDM vol. 1, 7.3.2 and 7.3.4; flag effects in vol. 1, appendix A).
 
+use crate::regs::flags::{Condition, borrows, carries_of_sum};
 use crate::regs::{LazyFlags, Width};
 
 /// A two-operand operation that sets all status flags.
@@ -10,6 +11,12 @@ pub trait Binary: 'static {
 
     /// The result, zero-extended, with `flags` replaced.
     fn apply<W: Width>(flags: &mut LazyFlags, a: u64, b: u64) -> u64;
+
+    /// Whether a condition holds after the operation, which left `flags`.
+    #[inline(always)]
+    fn decides<C: Condition, W: Width>(flags: &LazyFlags, _a: u64, _b: u64) -> bool {
+        C::holds(flags)
+    }
 }
 
 /// A one-operand operation.
@@ -18,20 +25,36 @@ pub trait Unary: 'static {
     fn apply<W: Width>(flags: &mut LazyFlags, a: u64) -> u64;
 }
 
+/// `a + b`.
+#[inline(always)]
+fn add<W: Width>(flags: &mut LazyFlags, a: u64, b: u64) -> u64 {
+    let sum = a.wrapping_add(b);
+    *flags = LazyFlags::of_sum::<W>(W::sign_extend(sum), b);
+    sum & W::MASK
+}
+
+/// `a - b`.
+#[inline(always)]
+fn sub<W: Width>(flags: &mut LazyFlags, a: u64, b: u64) -> u64 {
+    let difference = a.wrapping_sub(b);
+    *flags = LazyFlags::of_difference::<W>(W::sign_extend(difference), b);
+    difference & W::MASK
+}
+
 /// `a + b + carry`.
 #[inline(always)]
-fn add<W: Width>(flags: &mut LazyFlags, a: u64, b: u64, carry: u64) -> u64 {
-    let sum = a.wrapping_add(b).wrapping_add(carry);
-    let carries = (a & b) | ((a | b) & !sum);
+fn add_with_carry<W: Width>(flags: &mut LazyFlags, a: u64, b: u64) -> u64 {
+    let sum = a.wrapping_add(b).wrapping_add(u64::from(flags.carry()));
+    let carries = carries_of_sum(a, b, sum);
     *flags = LazyFlags::arithmetic(W::sign_extend(sum), carries, W::BITS);
     sum & W::MASK
 }
 
 /// `a - b - borrow`.
 #[inline(always)]
-fn sub<W: Width>(flags: &mut LazyFlags, a: u64, b: u64, borrow: u64) -> u64 {
-    let difference = a.wrapping_sub(b).wrapping_sub(borrow);
-    let borrows = (!a & b) | (!(a ^ b) & difference);
+fn sub_with_borrow<W: Width>(flags: &mut LazyFlags, a: u64, b: u64) -> u64 {
+    let difference = a.wrapping_sub(b).wrapping_sub(u64::from(flags.carry()));
+    let borrows = borrows(a, b, difference);
     *flags = LazyFlags::arithmetic(W::sign_extend(difference), borrows, W::BITS);
     difference & W::MASK
 }
@@ -45,7 +68,14 @@ fn logic<W: Width>(flags: &mut LazyFlags, value: u64) -> u64 {
 
 /// Declares operations from their formulas.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident $(($stores:literal))? = |$flags:ident, $a:ident, $b:ident| $body:expr;)*) => {
+    // After a subtraction, most conditions are comparisons of the operands.
+    (@subtraction) => {
+        #[inline(always)]
+        fn decides<C: Condition, W: Width>(flags: &LazyFlags, a: u64, b: u64) -> bool {
+            C::compares::<W>(a, b).unwrap_or_else(|| C::holds(flags))
+        }
+    };
+    ($($(#[$doc:meta])* $name:ident $(($stores:literal))? $([$kind:ident])? = |$flags:ident, $a:ident, $b:ident| $body:expr;)*) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
@@ -56,22 +86,25 @@ macro_rules! binary {
                 fn apply<W: Width>($flags: &mut LazyFlags, $a: u64, $b: u64) -> u64 {
                     $body
                 }
+
+                $(binary!(@$kind);)?
             }
         )*
     };
 }
+pub(super) use binary;
 
 binary! {
     /// ADD.
-    Add = |flags, a, b| add::<W>(flags, a, b, 0);
+    Add = |flags, a, b| add::<W>(flags, a, b);
     /// ADC.
-    Adc = |flags, a, b| { let carry = u64::from(flags.carry()); add::<W>(flags, a, b, carry) };
+    Adc = |flags, a, b| add_with_carry::<W>(flags, a, b);
     /// SUB.
-    Sub = |flags, a, b| sub::<W>(flags, a, b, 0);
+    Sub [subtraction] = |flags, a, b| sub::<W>(flags, a, b);
     /// SBB.
-    Sbb = |flags, a, b| { let borrow = u64::from(flags.carry()); sub::<W>(flags, a, b, borrow) };
+    Sbb = |flags, a, b| sub_with_borrow::<W>(flags, a, b);
     /// CMP.
-    Cmp (false) = |flags, a, b| sub::<W>(flags, a, b, 0);
+    Cmp (false) [subtraction] = |flags, a, b| sub::<W>(flags, a, b);
     /// AND.
     And = |flags, a, b| logic::<W>(flags, a & b);
     /// OR.
@@ -90,7 +123,7 @@ impl Unary for Inc {
     #[inline(always)]
     fn apply<W: Width>(flags: &mut LazyFlags, a: u64) -> u64 {
         let carry = flags.carry();
-        let result = add::<W>(flags, a, 1, 0);
+        let result = add::<W>(flags, a, 1);
         *flags = flags.set_carry(carry);
         result
     }
@@ -104,7 +137,7 @@ impl Unary for Dec {
     #[inline(always)]
     fn apply<W: Width>(flags: &mut LazyFlags, a: u64) -> u64 {
         let carry = flags.carry();
-        let result = sub::<W>(flags, a, 1, 0);
+        let result = sub::<W>(flags, a, 1);
         *flags = flags.set_carry(carry);
         result
     }
@@ -117,7 +150,7 @@ pub struct Neg;
 impl Unary for Neg {
     #[inline(always)]
     fn apply<W: Width>(flags: &mut LazyFlags, a: u64) -> u64 {
-        sub::<W>(flags, 0, a, 0)
+        sub::<W>(flags, 0, a)
     }
 }
 

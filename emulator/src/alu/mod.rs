@@ -2,6 +2,8 @@
 
 pub mod arith;
 pub mod bits;
+pub mod bmi;
+pub mod crc;
 pub mod float;
 pub mod muldiv;
 pub mod shift;

@@ -33,9 +33,10 @@ impl Shift for Shl {
         if count == 0 {
             return a;
         }
-        let wide = u128::from(a) << count;
-        let result = wide as u64 & W::MASK;
-        let carry = wide >> W::BITS & 1 != 0;
+        let result = a << count & W::MASK;
+        // The last bit shifted out; for a narrow operand it may come from above its top.
+        let last = if W::BITS == 64 { a >> (64 - count) } else { a << count >> W::BITS };
+        let carry = last & 1 != 0;
         let overflow = top::<W>(result) ^ carry;
         *flags = LazyFlags::with_carry_overflow(W::sign_extend(result), carry, overflow);
         result

@@ -9,7 +9,7 @@ use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
 use super::lower::{self, Ends};
 use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
-use crate::insn;
+use crate::insn::{self, fused};
 use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
 use crate::mem::{PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE, is_canonical};
@@ -109,6 +109,7 @@ pub(crate) fn build(cpu: &mut Cpu, mem: &mut PhysMem) -> Result<Block, Faulted> 
     if second != first {
         mem.add_code(second, 0, end.wrapping_sub(1) & PAGE_OFFSET_MASK);
     }
+    draft.fuse();
     let source = |frame| Source { frame, generation: mem.code_generation(frame) };
     let sources = [source(first), source(second)];
     let cost = cpu.timing.block(&draft.insns);
@@ -157,6 +158,16 @@ impl Draft {
         self.insns.push(*insn);
         self.len += insn.len() as u64;
         lowered.ends == Ends::No && self.insns.len() < MAX_INSNS
+    }
+
+    /// Lets the last instruction but one do the jump behind it as well, where there
+    /// is an op for the two.
+    fn fuse(&mut self) {
+        let [.., compare, jump] = self.insns.as_slice() else { return };
+        let [.., op, _] = self.ops.as_mut_slice() else { return };
+        if let Some(chain) = fused::chain(compare, op, jump) {
+            op.chain = chain;
+        }
     }
 
     fn branch(&self) -> Option<BranchKind> {
@@ -244,6 +255,11 @@ fn push_invalid(cpu: &Cpu, bytes: &[u8], draft: &mut Draft) {
 /// Whether an instruction that the decoder refuses would be one but for its length:
 /// without some of its prefixes it is, and with them it has more than 15 bytes.
 fn is_too_long(bytes: &[u8]) -> bool {
+    let read = Decoder::new(64, bytes, DecoderOptions::NO_INVALID_CHECK).decode();
+    if !read.is_invalid() {
+        // Short enough: something else is wrong with it, LOCK for instance.
+        return false;
+    }
     let head = &bytes[..bytes.len().min(MAX_INSN_BYTES)];
     let prefixes = head.iter().take_while(|&&byte| lower::is_legacy_prefix(byte)).count();
     (1..=prefixes).any(|dropped| {

@@ -7,8 +7,9 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 use super::table;
 use crate::cpu::Cpu;
+use crate::cpuid::Treatment;
 use crate::insn::{system, timing_probe};
-use crate::op::{FLAT, Op, OpFn};
+use crate::op::{FLAT, Op, OpFn, Run};
 use crate::regs::gpr::{HIGH_BYTE, ZERO};
 use crate::timing::BranchKind;
 
@@ -34,7 +35,19 @@ impl Lowered {
         Some(Self { op: operands(insn, run)?, ends: Ends::No })
     }
 
+    /// The same for an op with a chain of its own.
+    pub(crate) fn quick(insn: &Instruction, run: Run) -> Option<Self> {
+        let mut lowered = Self::plain(insn, run.alone)?;
+        lowered.op.chain = run.chain;
+        Some(lowered)
+    }
+
     /// The same, and the block ends.
+    pub(crate) fn quick_last(insn: &Instruction, run: Run) -> Option<Self> {
+        Self::quick(insn, run).map(|lowered| Self { ends: Ends::Yes, ..lowered })
+    }
+
+    /// An op with the operands of `insn` in their usual places, and the block ends.
     pub(crate) fn last(insn: &Instruction, run: OpFn) -> Option<Self> {
         Some(Self { op: operands(insn, run)?, ends: Ends::Yes })
     }
@@ -59,25 +72,41 @@ fn rules() -> &'static [Vec<Rule>] {
     })
 }
 
-/// Lowers any instruction; one that is not built becomes an op that stops the run
-/// and names it.
+/// Lowers any instruction. One that the processor model lacks is what that processor
+/// makes of it; one that the model has and that is not built becomes an op that stops
+/// the run and names it.
 pub(crate) fn lower(cpu: &Cpu, insn: &Instruction, bytes: &[u8]) -> Lowered {
     debug_assert!(bytes.len() <= 15, "an instruction has at most 15 bytes");
-    let found = rules()
-        .get(insn.mnemonic() as usize)
-        .and_then(|rules| rules.iter().find_map(|rule| rule(insn)))
-        .filter(|_| is_offered(cpu, insn));
-    found.unwrap_or_else(|| {
+    match cpu.model.treatment(insn) {
+        Treatment::Executes => lower_offered(insn),
+        Treatment::Ignores => Lowered { op: Op::new(system::nop), ends: Ends::No },
+        Treatment::ExecutesAs(code) => {
+            let mut older = *insn;
+            older.set_code(code);
+            lower_offered(&older)
+        }
+        Treatment::Undefined => Lowered { op: Op::new(system::undefined), ends: Ends::Yes },
+    }
+}
+
+/// Lowers an instruction that the processor model has.
+fn lower_offered(insn: &Instruction) -> Lowered {
+    by_rule(insn).unwrap_or_else(|| {
         let mut op = Op::new(system::unsupported);
         op.imm = insn.code() as u64;
         Lowered { op, ends: Ends::Yes }
     })
 }
 
-/// Whether the processor model has the instruction at all. What a model lacks is
-/// refused by name as well: CPUID tells programs not to use it.
-fn is_offered(_cpu: &Cpu, _insn: &Instruction) -> bool {
-    true
+/// Lowers an instruction by the tables; `None` for one that is not built.
+fn by_rule(insn: &Instruction) -> Option<Lowered> {
+    let rules = rules().get(insn.mnemonic() as usize)?;
+    rules.iter().find_map(|rule| rule(insn))
+}
+
+/// Whether the tables have a rule for an instruction.
+pub(crate) fn has_rule(insn: &Instruction) -> bool {
+    by_rule(insn).is_some()
 }
 
 /// Instructions that read the clock start a block, so that the cycles before them
@@ -110,6 +139,8 @@ pub(crate) fn memory_probes(insn: &Instruction) -> Vec<Op> {
     let info = factory.info(insn);
     info.used_memory()
         .iter()
+        // A gather tells of its elements itself.
+        .filter(|used| used.vsib_size() == 0)
         .filter_map(|used| {
             let mut op = Op::new(match used.access() {
                 OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite => timing_probe::load,
@@ -140,7 +171,9 @@ pub(crate) fn operands(insn: &Instruction, run: OpFn) -> Option<Op> {
                 match index {
                     0 => op.dst = reg,
                     1 => op.src = reg,
-                    _ => op.third = reg,
+                    2 => op.third = reg,
+                    // Only instructions without an immediate have a fourth register.
+                    _ => op.imm = u64::from(reg),
                 }
             }
             OpKind::Memory => memory(insn, &mut op)?,

@@ -1,8 +1,11 @@
 //! Binary and unary integer operations (SDM vol. 1, 7.3.2, 7.3.4).
 
+use std::marker::PhantomData;
+
 use iced_x86::{Instruction, Mnemonic};
 
-use super::forms::{Form, form, update, width_index, widths};
+use super::forms::{Form, by_width, form, quick_widths, width_index};
+use super::memory::{Load, Update, load_rule, update_rule};
 use crate::alu::arith::{
     Adc, Add, And, Binary, Cmp, Dec, Inc, Neg, Not, Or, Sbb, Sub, Test, Unary, Xor,
 };
@@ -12,6 +15,7 @@ use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
+use crate::regs::{LazyFlags, Width};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -32,28 +36,29 @@ pub(crate) const FAMILY: Family = &[
 
 fn binary<O: Binary>(insn: &Instruction) -> Option<Lowered> {
     let functions = match form(insn)? {
-        Form::RegReg => widths!(reg_reg, O),
-        Form::RegMem => widths!(reg_mem, O),
-        Form::MemReg => widths!(mem_reg, O),
-        Form::RegImm => widths!(reg_imm, O),
-        Form::MemImm => widths!(mem_imm, O),
+        Form::RegReg => quick_widths!(reg_reg, O),
+        Form::RegImm => quick_widths!(reg_imm, O),
+        Form::RegMem => return by_width!(insn, 0, load_rule, ToRegister, O),
+        Form::MemReg if O::STORES => return by_width!(insn, 0, update_rule, ByRegister, O),
+        Form::MemImm if O::STORES => return by_width!(insn, 0, update_rule, ByImmediate, O),
+        Form::MemReg => return by_width!(insn, 0, load_rule, WithRegister, O),
+        Form::MemImm => return by_width!(insn, 0, load_rule, WithImmediate, O),
         Form::Reg | Form::Mem | Form::Imm => return None,
     };
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    Lowered::quick(insn, functions[width_index(insn, 0)?])
 }
 
 fn unary<O: Unary>(insn: &Instruction) -> Option<Lowered> {
-    let functions = match form(insn)? {
-        Form::Reg => widths!(reg, O),
-        Form::Mem => widths!(mem, O),
-        _ => return None,
-    };
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    match form(insn)? {
+        Form::Reg => Lowered::quick(insn, quick_widths!(reg, O)[width_index(insn, 0)?]),
+        Form::Mem => by_width!(insn, 0, update_rule, InPlace, O),
+        _ => None,
+    }
 }
 
 /// Applies the operation to a register.
 #[inline(always)]
-fn to_register<O: Binary, W: MemWidth>(cpu: &mut Cpu, dst: u8, b: u64) {
+fn to_register<O: Binary, W: Width>(cpu: &mut Cpu, dst: u8, b: u64) {
     let a = W::get(&cpu.regs.gpr, dst);
     let result = O::apply::<W>(&mut cpu.regs.status, a, b);
     if O::STORES {
@@ -61,25 +66,8 @@ fn to_register<O: Binary, W: MemWidth>(cpu: &mut Cpu, dst: u8, b: u64) {
     }
 }
 
-/// Applies the operation to memory.
 #[inline(always)]
-fn to_memory<O: Binary, W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-    b: u64,
-) -> Result<Flow, Faulted> {
-    let linear = op.linear(cpu);
-    if O::STORES {
-        update::<W>(cpu, mem, linear, |flags, a| O::apply::<W>(flags, a, b))?;
-    } else {
-        let a = W::load(cpu, mem, linear)?;
-        O::apply::<W>(&mut cpu.regs.status, a, b);
-    }
-    Ok(cpu.completed())
-}
-
-fn reg_reg<O: Binary, W: MemWidth>(
+fn reg_reg<O: Binary, W: Width>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,
     op: &Op,
@@ -89,7 +77,8 @@ fn reg_reg<O: Binary, W: MemWidth>(
     Ok(Flow::Next)
 }
 
-fn reg_imm<O: Binary, W: MemWidth>(
+#[inline(always)]
+fn reg_imm<O: Binary, W: Width>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,
     op: &Op,
@@ -98,42 +87,93 @@ fn reg_imm<O: Binary, W: MemWidth>(
     Ok(Flow::Next)
 }
 
-fn reg_mem<O: Binary, W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
-    let b = W::load(cpu, mem, op.linear(cpu))?;
-    to_register::<O, W>(cpu, op.dst, b);
-    Ok(cpu.completed())
-}
-
-fn mem_reg<O: Binary, W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
-    let b = W::get(&cpu.regs.gpr, op.src);
-    to_memory::<O, W>(cpu, mem, op, b)
-}
-
-fn mem_imm<O: Binary, W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
-    to_memory::<O, W>(cpu, mem, op, op.imm & W::MASK)
-}
-
-fn reg<O: Unary, W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+#[inline(always)]
+fn reg<O: Unary, W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let a = W::get(&cpu.regs.gpr, op.dst);
     let result = O::apply::<W>(&mut cpu.regs.status, a);
     W::set(&mut cpu.regs.gpr, op.dst, result);
     Ok(Flow::Next)
 }
 
-fn mem<O: Unary, W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let linear = op.linear(cpu);
-    update::<W>(cpu, mem, linear, |flags, a| O::apply::<W>(flags, a))?;
-    Ok(cpu.completed())
+/// Register and memory, to the register.
+struct ToRegister<O, W>(PhantomData<(O, W)>);
+/// Memory compared with a register.
+struct WithRegister<O, W>(PhantomData<(O, W)>);
+/// Memory compared with an immediate.
+struct WithImmediate<O, W>(PhantomData<(O, W)>);
+/// Memory and a register, to memory.
+struct ByRegister<O, W>(PhantomData<(O, W)>);
+/// Memory and an immediate, to memory.
+struct ByImmediate<O, W>(PhantomData<(O, W)>);
+/// Memory by itself.
+struct InPlace<O, W>(PhantomData<(O, W)>);
+
+impl<O: Binary, W: MemWidth> Load for ToRegister<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, op: &Op, value: u64) {
+        to_register::<O, W>(cpu, op.dst, value);
+    }
+}
+
+impl<O: Binary, W: MemWidth> Load for WithRegister<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, op: &Op, value: u64) {
+        let b = W::get(&cpu.regs.gpr, op.src);
+        O::apply::<W>(&mut cpu.regs.status, value, b);
+    }
+}
+
+impl<O: Binary, W: MemWidth> Load for WithImmediate<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, op: &Op, value: u64) {
+        O::apply::<W>(&mut cpu.regs.status, value, op.imm & W::MASK);
+    }
+}
+
+impl<O: Binary, W: MemWidth> Update for ByRegister<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn operand(cpu: &Cpu, op: &Op) -> u64 {
+        W::get(&cpu.regs.gpr, op.src)
+    }
+
+    #[inline(always)]
+    fn change(flags: &mut LazyFlags, old: u64, operand: u64) -> u64 {
+        O::apply::<W>(flags, old, operand)
+    }
+}
+
+impl<O: Binary, W: MemWidth> Update for ByImmediate<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn operand(_cpu: &Cpu, op: &Op) -> u64 {
+        op.imm & W::MASK
+    }
+
+    #[inline(always)]
+    fn change(flags: &mut LazyFlags, old: u64, operand: u64) -> u64 {
+        O::apply::<W>(flags, old, operand)
+    }
+}
+
+impl<O: Unary, W: MemWidth> Update for InPlace<O, W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn operand(_cpu: &Cpu, _op: &Op) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn change(flags: &mut LazyFlags, old: u64, _operand: u64) -> u64 {
+        O::apply::<W>(flags, old)
+    }
 }

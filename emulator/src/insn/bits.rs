@@ -12,8 +12,7 @@ use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::Width;
 
-/// Instructions of this family. TZCNT and LZCNT are BSF and BSR with a REP prefix
-/// that processors without BMI1 and LZCNT ignore.
+/// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
     (Mnemonic::Bt, test_rule::<Keep>),
     (Mnemonic::Bts, test_rule::<Set>),
@@ -21,8 +20,6 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Btc, test_rule::<Complement>),
     (Mnemonic::Bsf, scan_rule::<Forward>),
     (Mnemonic::Bsr, scan_rule::<Reverse>),
-    (Mnemonic::Tzcnt, scan_rule::<Forward>),
-    (Mnemonic::Lzcnt, scan_rule::<Reverse>),
 ];
 
 /// What happens to the tested bit.

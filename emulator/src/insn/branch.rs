@@ -3,7 +3,7 @@
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
 use super::forms::{Form, form};
-use super::stack::{pop, push};
+use super::stack::{pop, push, push_fast, top_fast};
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::Exception;
@@ -11,7 +11,7 @@ use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op};
+use crate::op::{Flow, Op, Run, alone, quick};
 use crate::regs::flags::{Condition, condition};
 use crate::regs::gpr::reg::{RCX, RSP};
 use crate::regs::{B8, B32, B64, Width};
@@ -75,7 +75,7 @@ fn jmp_rule(insn: &Instruction) -> Option<Lowered> {
         return None;
     }
     let run = match form(insn)? {
-        Form::Imm => jmp_direct,
+        Form::Imm => return Lowered::quick_last(insn, quick!(jmp_direct)),
         Form::Reg => jmp_reg,
         Form::Mem => jmp_mem,
         _ => return None,
@@ -83,6 +83,7 @@ fn jmp_rule(insn: &Instruction) -> Option<Lowered> {
     Lowered::last(insn, run)
 }
 
+#[inline(always)]
 fn jmp_direct(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     cpu.regs.rip = op.imm;
     Ok(Flow::Jump)
@@ -115,6 +116,7 @@ fn call_rule(insn: &Instruction) -> Option<Lowered> {
         lowered.op.imm = insn.next_ip();
     } else {
         lowered.op.disp = insn.next_ip();
+        lowered.op.chain = call_direct_chain;
     }
     Some(lowered)
 }
@@ -132,6 +134,19 @@ fn call_direct(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulte
     call_to(cpu, mem, op.imm, op.disp)
 }
 
+fn call_direct_chain(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    rest: &[Op],
+) -> Result<Flow, Faulted> {
+    if !is_canonical(op.imm) || push_fast::<B64>(cpu, mem, op.disp).is_none() {
+        return alone(cpu, mem, op, rest);
+    }
+    cpu.regs.rip = op.imm;
+    Ok(Flow::Jump)
+}
+
 fn call_reg(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let target = cpu.regs.gpr.get(op.dst);
     call_to(cpu, mem, target, op.imm)
@@ -143,7 +158,19 @@ fn call_mem(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> 
 }
 
 fn ret_rule(insn: &Instruction) -> Option<Lowered> {
-    Lowered::last(insn, ret)
+    Lowered::quick_last(insn, Run { alone: ret, chain: ret_chain })
+}
+
+fn ret_chain(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, rest: &[Op]) -> Result<Flow, Faulted> {
+    match top_fast::<B64>(cpu, mem) {
+        Some(target) if is_canonical(target) => {
+            let top = cpu.regs.gpr.get(RSP).wrapping_add(8);
+            cpu.regs.gpr.set(RSP, top.wrapping_add(op.imm));
+            cpu.regs.rip = target;
+            Ok(Flow::Jump)
+        }
+        _ => alone(cpu, mem, op, rest),
+    }
 }
 
 /// RET and RET imm16; RSP stays where the target is refused.
@@ -156,9 +183,10 @@ fn ret(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
 }
 
 fn jcc_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
-    Lowered::last(insn, jcc::<C>)
+    Lowered::quick_last(insn, quick!(jcc::<C>))
 }
 
+#[inline(always)]
 fn jcc<C: Condition>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     if C::holds(&cpu.regs.status) {
         cpu.regs.rip = op.imm;
@@ -209,12 +237,13 @@ fn loop_while<C: Condition, W: Width>(
 
 fn set_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
     match form(insn)? {
-        Form::Reg => Lowered::plain(insn, set_reg::<C>),
+        Form::Reg => Lowered::quick(insn, quick!(set_reg::<C>)),
         Form::Mem => Lowered::plain(insn, set_mem::<C>),
         _ => None,
     }
 }
 
+#[inline(always)]
 fn set_reg<C: Condition>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let value = u64::from(C::holds(&cpu.regs.status));
     B8::set(&mut cpu.regs.gpr, op.dst, value);

@@ -84,6 +84,19 @@ macro_rules! widths {
 }
 pub(crate) use widths;
 
+/// The same for functions that are short enough to be copied into a chain.
+macro_rules! quick_widths {
+    ($function:ident $(, $param:ty)*) => {
+        [
+            $crate::op::quick!($function::<$($param,)* $crate::regs::B8>),
+            $crate::op::quick!($function::<$($param,)* $crate::regs::B16>),
+            $crate::op::quick!($function::<$($param,)* $crate::regs::B32>),
+            $crate::op::quick!($function::<$($param,)* $crate::regs::B64>),
+        ]
+    };
+}
+pub(crate) use quick_widths;
+
 /// The instances for 16, 32 and 64 bits; the first entry repeats the second, and
 /// no instruction with that table has an 8-bit form.
 macro_rules! wide_widths {
@@ -108,11 +121,13 @@ pub(crate) fn update<W: MemWidth>(
     change: impl FnOnce(&mut LazyFlags, u64) -> u64,
 ) -> Result<u64, Faulted> {
     let mut flags = cpu.regs.status;
-    if let Some(physical) = cpu.tlbs.write.fast(linear, u64::from(W::BYTES), cpu.mode)
-        && let Some(old) = W::read(mem, physical)
-    {
-        let new = change(&mut flags, old);
-        W::write(mem, physical, new);
+    if let Some(physical) = cpu.tlbs.write.fast(linear, u64::from(W::BYTES), cpu.mode) {
+        let mut old = 0;
+        // A page with a fast tag is in RAM.
+        let _ = W::replace(mem, physical, |value| {
+            old = value;
+            change(&mut flags, value)
+        });
         cpu.regs.status = flags;
         return Ok(old);
     }
@@ -123,3 +138,16 @@ pub(crate) fn update<W: MemWidth>(
     cpu.regs.status = flags;
     Ok(old)
 }
+
+/// The rule of a generic rule function's instance for an operand of 8 to 64 bits.
+macro_rules! by_width {
+    ($insn:expr, $operand:expr, $rule:ident, $op:ident $(, $param:ty)*) => {
+        match $crate::insn::forms::width_index($insn, $operand)? {
+            0 => $rule::<$op<$($param,)* $crate::regs::B8>>($insn),
+            1 => $rule::<$op<$($param,)* $crate::regs::B16>>($insn),
+            2 => $rule::<$op<$($param,)* $crate::regs::B32>>($insn),
+            _ => $rule::<$op<$($param,)* $crate::regs::B64>>($insn),
+        }
+    };
+}
+pub(crate) use by_width;

@@ -6,22 +6,39 @@
 
 pub(crate) mod alu;
 pub(crate) mod atomic;
+pub(crate) mod avx;
 pub(crate) mod bits;
+pub(crate) mod bmi;
 pub(crate) mod branch;
 pub(crate) mod controlreg;
 pub(crate) mod debugreg;
+pub(crate) mod descriptor;
+pub(crate) mod far;
 pub(crate) mod flags;
 pub(crate) mod forms;
+pub(crate) mod fused;
+pub(crate) mod iret;
+pub(crate) mod memory;
+pub(crate) mod mmx;
 pub(crate) mod mov;
+pub(crate) mod movbe;
 pub(crate) mod muldiv;
+pub(crate) mod privileged;
+pub(crate) mod random;
+pub(crate) mod segbase;
+pub(crate) mod segload;
 pub(crate) mod shift;
 pub(crate) mod sse;
 pub(crate) mod stack;
 pub(crate) mod string;
 pub(crate) mod syscall;
+pub(crate) mod systable;
 pub(crate) mod system;
 pub(crate) mod timing_probe;
 pub(crate) mod x87;
+pub(crate) mod xsave;
 
+#[cfg(test)]
+mod integer_tests;
 #[cfg(test)]
 mod measured_tests;

@@ -1,16 +1,21 @@
 //! Moves, extensions, exchanges and address computation (SDM vol. 1, 7.3.1).
 
+use std::marker::PhantomData;
+
 use iced_x86::{Instruction, Mnemonic, Register};
 
-use super::forms::{Form, form, operand_bytes, wide_widths, width_index, widths};
-use super::{controlreg, debugreg, system};
+use super::forms::{
+    Form, by_width, form, operand_bytes, quick_widths, wide_widths, width_index, widths,
+};
+use super::memory::{Load, Store, load_rule, store_rule};
+use super::{controlreg, debugreg, segload};
 use crate::alu::bits::bswap;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Ends, Family, Lowered, segment};
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, OpFn};
+use crate::op::{Flow, Op, Run};
 use crate::regs::flags::{Condition, condition};
 use crate::regs::gpr::reg::{RAX, RBX, RDX};
 use crate::regs::{B8, B16, B32, B64, Width};
@@ -55,45 +60,75 @@ fn mov_rule(insn: &Instruction) -> Option<Lowered> {
     if special(insn.op0_register()) || special(insn.op1_register()) {
         return debugreg::rule(insn)
             .or_else(|| controlreg::rule(insn))
-            .or_else(|| system::mov_special_rule(insn));
+            .or_else(|| segload::rule(insn));
     }
     let functions = match form(insn)? {
-        Form::RegReg => widths!(reg_reg),
-        Form::RegMem => widths!(reg_mem),
-        Form::MemReg => widths!(mem_reg),
-        Form::RegImm => widths!(reg_imm),
-        Form::MemImm => widths!(mem_imm),
+        Form::RegReg => quick_widths!(reg_reg),
+        Form::RegMem => return by_width!(insn, 0, load_rule, ToRegister),
+        Form::MemReg => return by_width!(insn, 0, store_rule, FromRegister),
+        Form::RegImm => quick_widths!(reg_imm),
+        Form::MemImm => return by_width!(insn, 0, store_rule, FromImmediate),
         Form::Reg | Form::Mem | Form::Imm => return None,
     };
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    Lowered::quick(insn, functions[width_index(insn, 0)?])
 }
 
+#[inline(always)]
 fn reg_reg<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let value = W::get(&cpu.regs.gpr, op.src);
     W::set(&mut cpu.regs.gpr, op.dst, value);
     Ok(Flow::Next)
 }
 
+#[inline(always)]
 fn reg_imm<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     W::set(&mut cpu.regs.gpr, op.dst, op.imm);
     Ok(Flow::Next)
 }
 
-fn reg_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let value = W::load(cpu, mem, op.linear(cpu))?;
-    W::set(&mut cpu.regs.gpr, op.dst, value);
-    Ok(cpu.completed())
+/// Memory to a register.
+struct ToRegister<W>(PhantomData<W>);
+/// A register to memory.
+struct FromRegister<W>(PhantomData<W>);
+/// An immediate to memory.
+struct FromImmediate<W>(PhantomData<W>);
+/// Memory to a wider register.
+struct Extended<E, From, To>(PhantomData<(E, From, To)>);
+
+impl<W: MemWidth> Load for ToRegister<W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, op: &Op, value: u64) {
+        W::set(&mut cpu.regs.gpr, op.dst, value);
+    }
 }
 
-fn mem_reg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let value = W::get(&cpu.regs.gpr, op.src);
-    W::store(cpu, mem, op.linear(cpu), value)?;
-    Ok(cpu.completed())
+impl<W: MemWidth> Store for FromRegister<W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn value(cpu: &Cpu, op: &Op) -> u64 {
+        W::get(&cpu.regs.gpr, op.src)
+    }
 }
 
-fn mem_imm<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    W::store(cpu, mem, op.linear(cpu), op.imm)?;
-    Ok(cpu.completed())
+impl<W: MemWidth> Store for FromImmediate<W> {
+    type Width = W;
+
+    #[inline(always)]
+    fn value(_cpu: &Cpu, op: &Op) -> u64 {
+        op.imm
+    }
+}
+
+impl<E: Extension, From: MemWidth, To: Width> Load for Extended<E, From, To> {
+    type Width = From;
+
+    #[inline(always)]
+    fn apply(cpu: &mut Cpu, op: &Op, value: u64) {
+        To::set(&mut cpu.regs.gpr, op.dst, E::extend::<From>(value));
+    }
 }
 
 /// How a narrow value fills a wide register.
@@ -121,18 +156,19 @@ impl Extension for Sign {
 fn extend_rule<E: Extension>(insn: &Instruction) -> Option<Lowered> {
     let to = width_index(insn, 0)?;
     let from_memory = form(insn)? == Form::RegMem;
-    let functions: [OpFn; 4] = match (operand_bytes(insn, 1), from_memory) {
-        (1, false) => wide_widths!(extend_reg, E, B8),
-        (1, true) => wide_widths!(extend_mem, E, B8),
-        (2, false) => wide_widths!(extend_reg, E, B16),
-        (2, true) => wide_widths!(extend_mem, E, B16),
-        (4, false) => wide_widths!(extend_reg, E, B32),
-        (4, true) => wide_widths!(extend_mem, E, B32),
+    let functions: [Run; 4] = match (operand_bytes(insn, 1), from_memory) {
+        (1, false) => quick_widths!(extend_reg, E, B8),
+        (1, true) => return by_width!(insn, 0, load_rule, Extended, E, B8),
+        (2, false) => quick_widths!(extend_reg, E, B16),
+        (2, true) => return by_width!(insn, 0, load_rule, Extended, E, B16),
+        (4, false) => quick_widths!(extend_reg, E, B32),
+        (4, true) => return by_width!(insn, 0, load_rule, Extended, E, B32),
         _ => return None,
     };
-    Lowered::plain(insn, functions[to])
+    Lowered::quick(insn, functions[to])
 }
 
+#[inline(always)]
 fn extend_reg<E: Extension, From: MemWidth, To: MemWidth>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,
@@ -141,16 +177,6 @@ fn extend_reg<E: Extension, From: MemWidth, To: MemWidth>(
     let value = From::get(&cpu.regs.gpr, op.src);
     To::set(&mut cpu.regs.gpr, op.dst, E::extend::<From>(value));
     Ok(Flow::Next)
-}
-
-fn extend_mem<E: Extension, From: MemWidth, To: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-) -> Result<Flow, Faulted> {
-    let value = From::load(cpu, mem, op.linear(cpu))?;
-    To::set(&mut cpu.regs.gpr, op.dst, E::extend::<From>(value));
-    Ok(cpu.completed())
 }
 
 fn extend_accumulator<From: Width, To: Width>(
@@ -170,10 +196,11 @@ fn spread_sign<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<
 }
 
 fn lea_rule(insn: &Instruction) -> Option<Lowered> {
-    let functions = wide_widths!(lea);
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    let functions = quick_widths!(lea);
+    Lowered::quick(insn, functions[width_index(insn, 0)?])
 }
 
+#[inline(always)]
 fn lea<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let address = op.effective(cpu);
     W::set(&mut cpu.regs.gpr, op.dst, address);
@@ -233,14 +260,16 @@ fn xlat(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
 }
 
 fn cmov_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
+    let width = width_index(insn, 0)?;
     let functions = match form(insn)? {
-        Form::RegReg => wide_widths!(cmov_reg, C),
-        Form::RegMem => wide_widths!(cmov_mem, C),
+        Form::RegReg => quick_widths!(cmov_reg, C),
+        Form::RegMem => return Lowered::plain(insn, wide_widths!(cmov_mem, C)[width]),
         _ => return None,
     };
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    Lowered::quick(insn, functions[width])
 }
 
+#[inline(always)]
 fn cmov_reg<C: Condition, W: MemWidth>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,

@@ -3,7 +3,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use super::forms::{Form, form, update, wide_widths, width_index, widths};
+use super::forms::{Form, form, quick_widths, update, wide_widths, width_index, widths};
 use crate::alu::shift::{Rcl, Rcr, Rol, Ror, Sar, Shift, Shl, Shr, shld, shrd};
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -29,17 +29,19 @@ pub(crate) const FAMILY: Family = &[
 ];
 
 fn rule<O: Shift>(insn: &Instruction) -> Option<Lowered> {
+    let width = width_index(insn, 0)?;
     let by_register = insn.op1_kind() == OpKind::Register;
     let functions = match form(insn)? {
-        Form::RegReg => widths!(reg_cl, O),
-        Form::RegImm => widths!(reg_imm, O),
-        Form::MemReg if by_register => widths!(mem_cl, O),
-        Form::MemImm => widths!(mem_imm, O),
+        Form::RegReg => quick_widths!(reg_cl, O),
+        Form::RegImm => quick_widths!(reg_imm, O),
+        Form::MemReg if by_register => return Lowered::plain(insn, widths!(mem_cl, O)[width]),
+        Form::MemImm => return Lowered::plain(insn, widths!(mem_imm, O)[width]),
         _ => return None,
     };
-    Lowered::plain(insn, functions[width_index(insn, 0)?])
+    Lowered::quick(insn, functions[width])
 }
 
+#[inline(always)]
 fn reg_by<O: Shift, W: MemWidth>(cpu: &mut Cpu, op: &Op, count: u64) {
     let a = W::get(&cpu.regs.gpr, op.dst);
     let result = O::apply::<W>(&mut cpu.regs.status, a, count);
@@ -47,6 +49,7 @@ fn reg_by<O: Shift, W: MemWidth>(cpu: &mut Cpu, op: &Op, count: u64) {
     W::set(&mut cpu.regs.gpr, op.dst, result);
 }
 
+#[inline(always)]
 fn reg_cl<O: Shift, W: MemWidth>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,
@@ -57,6 +60,7 @@ fn reg_cl<O: Shift, W: MemWidth>(
     Ok(Flow::Next)
 }
 
+#[inline(always)]
 fn reg_imm<O: Shift, W: MemWidth>(
     cpu: &mut Cpu,
     _mem: &mut PhysMem,

@@ -4,19 +4,18 @@
 
 use iced_x86::{Code, Instruction, Mnemonic};
 
-use super::forms::{wide_widths, width_index};
 use super::syscall;
 use crate::cpu::{Cpu, StepRule};
 use crate::dispatch::lower::{Ends, Family, Lowered};
+use crate::event::Exception;
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
-use crate::event::{Exception, Vector};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::{cr0, cr4};
 use crate::regs::gpr::reg::{RAX, RBX, RCX, RDX};
-use crate::regs::{B8, B16, B32, RFlags, Segment, SegmentReg, Width};
+use crate::regs::{B8, B32, RFlags, Width};
 use crate::run::{Exit, Unsupported};
 use crate::timing::FixedEvent;
 
@@ -37,7 +36,11 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Rdsspq, nop_rule),
     (Mnemonic::Rdsspd, nop_rule),
     (Mnemonic::Pause, |insn| bare(insn, pause, Ends::No)),
+    (Mnemonic::Reservednop, nop_rule),
+    (Mnemonic::Cldemote, nop_rule),
     (Mnemonic::Clflush, |insn| Lowered::plain(insn, clflush)),
+    (Mnemonic::Clflushopt, |insn| Lowered::plain(insn, clflush)),
+    (Mnemonic::Clwb, |insn| Lowered::plain(insn, clflush)),
     (Mnemonic::Cpuid, |insn| bare(insn, cpuid, Ends::Yes)),
     (Mnemonic::Rdtsc, |insn| bare(insn, rdtsc, Ends::Yes)),
     (Mnemonic::Rdtscp, |insn| bare(insn, rdtscp, Ends::Yes)),
@@ -47,7 +50,6 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Ud0, |insn| bare(insn, undefined, Ends::Yes)),
     (Mnemonic::Ud1, |insn| bare(insn, undefined, Ends::Yes)),
     (Mnemonic::Ud2, |insn| bare(insn, undefined, Ends::Yes)),
-    (Mnemonic::Xgetbv, |insn| bare(insn, xgetbv, Ends::Yes)),
     (Mnemonic::Hlt, |insn| bare(insn, hlt, Ends::Yes)),
     (Mnemonic::Vmcall, |insn| bare(insn, vmcall, Ends::Yes)),
     (Mnemonic::Cli, |insn| bare(insn, cli, Ends::Yes)),
@@ -56,11 +58,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Sysretq, |insn| bare(insn, syscall::sysretq, Ends::Yes)),
     (Mnemonic::Sysret, |insn| bare(insn, syscall::sysretd, Ends::Yes)),
     (Mnemonic::Swapgs, |insn| bare(insn, syscall::swapgs, Ends::Yes)),
-    (Mnemonic::Iretq, |insn| bare(insn, syscall::iretq, Ends::Yes)),
     (Mnemonic::Invlpg, |insn| Lowered::last(insn, invlpg)),
-    (Mnemonic::Lss, |insn| pointer_rule(insn, SegmentReg::Ss)),
-    (Mnemonic::Lfs, |insn| pointer_rule(insn, SegmentReg::Fs)),
-    (Mnemonic::Lgs, |insn| pointer_rule(insn, SegmentReg::Gs)),
     (Mnemonic::Clts, |insn| bare(insn, clts, Ends::Yes)),
 ];
 
@@ -80,7 +78,8 @@ fn nop_rule(insn: &Instruction) -> Option<Lowered> {
     bare(insn, nop, Ends::No)
 }
 
-fn nop(_cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+/// Does nothing.
+pub(crate) fn nop(_cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     Ok(Flow::Next)
 }
 
@@ -89,7 +88,8 @@ fn pause(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     Ok(cpu.completed())
 }
 
-/// CLFLUSH matches as a read of one byte (x86-debug section 9).
+/// CLFLUSH, CLFLUSHOPT and CLWB fault and match as a read of one byte (x86-debug
+/// section 9).
 fn clflush(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     B8::load(cpu, mem, op.linear(cpu))?;
     Ok(cpu.completed())
@@ -99,7 +99,7 @@ fn cpuid(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     cpu.charge_event(FixedEvent::Cpuid);
     let gpr = &cpu.regs.gpr;
     let (function, subleaf) = (B32::get(gpr, RAX) as u32, B32::get(gpr, RCX) as u32);
-    let leaf = cpu.model.cpuid(function, subleaf, cpu.apic_id);
+    let leaf = cpu.cpuid(function, subleaf);
     for (reg, value) in [(RAX, leaf.eax), (RBX, leaf.ebx), (RCX, leaf.ecx), (RDX, leaf.edx)] {
         B32::set(&mut cpu.regs.gpr, reg, u64::from(value));
     }
@@ -136,20 +136,6 @@ fn rdtscp(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> 
     B32::set(&mut cpu.regs.gpr, RCX, aux);
     cpu.charge_event(FixedEvent::Rdtscp);
     Ok(cpu.completed())
-}
-
-/// XGETBV without OSXSAVE.
-fn xgetbv(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    if cpu.regs.control.cr4 & cr4::OSXSAVE == 0 {
-        return undefined(cpu, mem, op);
-    }
-    if B32::get(&cpu.regs.gpr, RCX) != 0 {
-        return Err(cpu.raise(Exception::gp0()));
-    }
-    let value = cpu.regs.control.xcr0;
-    B32::set(&mut cpu.regs.gpr, RAX, value);
-    B32::set(&mut cpu.regs.gpr, RDX, value >> 32);
-    Ok(Flow::Next)
 }
 
 /// INT n: the vector in `dst`, the next RIP in `imm`.
@@ -250,121 +236,4 @@ fn clts(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     check_cpl0(cpu)?;
     cpu.regs.control.cr0 &= !cr0::TS;
     Ok(cpu.completed())
-}
-
-/// MOV with a segment register: null and flat data selectors in user mode.
-pub(crate) fn mov_special_rule(insn: &Instruction) -> Option<Lowered> {
-    use iced_x86::OpKind;
-    if insn.op1_register().is_segment_register() {
-        return match insn.op0_kind() {
-            OpKind::Register if insn.op0_register().is_gpr16() => {
-                Lowered::plain(insn, mov_reg_sreg::<B16>)
-            }
-            OpKind::Register => Lowered::plain(insn, mov_reg_sreg::<B32>),
-            OpKind::Memory => Lowered::plain(insn, mov_mem_sreg),
-            _ => None,
-        };
-    }
-    if insn.op0_register().is_segment_register() {
-        return match insn.op1_kind() {
-            OpKind::Register => Lowered::last(insn, mov_sreg_reg),
-            OpKind::Memory => Lowered::last(insn, mov_sreg_mem),
-            _ => None,
-        };
-    }
-    None
-}
-
-fn mov_reg_sreg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let selector = cpu.regs.seg[op.src as usize % 6].selector;
-    W::set(&mut cpu.regs.gpr, op.dst, u64::from(selector));
-    Ok(Flow::Next)
-}
-
-fn mov_mem_sreg(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let selector = cpu.regs.seg[op.src as usize % 6].selector;
-    crate::regs::B16::store(cpu, mem, op.linear(cpu), u64::from(selector))?;
-    Ok(cpu.completed())
-}
-
-fn mov_sreg_reg(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let selector = cpu.regs.gpr.get(op.src) as u16;
-    load_segment(cpu, mem, op.dst as usize, selector)?;
-    Ok(Flow::Boundary)
-}
-
-fn mov_sreg_mem(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let selector = crate::regs::B16::load(cpu, mem, op.linear(cpu))? as u16;
-    load_segment(cpu, mem, op.dst as usize, selector)?;
-    Ok(Flow::Boundary)
-}
-
-/// LSS, LFS and LGS: the segment register in `third`.
-fn pointer_rule(insn: &Instruction, segment: SegmentReg) -> Option<Lowered> {
-    let functions = wide_widths!(load_pointer);
-    let mut lowered = Lowered::last(insn, functions[width_index(insn, 0)?])?;
-    lowered.op.third = segment as u8;
-    Some(lowered)
-}
-
-fn load_pointer<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let linear = op.linear(cpu);
-    let offset = W::load(cpu, mem, linear)?;
-    let selector = B16::load(cpu, mem, linear.wrapping_add(u64::from(W::BYTES)))?;
-    load_segment(cpu, mem, op.third as usize, selector as u16)?;
-    // Unlike MOV SS, LSS opens no shadow (rule S1).
-    cpu.rule = StepRule::Normal;
-    W::set(&mut cpu.regs.gpr, op.dst, offset);
-    Ok(Flow::Boundary)
-}
-
-/// Loads a data or stack segment register (SDM vol. 2B, MOV).
-pub(super) fn load_segment(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    reg: usize,
-    selector: u16,
-) -> Result<(), Faulted> {
-    const CS: usize = 1;
-    const SS: usize = 2;
-    let cpl = cpu.regs.cpl();
-    let rpl = (selector & 3) as u8;
-    if reg == CS {
-        return Err(cpu.raise(Exception::ud()));
-    }
-    let error = u32::from(selector & !3);
-    let gp = Exception::with_error(Vector::GeneralProtection, error);
-    let loaded = if selector & !3 == 0 {
-        // A null SS is fine in 64-bit mode below CPL 3, with RPL = CPL.
-        if reg == SS && (cpl == 3 || rpl != cpl) {
-            return Err(cpu.raise(Exception::gp0()));
-        }
-        Segment { selector, ..Segment::default() }
-    } else {
-        let descriptor = cpu.read_descriptor(mem, selector)?;
-        let segment = Segment::from_descriptor(selector, descriptor);
-        let system = segment.access & 0x10 == 0;
-        let code = segment.access & 0x8 != 0;
-        let writable = segment.access & 0x2 != 0;
-        let refused = if reg == SS {
-            system || code || !writable || rpl != cpl || segment.dpl() != cpl
-        } else {
-            let conforming = code && segment.access & 0x4 != 0;
-            let unreadable = code && !writable;
-            system || unreadable || (!conforming && (rpl.max(cpl) > segment.dpl()))
-        };
-        if refused {
-            return Err(cpu.raise(gp));
-        }
-        if segment.access & Segment::PRESENT == 0 {
-            let vector = if reg == SS { Vector::StackFault } else { Vector::SegmentNotPresent };
-            return Err(cpu.raise(Exception::with_error(vector, error)));
-        }
-        segment
-    };
-    cpu.regs.seg[reg % 6] = loaded;
-    if reg == SS {
-        cpu.rule = StepRule::OpensShadow;
-    }
-    Ok(())
 }

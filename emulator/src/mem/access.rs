@@ -32,10 +32,12 @@ pub trait MemWidth: Width {
     fn load(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64) -> Result<u64, Faulted>;
     /// Stores the low bits of `value`.
     fn store(cpu: &mut Cpu, mem: &mut PhysMem, linear: u64, value: u64) -> Result<(), Faulted>;
-    /// Reads a physical address that the fast path gave.
-    fn read(mem: &PhysMem, physical: u64) -> Option<u64>;
-    /// Writes a physical address that the fast path gave.
-    fn write(mem: &mut PhysMem, physical: u64, value: u64);
+    /// Loads a value if nothing but the bytes matters.
+    fn load_fast(cpu: &Cpu, mem: &PhysMem, linear: u64) -> Option<u64>;
+    /// Stores a value if nothing but the bytes matters.
+    fn store_fast(cpu: &Cpu, mem: &mut PhysMem, linear: u64, value: u64) -> Option<()>;
+    /// Changes the value at a physical address that the fast path gave.
+    fn replace(mem: &mut PhysMem, physical: u64, change: impl FnOnce(u64) -> u64) -> Option<()>;
 }
 
 /// Implements [`MemWidth`] for a width and the integer of its size.
@@ -58,13 +60,26 @@ macro_rules! mem_width {
             }
 
             #[inline(always)]
-            fn read(mem: &PhysMem, physical: u64) -> Option<u64> {
-                mem.array(physical).map(|bytes| u64::from(<$int>::from_le_bytes(bytes)))
+            fn load_fast(cpu: &Cpu, mem: &PhysMem, linear: u64) -> Option<u64> {
+                let bytes = cpu.load_bytes_fast(mem, linear)?;
+                Some(u64::from(<$int>::from_le_bytes(bytes)))
             }
 
             #[inline(always)]
-            fn write(mem: &mut PhysMem, physical: u64, value: u64) {
-                mem.set_array(physical, (value as $int).to_le_bytes());
+            fn store_fast(cpu: &Cpu, mem: &mut PhysMem, linear: u64, value: u64) -> Option<()> {
+                cpu.store_bytes_fast(mem, linear, (value as $int).to_le_bytes())
+            }
+
+            #[inline(always)]
+            fn replace(
+                mem: &mut PhysMem,
+                physical: u64,
+                change: impl FnOnce(u64) -> u64,
+            ) -> Option<()> {
+                let place = mem.array_mut(physical)?;
+                let new = change(u64::from(<$int>::from_le_bytes(*place)));
+                *place = (new as $int).to_le_bytes();
+                Some(())
             }
         }
     };
@@ -86,14 +101,34 @@ impl Cpu {
         mem: &mut PhysMem,
         linear: u64,
     ) -> Result<[u8; N], Faulted> {
-        if let Some(physical) = self.tlbs.read.fast(linear, N as u64, self.mode)
-            && let Some(bytes) = mem.array(physical)
-        {
+        if let Some(bytes) = self.load_bytes_fast(mem, linear) {
             return Ok(bytes);
         }
         let mut bytes = [0; N];
         self.load_slow(mem, linear, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Loads `N` bytes if nothing but the bytes matters.
+    #[inline(always)]
+    pub(crate) fn load_bytes_fast<const N: usize>(
+        &self,
+        mem: &PhysMem,
+        linear: u64,
+    ) -> Option<[u8; N]> {
+        mem.array(self.tlbs.read.fast(linear, N as u64, self.mode)?)
+    }
+
+    /// Stores `N` bytes if nothing but the bytes matters.
+    #[inline(always)]
+    pub(crate) fn store_bytes_fast<const N: usize>(
+        &self,
+        mem: &mut PhysMem,
+        linear: u64,
+        bytes: [u8; N],
+    ) -> Option<()> {
+        *mem.array_mut(self.tlbs.write.fast(linear, N as u64, self.mode)?)? = bytes;
+        Some(())
     }
 
     /// Stores `N` bytes at a linear address with the present privilege.
@@ -107,11 +142,10 @@ impl Cpu {
         linear: u64,
         bytes: [u8; N],
     ) -> Result<(), Faulted> {
-        if let Some(physical) = self.tlbs.write.fast(linear, N as u64, self.mode) {
-            mem.set_array(physical, bytes);
-            return Ok(());
+        match self.store_bytes_fast(mem, linear, bytes) {
+            Some(()) => Ok(()),
+            None => self.store_slow(mem, linear, &bytes),
         }
-        self.store_slow(mem, linear, &bytes)
     }
 
     /// Checks that a store of `size` bytes would not fault, and does nothing else:
@@ -208,14 +242,17 @@ impl Cpu {
         size: u64,
         want: Want,
     ) -> Result<Pieces, Faulted> {
-        // Measured: before #GP for the address and before #PF, though the manual lists it last.
+        // Measured: #AC comes after #GP for the first byte's address, and before #GP for
+        // the last one's and #PF, though the manual lists it last.
+        if self.in_long_mode() && !is_canonical(linear) {
+            return Err(self.raise(Exception::non_canonical(linear)));
+        }
         if self.mode & NEVER_FAST != 0 && !is_aligned(linear, size) {
             return Err(self.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
         }
         let last = linear.wrapping_add(size.saturating_sub(1));
-        if self.in_long_mode() && !(is_canonical(linear) && is_canonical(last)) {
-            let outside = if is_canonical(linear) { last } else { linear };
-            return Err(self.raise(Exception::non_canonical(outside)));
+        if self.in_long_mode() && !is_canonical(last) {
+            return Err(self.raise(Exception::non_canonical(last)));
         }
         let privilege = self.privilege();
         let first = self.translate(mem, linear, want, privilege)?;
@@ -370,14 +407,15 @@ impl Cpu {
     }
 }
 
-/// Natural alignment as #AC checks it (SDM vol. 3A, table 6-7): sizes that are
-/// not powers of two are checked by their largest part.
+/// Alignment as #AC checks it (SDM vol. 3A, table 6-7; measured): accesses of 16 and
+/// 32 bytes need none, extended-precision numbers and far pointers that of a
+/// quadword, saved environments that of their fields.
 fn is_aligned(linear: u64, size: u64) -> bool {
     let unit = match size {
-        1 => 1,
-        2 => 2,
-        3..=7 => 4,
-        _ => 8,
+        1 | 16 | 32 => 1,
+        2 | 14 | 94 => 2,
+        8..=13 | 15 => 8,
+        _ => 4,
     };
     linear.is_multiple_of(unit)
 }

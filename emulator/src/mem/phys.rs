@@ -68,13 +68,11 @@ impl PhysMem {
         self.bytes.get(start..start.checked_add(N)?)?.try_into().ok()
     }
 
-    /// Stores `value` to frames already noted as written and free of code.
+    /// The same, to be changed: its frames must be noted as written and free of code.
     #[inline(always)]
-    pub(crate) fn set_array<const N: usize>(&mut self, physical: u64, value: [u8; N]) {
+    pub(crate) fn array_mut<const N: usize>(&mut self, physical: u64) -> Option<&mut [u8; N]> {
         let start = physical as usize;
-        if let Some(place) = start.checked_add(N).and_then(|end| self.bytes.get_mut(start..end)) {
-            place.copy_from_slice(&value);
-        }
+        self.bytes.get_mut(start..start.checked_add(N)?)?.try_into().ok()
     }
 
     /// A slice of RAM, where the whole range is RAM.

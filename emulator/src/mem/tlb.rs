@@ -27,8 +27,9 @@ pub enum Privilege {
 /// (alignment checking is on).
 pub(crate) const NEVER_FAST: u64 = 2;
 
-/// One cached translation.
+/// One cached translation; its size is a power of two, so that an index is a shift.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Entry {
     fast: u64,
     full: u64,
@@ -41,12 +42,12 @@ const EMPTY: Entry = Entry { fast: INVALID, full: INVALID, delta: 0 };
 /// Translations for one kind of access.
 #[derive(Clone, Debug)]
 pub struct Tlb {
-    entries: Box<[Entry; ENTRIES]>,
+    entries: [Entry; ENTRIES],
 }
 
 impl Default for Tlb {
     fn default() -> Self {
-        Self { entries: Box::new([EMPTY; ENTRIES]) }
+        Self { entries: [EMPTY; ENTRIES] }
     }
 }
 

@@ -5,6 +5,8 @@
 pub mod cr0 {
     /// Protected mode.
     pub const PE: u64 = 1 << 0;
+    /// No x87 and no SSE: their use raises #NM or #UD.
+    pub const EM: u64 = 1 << 2;
     /// Task switched: x87/SSE use raises #NM.
     pub const TS: u64 = 1 << 3;
     /// Native x87 errors.
@@ -41,6 +43,18 @@ pub mod cr4 {
     pub const SMEP: u64 = 1 << 20;
     /// Supervisor access to user pages refused.
     pub const SMAP: u64 = 1 << 21;
+}
+
+/// Bits of XCR0 (SDM vol. 1, 13.3).
+pub mod xcr0 {
+    /// x87 state, always set.
+    pub const X87: u64 = 1 << 0;
+    /// XMM registers and MXCSR.
+    pub const SSE: u64 = 1 << 1;
+    /// Upper halves of the YMM registers.
+    pub const AVX: u64 = 1 << 2;
+    /// What AVX instructions need.
+    pub const AVX_STATE: u64 = SSE | AVX;
 }
 
 /// Bits of IA32_EFER.

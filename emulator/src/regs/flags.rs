@@ -1,8 +1,10 @@
 //! RFLAGS: bit names, and the six status flags computed when asked for.
 //!
 //! Arithmetic leaves two words: the result, sign-extended from its width to 64
-//! bits, and a word of carries. From the two every status flag follows, so the
-//! flag rules exist only here.
+//! bits, and a word of carries, or the second operand from which the carries follow.
+//! From the two every status flag follows, so the flag rules exist only here.
+
+use super::Width;
 
 /// Bits of RFLAGS (SDM vol. 1, 3.4.3).
 #[derive(Debug)]
@@ -67,18 +69,31 @@ const CARRY_TOP: u32 = 63;
 const CARRY_INTO_TOP: u32 = 62;
 /// Where it keeps the carry out of bit 3.
 const CARRY_HALF: u32 = 3;
-/// Eight bits that are XORed into the low result byte before its parity is taken.
-const PARITY_DELTA: u32 = 8;
-/// A bit that is XORed into the sign of the result.
-const SIGN_DELTA: u32 = 16;
 /// The three carries.
 const CARRIES: u64 = (1 << CARRY_TOP) | (1 << CARRY_INTO_TOP) | (1 << CARRY_HALF);
 
-/// CF, PF, AF, ZF, SF and OF as a result and a carry word.
+/// How the second word of [`LazyFlags`] gives the carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// It holds them.
+    Held,
+    /// It is the second operand of an addition of so many bits.
+    OfSum(u8),
+    /// It is the second operand of a subtraction of so many bits.
+    OfDifference(u8),
+}
+
+/// CF, PF, AF, ZF, SF and OF as a result and a second word, from which the carries
+/// follow when somebody asks: nobody asks after most additions.
 #[derive(Clone, Copy, Debug, Eq)]
 pub struct LazyFlags {
     result: u64,
-    carries: u64,
+    second: u64,
+    carries: Carries,
+    /// Eight bits that are XORed into the low result byte before its parity is taken.
+    parity_delta: u8,
+    /// Whether SF is not the sign of the result.
+    sign_delta: bool,
 }
 
 impl Default for LazyFlags {
@@ -94,6 +109,11 @@ impl PartialEq for LazyFlags {
 }
 
 impl LazyFlags {
+    #[inline(always)]
+    fn new(result: u64, second: u64, carries: Carries) -> Self {
+        Self { result, second, carries, parity_delta: 0, sign_delta: false }
+    }
+
     /// Flags of an addition or subtraction of `bits` bits.
     ///
     /// `result` is sign-extended; bit i of `carry_out` is the carry (or borrow)
@@ -101,20 +121,28 @@ impl LazyFlags {
     #[inline(always)]
     #[must_use]
     pub fn arithmetic(result: u64, carry_out: u64, bits: u32) -> Self {
-        let top = carry_out << (64 - bits);
-        let carries = if bits == 64 {
-            carry_out & CARRIES
-        } else {
-            (top & (3 << CARRY_INTO_TOP)) | (carry_out & (1 << CARRY_HALF))
-        };
-        Self { result, carries }
+        Self::new(result, held(carry_out, bits), Carries::Held)
+    }
+
+    /// Flags of the sum, sign-extended from `W`, of something and `second`.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_sum<W: Width>(sum: u64, second: u64) -> Self {
+        Self::new(sum, second, Carries::OfSum(W::BITS as u8))
+    }
+
+    /// Flags of the difference, sign-extended from `W`, of something and `second`.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_difference<W: Width>(difference: u64, second: u64) -> Self {
+        Self::new(difference, second, Carries::OfDifference(W::BITS as u8))
     }
 
     /// Flags of a bitwise operation: CF, OF and AF clear.
     #[inline(always)]
     #[must_use]
     pub fn logic(result: u64) -> Self {
-        Self { result, carries: 0 }
+        Self::new(result, 0, Carries::Held)
     }
 
     /// Flags with SF, ZF and PF of a sign-extended result and explicit CF and OF; AF clear.
@@ -123,15 +151,37 @@ impl LazyFlags {
     pub fn with_carry_overflow(result: u64, carry: bool, overflow: bool) -> Self {
         let carries =
             (u64::from(carry) << CARRY_TOP) | (u64::from(carry ^ overflow) << CARRY_INTO_TOP);
-        Self { result, carries }
+        Self::new(result, carries, Carries::Held)
+    }
+
+    /// The carry word: carry out of the top bit, into it, and out of bit 3.
+    #[inline(always)]
+    fn carry_word(&self) -> u64 {
+        let (result, b) = (self.result, self.second);
+        match self.carries {
+            Carries::Held => b,
+            Carries::OfSum(bits) => {
+                held(carries_of_sum(result.wrapping_sub(b), b, result), bits.into())
+            }
+            Carries::OfDifference(bits) => {
+                held(borrows(result.wrapping_add(b), b, result), bits.into())
+            }
+        }
+    }
+
+    /// The same flags with other carries.
+    #[inline(always)]
+    fn with_carry_word(self, word: u64) -> Self {
+        Self { second: word, carries: Carries::Held, ..self }
     }
 
     /// The same flags with CF replaced and OF kept.
     #[inline(always)]
     #[must_use]
     pub fn set_carry(self, carry: bool) -> Self {
-        let change = u64::from(self.carry() ^ carry);
-        Self { carries: self.carries ^ (change << CARRY_TOP) ^ (change << CARRY_INTO_TOP), ..self }
+        let word = self.carry_word();
+        let change = word >> CARRY_TOP ^ u64::from(carry);
+        self.with_carry_word(word ^ (change << CARRY_TOP) ^ (change << CARRY_INTO_TOP))
     }
 
     /// The same flags with OF replaced and CF kept.
@@ -139,7 +189,7 @@ impl LazyFlags {
     #[must_use]
     pub fn set_overflow(self, overflow: bool) -> Self {
         let change = u64::from(self.overflow() ^ overflow);
-        Self { carries: self.carries ^ (change << CARRY_INTO_TOP), ..self }
+        self.with_carry_word(self.carry_word() ^ (change << CARRY_INTO_TOP))
     }
 
     /// From the bits of an RFLAGS image.
@@ -147,15 +197,17 @@ impl LazyFlags {
     pub fn from_image(image: u64) -> Self {
         let set = |flag: u64| image & flag != 0;
         let zero = set(RFlags::ZF);
-        let result = u64::from(!zero);
-        // Parity of the result byte itself: even for 0, odd for 1.
-        let delta = u64::from(set(RFlags::PF) != zero);
-        let carries = (u64::from(set(RFlags::CF)) << CARRY_TOP)
+        let word = (u64::from(set(RFlags::CF)) << CARRY_TOP)
             | (u64::from(set(RFlags::CF) ^ set(RFlags::OF)) << CARRY_INTO_TOP)
-            | (u64::from(set(RFlags::AF)) << CARRY_HALF)
-            | (delta << PARITY_DELTA)
-            | (u64::from(set(RFlags::SF)) << SIGN_DELTA);
-        Self { result, carries }
+            | (u64::from(set(RFlags::AF)) << CARRY_HALF);
+        Self {
+            result: u64::from(!zero),
+            second: word,
+            carries: Carries::Held,
+            // Parity of the result byte itself: even for 0, odd for 1.
+            parity_delta: u8::from(set(RFlags::PF) != zero),
+            sign_delta: set(RFlags::SF),
+        }
     }
 
     /// The six flags at their places in RFLAGS.
@@ -174,21 +226,22 @@ impl LazyFlags {
     #[inline(always)]
     #[must_use]
     pub fn carry(&self) -> bool {
-        self.carries >> CARRY_TOP != 0
+        self.carry_word() >> CARRY_TOP != 0
     }
 
     /// OF.
     #[inline(always)]
     #[must_use]
     pub fn overflow(&self) -> bool {
-        (self.carries ^ (self.carries << 1)) >> CARRY_TOP != 0
+        let word = self.carry_word();
+        (word ^ (word << 1)) >> CARRY_TOP != 0
     }
 
     /// AF.
     #[inline(always)]
     #[must_use]
     pub fn half_carry(&self) -> bool {
-        self.carries & (1 << CARRY_HALF) != 0
+        self.carry_word() & (1 << CARRY_HALF) != 0
     }
 
     /// ZF.
@@ -202,31 +255,80 @@ impl LazyFlags {
     #[inline(always)]
     #[must_use]
     pub fn sign(&self) -> bool {
-        (self.result >> 63) ^ ((self.carries >> SIGN_DELTA) & 1) != 0
+        ((self.result as i64) < 0) ^ self.sign_delta
     }
 
     /// PF.
     #[inline(always)]
     #[must_use]
     pub fn parity(&self) -> bool {
-        let byte = (self.result ^ (self.carries >> PARITY_DELTA)) as u8;
+        let byte = self.result as u8 ^ self.parity_delta;
         byte.count_ones().is_multiple_of(2)
     }
+}
+
+/// The carry word of the carries out of every bit of an operation of `bits` bits.
+#[inline(always)]
+fn held(carry_out: u64, bits: u32) -> u64 {
+    if bits == 64 {
+        return carry_out & CARRIES;
+    }
+    let top = carry_out << (64 - bits);
+    (top & (3 << CARRY_INTO_TOP)) | (carry_out & (1 << CARRY_HALF))
+}
+
+/// Carries out of every bit of `a + b` (+ 1), given the sum.
+#[inline(always)]
+#[must_use]
+pub fn carries_of_sum(a: u64, b: u64, sum: u64) -> u64 {
+    (a & b) | ((a | b) & !sum)
+}
+
+/// Borrows out of every bit of `a - b` (- 1), given the difference.
+#[inline(always)]
+#[must_use]
+pub fn borrows(a: u64, b: u64, difference: u64) -> u64 {
+    (!a & b) | (!(a ^ b) & difference)
 }
 
 /// One of the sixteen condition codes of Jcc, SETcc and CMOVcc (SDM vol. 1, app. B).
 pub trait Condition {
     /// Whether the condition holds.
     fn holds(flags: &LazyFlags) -> bool;
+
+    /// Whether it holds after `a - b` (zero-extended values), where that is a
+    /// comparison of the two.
+    #[inline(always)]
+    fn compares<W: Width>(_a: u64, _b: u64) -> Option<bool> {
+        None
+    }
 }
 
 /// The conditions, named as in the manual's `cc` suffixes.
 pub mod condition {
     use super::{Condition, LazyFlags};
+    use crate::regs::Width;
+
+    /// Two values, unsigned and signed.
+    #[derive(Clone, Copy)]
+    struct Pair {
+        a: u64,
+        b: u64,
+        signed_a: i64,
+        signed_b: i64,
+    }
+
+    impl Pair {
+        #[inline(always)]
+        fn of<W: Width>(a: u64, b: u64) -> Self {
+            let (signed_a, signed_b) = (W::sign_extend(a) as i64, W::sign_extend(b) as i64);
+            Self { a, b, signed_a, signed_b }
+        }
+    }
 
     /// Declares a condition and its negation.
     macro_rules! pair {
-        ($yes:ident, $no:ident, $test:expr) => {
+        ($yes:ident, $no:ident, $test:expr $(, $compare:expr)?) => {
             #[doc = concat!("Condition `", stringify!($yes), "`.")]
             #[derive(Debug)]
             pub struct $yes;
@@ -239,24 +341,36 @@ pub mod condition {
                     let test: fn(&LazyFlags) -> bool = $test;
                     test(flags)
                 }
+
+                $(#[inline(always)]
+                fn compares<W: Width>(a: u64, b: u64) -> Option<bool> {
+                    let compare: fn(Pair) -> bool = $compare;
+                    Some(compare(Pair::of::<W>(a, b)))
+                })?
             }
             impl Condition for $no {
                 #[inline(always)]
                 fn holds(flags: &LazyFlags) -> bool {
                     !$yes::holds(flags)
                 }
+
+                #[inline(always)]
+                fn compares<W: Width>(a: u64, b: u64) -> Option<bool> {
+                    $yes::compares::<W>(a, b).map(|holds| !holds)
+                }
             }
         };
     }
 
     pair!(O, No, LazyFlags::overflow);
-    pair!(B, Ae, LazyFlags::carry);
-    pair!(E, Ne, LazyFlags::zero);
-    pair!(Be, A, |flags| flags.carry() | flags.zero());
+    pair!(B, Ae, LazyFlags::carry, |pair| pair.a < pair.b);
+    pair!(E, Ne, LazyFlags::zero, |pair| pair.a == pair.b);
+    pair!(Be, A, |flags| flags.carry() | flags.zero(), |pair| pair.a <= pair.b);
     pair!(S, Ns, LazyFlags::sign);
     pair!(P, Np, LazyFlags::parity);
-    pair!(L, Ge, |flags| flags.sign() != flags.overflow());
-    pair!(Le, G, |flags| flags.zero() | (flags.sign() != flags.overflow()));
+    pair!(L, Ge, |flags| flags.sign() != flags.overflow(), |pair| pair.signed_a < pair.signed_b);
+    pair!(Le, G, |flags| flags.zero() | (flags.sign() != flags.overflow()), |pair| pair.signed_a
+        <= pair.signed_b);
 }
 
 #[cfg(test)]

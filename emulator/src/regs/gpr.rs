@@ -37,11 +37,17 @@ pub mod reg {
 }
 
 /// RAX to R15.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpr {
-    /// 16 registers, then zeroes that are never written: a power of two, so
-    /// that an index needs a mask and no check.
-    words: [u64; 32],
+    /// 16 registers, then zeroes that are never written: a word for every byte, so
+    /// that an index needs no check.
+    words: [u64; 256],
+}
+
+impl Default for Gpr {
+    fn default() -> Self {
+        Self { words: [0; 256] }
+    }
 }
 
 impl Gpr {
@@ -49,7 +55,7 @@ impl Gpr {
     #[inline(always)]
     #[must_use]
     pub fn get(&self, reg: u8) -> u64 {
-        self.words[(reg & 31) as usize]
+        self.words[reg as usize]
     }
 
     /// Sets all 64 bits of a register (0 to 15).

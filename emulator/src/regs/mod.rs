@@ -9,6 +9,7 @@ pub mod gpr;
 pub mod seg;
 pub mod vector;
 pub mod x87;
+pub mod xsave;
 
 pub use control::{Control, Msrs};
 pub use flags::{LazyFlags, RFlags};

@@ -12,6 +12,26 @@ pub struct VectorReg {
     pub hi: u128,
 }
 
+impl VectorReg {
+    /// The register of these bytes, the lowest first.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_le_bytes(bytes: [u8; 32]) -> Self {
+        let (halves, _) = bytes.as_chunks::<16>();
+        Self { lo: u128::from_le_bytes(halves[0]), hi: u128::from_le_bytes(halves[1]) }
+    }
+
+    /// Its bytes, the lowest first.
+    #[inline(always)]
+    #[must_use]
+    pub fn to_le_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&self.lo.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.hi.to_le_bytes());
+        bytes
+    }
+}
+
 /// Sixteen vector registers and their control word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vector {

@@ -222,6 +222,11 @@ impl X87 {
         self.used = u8::MAX;
     }
 
+    /// TOP is 0: what an MMX store does before its access (measured).
+    pub fn clear_top(&mut self) {
+        self.top = 0;
+    }
+
     /// EMMS: all registers are empty, and TOP is 0.
     pub fn leave_mmx(&mut self) {
         self.top = 0;
@@ -253,7 +258,8 @@ impl X87 {
         self.used = image[4];
         self.last_opcode = word(6) & 0x7ff;
         let (pointers, _) = image[8..24].as_chunks::<8>();
-        self.last_ip = u64::from_le_bytes(pointers[0]);
+        // Measured: FIP is extended from 57 bits, and FDP is taken as it is.
+        self.last_ip = ((u64::from_le_bytes(pointers[0]) << 7).cast_signed() >> 7).cast_unsigned();
         self.last_dp = u64::from_le_bytes(pointers[1]);
         let (slots, _) = image[32..].as_chunks::<16>();
         for (i, slot) in slots.iter().enumerate() {

@@ -2,14 +2,14 @@
 
 mod step;
 
-use crate::cpu::{Cpu, DEADLINE_MARGIN, StepRule};
+use crate::cpu::{Cpu, StepRule};
 use crate::dispatch::block::{Block, BlockId, Link};
 use crate::dispatch::cache::CodeCache;
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
 use crate::event::{KeptHits, delivery};
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op};
+use crate::op::{Flow, go_on};
 use crate::regs::RFlags;
 use crate::timing::BranchEvent;
 
@@ -55,7 +55,7 @@ impl std::error::Error for Unsupported {}
 /// boundary at which the cycle count is `deadline` or more.
 pub(crate) fn run(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem, deadline: u64) -> Exit {
     cpu.deadline = deadline;
-    cpu.soft_deadline = deadline.saturating_sub(DEADLINE_MARGIN);
+    cpu.soft_deadline = deadline.saturating_sub(cpu.timing.max_block_cycles());
     cpu.attention.set(Attention::DEADLINE, cpu.cycles >= cpu.soft_deadline);
     cpu.sync_write_tlb(mem);
     cpu.drop_stale_links(mem);
@@ -108,7 +108,7 @@ fn run_linked(
         match run_ops(cpu, mem, block) {
             Ended::AtEnd => cpu.regs.rip = block.end,
             Ended::Jumped => {}
-            Ended::Early(flow, op) => return settle(cpu, mem, block, flow, &op),
+            Ended::Early(flow) => return settle(cpu, mem, block, flow),
         }
         if let Some(kind) = block.branch {
             let event = BranchEvent {
@@ -151,21 +151,18 @@ enum Ended {
     AtEnd,
     /// By a jump, which is always the last one.
     Jumped,
-    /// With a flow that wants a look; the op that gave it.
-    Early(Result<Flow, Faulted>, Op),
+    /// With a flow that wants a look.
+    Early(Result<Flow, Faulted>),
 }
 
 /// Executes the ops of a block.
 #[inline(always)]
 fn run_ops(cpu: &mut Cpu, mem: &mut PhysMem, block: &Block) -> Ended {
-    for op in &block.ops {
-        match (op.run)(cpu, mem, op) {
-            Ok(Flow::Next) => {}
-            Ok(Flow::Jump) => return Ended::Jumped,
-            flow => return Ended::Early(flow, *op),
-        }
+    match go_on(cpu, mem, &block.ops) {
+        Ok(Flow::Next) => Ended::AtEnd,
+        Ok(Flow::Jump) => Ended::Jumped,
+        flow => Ended::Early(flow),
     }
-    Ended::AtEnd
 }
 
 /// Puts RIP and the counts right after a block that ended early.
@@ -176,8 +173,8 @@ fn settle(
     mem: &mut PhysMem,
     block: &Block,
     flow: Result<Flow, Faulted>,
-    op: &Op,
 ) -> Option<Exit> {
+    let op = &block.ops[block.ops.len() - 1 - cpu.nr_skipped];
     let done = u32::from(op.nth) + u32::from(completes(flow));
     cpu.icount -= u64::from(block.nr_insns - done);
     cpu.cycles -= u64::from(block.total - block.cost_of_first(done));

@@ -193,6 +193,10 @@ pub trait TimingModel: fmt::Debug + Send {
     /// The cost of a block. Called once, when the block is translated.
     fn block(&mut self, insns: &[Instruction]) -> BlockCost;
 
+    /// Most cycles that pass from a block's start to its last instruction (blocks have at most 64),
+    /// with every event in it. Closer than this to a deadline the run goes by instructions.
+    fn max_block_cycles(&self) -> u64;
+
     /// Whether [`TimingModel::access`] wants to be called. When false it never needs to be.
     fn observes_memory(&self) -> bool;
 

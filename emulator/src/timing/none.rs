@@ -20,6 +20,11 @@ impl TimingModel for OneCycle {
         BlockCost { before: (0..total).collect(), total }
     }
 
+    fn max_block_cycles(&self) -> u64 {
+        // 64 instructions, each with an event.
+        128
+    }
+
     fn observes_memory(&self) -> bool {
         false
     }

@@ -8,7 +8,7 @@ use perf_core::{CpuId, Errno, HandlerId, Perf, PerfConfig, PerfEventAttr, Target
 
 use super::{Digest, Kernel, Watch};
 use crate::arch::x86::fpu::FpuState;
-use crate::arch::x86::hw::{Hw, TimingChoice};
+use crate::arch::x86::hw::{CpuModel, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
@@ -22,6 +22,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
+use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
 
@@ -43,13 +44,21 @@ pub struct KernelConfig {
     pub ram_bytes: u64,
     /// Timing model.
     pub timing: TimingChoice,
+    /// The processor: what CPUID offers, and what instructions there are.
+    pub model: CpuModel,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
 }
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { nr_cpus: 1, ram_bytes: 512 << 20, timing: TimingChoice::None, seed: 0 }
+        Self {
+            nr_cpus: 1,
+            ram_bytes: 512 << 20,
+            timing: TimingChoice::None,
+            model: CpuModel::default(),
+            seed: 0,
+        }
     }
 }
 
@@ -62,7 +71,7 @@ pub enum BootError {
     /// RAM cannot hold the kernel.
     #[error("{0} bytes of RAM are too few for the kernel")]
     Ram(u64),
-    /// The date of boot could not be had.
+    /// The date of boot or a seed could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
 }
@@ -131,7 +140,12 @@ impl Kernel {
             return Err(BootError::NrCpus(config.nr_cpus));
         }
         let boot_realtime_ns = inputs.boot_realtime_ns()?;
-        let mut hw = Hw::boot(config.nr_cpus, config.ram_bytes, config.timing);
+        let mut hw = Hw::new(config.nr_cpus, config.ram_bytes, config.timing, config.model);
+        if hw.has_random_numbers() {
+            let mut seed = [0; 8];
+            inputs.random(&mut seed)?;
+            hw.seed_random(u64::from_le_bytes(seed));
+        }
         let mut frames = FrameAllocator::new(FIRST_FREE_FRAME, hw.nr_frames());
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
@@ -193,8 +207,8 @@ impl Kernel {
             random,
             ids: stack::Ids::default(),
             hwcap: hw.hwcap(),
-            hwcap2: 0,
-            minsigstksz: crate::signal::MINSIGSTKSZ,
+            hwcap2: hw.hwcap2(),
+            minsigstksz: hw.fpu_format().min_signal_stack(),
             sysinfo_ehdr: None,
         };
         let first = stack::build(hw, frames, &mut space, &elf, &loaded, &spec)?;
@@ -237,6 +251,7 @@ impl Kernel {
             altstack: (0, 0, 0),
             clear_child_tid: 0,
             robust_list: (0, 0),
+            trap: TrapNumbers::default(),
             virtual_dr6: 0,
             sigtraps: Vec::new(),
             runtime_ns: 0,

@@ -20,6 +20,8 @@ use crate::signal::SigInfo;
 use crate::task::wait::Channel;
 use crate::uapi::signal::SIGTRAP;
 
+/// #DB.
+const DB_VECTOR: u8 = 1;
 /// RF in RFLAGS.
 const RF: u64 = 1 << 16;
 /// TF in RFLAGS.
@@ -93,6 +95,8 @@ impl Kernel {
     }
 
     fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
+        let trap = &mut self.tasks.task_mut(task).trap;
+        (trap.trap_nr, trap.error_code) = (DB_VECTOR, 0);
         self.force_signal(task, SigInfo::fault(SIGTRAP, code.si_code(), ip));
     }
 

@@ -114,6 +114,9 @@ impl Kernel {
     /// The current task has entered the kernel from user mode.
     fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
+        let (fs_base, gs_base) = self.hw.bases(cpu);
+        let current = self.tasks.task_mut(task);
+        (current.fs_base, current.gs_base) = (fs_base, gs_base);
         match entry {
             EntryPoint::Syscall => {
                 let regs = self.hw.syscall_regs(cpu);

@@ -159,20 +159,22 @@ fn setup_rt_frame(
     if !action.has(sa::RESTORER) {
         return Err(Errno::EFAULT);
     }
+    let fpu = kernel.hw.fpu_format();
     let entry = kernel.tasks.task(task);
     let choice =
         if action.has(sa::ONSTACK) { StackChoice::Alternate } else { StackChoice::Current };
-    let place = frame::place(entry.regs.sp(), entry.altstack, choice).ok_or(Errno::EFAULT)?;
+    let place = frame::place(entry.regs.sp(), entry.altstack, choice, fpu).ok_or(Errno::EFAULT)?;
     let contents = FrameContents {
         restorer: action.restorer,
         regs: entry.regs,
         mask: entry.saved_mask.unwrap_or(entry.blocked),
         altstack: entry.altstack,
-        trap: info.trap,
+        trap: entry.trap,
         fpstate: place.fpstate,
+        fpu,
         siginfo: action.has(sa::SIGINFO).then(|| info.to_bytes()),
     };
-    let image = kernel.save_fpu(task).fxsave();
+    let image = kernel.save_fpu(task).to_frame(fpu);
     kernel.copy_to_user(place.fpstate, &image)?;
     kernel.copy_to_user(place.frame, &contents.to_bytes())?;
     let regs = &mut kernel.tasks.task_mut(task).regs;

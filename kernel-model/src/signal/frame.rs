@@ -2,7 +2,7 @@
 //! Source: Linux 6.18 `arch/x86/include/asm/sigframe.h`,
 //! `arch/x86/include/uapi/asm/sigcontext.h`, `arch/x86/kernel/signal.c` (`get_sigframe`).
 
-use crate::arch::x86::fpu::FXSAVE_BYTES;
+use crate::arch::x86::fpu::FpuFormat;
 use crate::arch::x86::pt_regs::{PtRegs, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
 use crate::signal::info::{SIGINFO_BYTES, TrapNumbers};
 use crate::uapi::signal::ss;
@@ -31,8 +31,9 @@ pub const SIGINFO: usize = UC_SIGMASK + 8;
 /// Bytes of the frame.
 pub const FRAME_BYTES: usize = SIGINFO + SIGINFO_BYTES;
 
+/// `UC_FP_XSTATE`: the vector state is an XSAVE image.
+const UC_FP_XSTATE: u64 = 1;
 /// `UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`: SS is saved, and restored as it is.
-/// `UC_FP_XSTATE` is not there: the vector state is an FXSAVE area.
 const UC_FLAGS: u64 = 2 | 4;
 /// `UC_STRICT_RESTORE_SS`.
 const UC_STRICT_RESTORE_SS: u64 = 4;
@@ -104,14 +105,19 @@ pub struct FramePlace {
 /// Chooses the place of a frame; `None` where it would run over the end of the
 /// alternate stack.
 #[must_use]
-pub fn place(sp: u64, altstack: AltStack, choice: StackChoice) -> Option<FramePlace> {
+pub fn place(
+    sp: u64,
+    altstack: AltStack,
+    choice: StackChoice,
+    fpu: FpuFormat,
+) -> Option<FramePlace> {
     let nested = on_sig_stack(altstack, sp);
     let mut at = sp.wrapping_sub(RED_ZONE);
     let entering = choice == StackChoice::Alternate && sas_ss_flags(altstack, at) == 0;
     if entering {
         at = altstack.0.wrapping_add(altstack.1);
     }
-    let fpstate = at.wrapping_sub(FXSAVE_BYTES as u64) & !(FPSTATE_ALIGNMENT - 1);
+    let fpstate = at.wrapping_sub(fpu.frame_bytes() as u64) & !(FPSTATE_ALIGNMENT - 1);
     let frame = (fpstate.wrapping_sub(FRAME_BYTES as u64) & !(FRAME_ALIGNMENT - 1)).wrapping_sub(8);
     let fits = !(nested || entering) || is_within(altstack, frame);
     fits.then_some(FramePlace { frame, fpstate })
@@ -128,10 +134,12 @@ pub struct FrameContents {
     pub mask: u64,
     /// The alternate stack.
     pub altstack: AltStack,
-    /// The trap behind the signal.
+    /// The task's last trap that led to a signal.
     pub trap: TrapNumbers,
     /// Address of the vector state.
     pub fpstate: u64,
+    /// Its form.
+    pub fpu: FpuFormat,
     /// The siginfo, where the handler wants one.
     pub siginfo: Option<[u8; SIGINFO_BYTES]>,
 }
@@ -143,7 +151,8 @@ impl FrameContents {
         let mut bytes = vec![0; SIGINFO];
         let mut word = |at: usize, value: u64| put(&mut bytes, at, value.to_le_bytes());
         word(0, self.restorer);
-        word(UCONTEXT, UC_FLAGS);
+        let xstate = if self.fpu == FpuFormat::Fxsave { 0 } else { UC_FP_XSTATE };
+        word(UCONTEXT, UC_FLAGS | xstate);
         word(UC_STACK, self.altstack.0);
         let no_stack = if self.altstack.1 == 0 { ss::DISABLE } else { 0 };
         word(UC_STACK + 8, u64::from(self.altstack.2 | no_stack));
@@ -211,6 +220,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const FX: FpuFormat = FpuFormat::Fxsave;
     const NO_STACK: AltStack = (0, 0, ss::DISABLE);
 
     /// glibc's `offsetof` for ucontext_t (gregs at 40, fpregs at 224, sigmask at 296).
@@ -242,6 +252,7 @@ mod tests {
             altstack: NO_STACK,
             trap: TrapNumbers { trap_nr: 14, error_code: 6, cr2: 0xdead },
             fpstate: 0x1000,
+            fpu: FpuFormat::Fxsave,
             siginfo: None,
         };
         let bytes = contents.to_bytes();
@@ -255,7 +266,7 @@ mod tests {
     #[test]
     fn frames_are_aligned_for_a_call() {
         for sp in 0x7fff_0000..0x7fff_0100_u64 {
-            let place = place(sp, NO_STACK, StackChoice::Alternate).unwrap();
+            let place = place(sp, NO_STACK, StackChoice::Alternate, FX).unwrap();
             assert_eq!((place.frame + 8) % 16, 0);
             assert_eq!(place.fpstate % 64, 0);
             assert!(place.fpstate + 512 <= sp - 128, "the red zone stays");
@@ -266,14 +277,14 @@ mod tests {
     #[test]
     fn the_alternate_stack_is_used_once_and_not_overrun() {
         let stack = (0x1000, 0x1000, 0);
-        let entered = place(0x9000, stack, StackChoice::Alternate).unwrap();
+        let entered = place(0x9000, stack, StackChoice::Alternate, FX).unwrap();
         assert!((0x1000..0x2000).contains(&entered.frame));
-        let nested = place(entered.frame, stack, StackChoice::Alternate).unwrap();
+        let nested = place(entered.frame, stack, StackChoice::Alternate, FX).unwrap();
         assert!(nested.frame < entered.frame);
-        assert_eq!(place(0x1200, stack, StackChoice::Current), None);
-        let other = place(0x9000, stack, StackChoice::Current).unwrap();
+        assert_eq!(place(0x1200, stack, StackChoice::Current, FX), None);
+        let other = place(0x9000, stack, StackChoice::Current, FX).unwrap();
         assert!(other.frame > 0x8000);
-        assert_eq!(place(0x9000, (0x1000, 0x300, 0), StackChoice::Alternate), None);
+        assert_eq!(place(0x9000, (0x1000, 0x300, 0), StackChoice::Alternate, FX), None);
     }
 
     proptest! {
@@ -285,7 +296,7 @@ mod tests {
             let trap = TrapNumbers::default();
             let (restorer, fpstate, siginfo) = (0, 64, None);
             let contents =
-                FrameContents { restorer, regs, mask, altstack, trap, fpstate, siginfo };
+                FrameContents { restorer, regs, mask, altstack, trap, fpstate, fpu: FX, siginfo };
             let bytes: [u8; SIGINFO] = contents.to_bytes().try_into().unwrap();
             let restored = restore(&bytes, &user);
             let want = 0x202 | flags & FIX_EFLAGS;

@@ -67,14 +67,15 @@ pub enum SigFields {
     },
 }
 
-/// The trap that caused a signal, as `sigcontext` tells it.
+/// A thread's last trap that led to a signal, as `sigcontext` tells it: every later
+/// signal frame shows it too (`thread.trap_nr`, `thread.error_code`, `thread.cr2`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrapNumbers {
     /// Vector.
     pub trap_nr: u8,
     /// Error code.
     pub error_code: u32,
-    /// Faulting address of a page fault.
+    /// Faulting address of the last page fault among them.
     pub cr2: u64,
 }
 
@@ -89,16 +90,13 @@ pub struct SigInfo {
     pub si_errno: i32,
     /// More about the cause.
     pub fields: SigFields,
-    /// The trap behind it, zeroes where there was none.
-    pub trap: TrapNumbers,
 }
 
 impl SigInfo {
     /// A signal with the given code and fields.
     #[must_use]
     pub const fn new(si_signo: u32, si_code: i32, fields: SigFields) -> Self {
-        let trap = TrapNumbers { trap_nr: 0, error_code: 0, cr2: 0 };
-        Self { si_signo, si_code, si_errno: 0, fields, trap }
+        Self { si_signo, si_code, si_errno: 0, fields }
     }
 
     /// From the kernel (`SEND_SIG_PRIV`).
@@ -111,13 +109,6 @@ impl SigInfo {
     #[must_use]
     pub const fn fault(si_signo: u32, si_code: i32, addr: u64) -> Self {
         Self::new(si_signo, si_code, SigFields::Fault { addr })
-    }
-
-    /// With the trap behind it.
-    #[must_use]
-    pub const fn with_trap(mut self, trap_nr: u8, error_code: u32, cr2: u64) -> Self {
-        self.trap = TrapNumbers { trap_nr, error_code, cr2 };
-        self
     }
 
     /// I/O is possible (`send_sigio`): poll event bits and a descriptor.

@@ -41,9 +41,14 @@ fn restore_frame(kernel: &mut Kernel, task: TaskId) -> Result<(), Errno> {
 fn restore_fpu(kernel: &mut Kernel, task: TaskId, fpstate: u64) -> Result<(), Errno> {
     let mut state = FpuState::default();
     if fpstate != 0 {
-        let mut image = [0; FXSAVE_BYTES];
-        kernel.copy_from_user(fpstate, &mut image)?;
-        state.fxrstor(&image).ok_or(Errno::EINVAL)?;
+        let format = kernel.hw.fpu_format();
+        let mut image = vec![0; format.frame_bytes()];
+        // A frame whose image is only an FXSAVE area may end where its page does.
+        if kernel.copy_from_user(fpstate, &mut image).is_err() {
+            image.truncate(FXSAVE_BYTES);
+            kernel.copy_from_user(fpstate, &mut image)?;
+        }
+        state = FpuState::from_frame(&image, format).ok_or(Errno::EINVAL)?;
     }
     kernel.load_fpu(task, &state);
     Ok(())

@@ -237,6 +237,7 @@ fn add_task(
         altstack: if keeps_altstack { from.altstack } else { (0, 0, 0) },
         clear_child_tid: if has(CLONE_CHILD_CLEARTID) { request.child_tid } else { 0 },
         robust_list: (0, 0),
+        trap: from.trap,
         virtual_dr6: 0,
         sigtraps: Vec::new(),
         runtime_ns: 0,

@@ -18,8 +18,7 @@ const NO_STOPS: &str = "signals that would stop a process are refused (EOPNOTSUP
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(13, "rt_sigaction", sys_rt_sigaction),
     Syscall::plain(14, "rt_sigprocmask", sys_rt_sigprocmask),
-    Syscall::waiting(15, "rt_sigreturn", crate::signal::sys_rt_sigreturn)
-        .partial("vector state is an FXSAVE area"),
+    Syscall::waiting(15, "rt_sigreturn", crate::signal::sys_rt_sigreturn),
     Syscall::plain(62, "kill", sys_kill).partial(NO_STOPS),
     Syscall::plain(127, "rt_sigpending", sys_rt_sigpending),
     Syscall::plain(129, "rt_sigqueueinfo", sys_rt_sigqueueinfo).partial(NO_STOPS),

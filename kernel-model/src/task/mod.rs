@@ -15,6 +15,7 @@ use crate::arch::x86::pt_regs::PtRegs;
 use crate::fs::FdTable;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
+use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
 use wait::{WaitFor, WakeCause};
 
@@ -92,6 +93,8 @@ pub struct Task {
     pub clear_child_tid: u64,
     /// `set_robust_list`: head and length.
     pub robust_list: (u64, u64),
+    /// The last trap that led to a signal.
+    pub trap: TrapNumbers,
     /// DR6 as ptrace sees it (`thread.virtual_dr6`).
     pub virtual_dr6: u64,
     /// Sigtrap perf events whose signal is due before the next user instruction.

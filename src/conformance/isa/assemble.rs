@@ -4,6 +4,7 @@ use iced_x86::{Decoder, DecoderOptions, Encoder, Instruction, OpKind};
 
 use super::super::case::{Case, Patch, Registers, Step};
 use super::super::layout::MAX_CODE;
+use super::super::rng::Rng;
 
 /// Where a direct branch goes that leaves nothing out by number: past the case.
 const PAST_THE_END: u64 = 40;
@@ -22,6 +23,14 @@ impl Assembler {
     pub(super) fn new(rip: u64) -> Self {
         let encoder = Encoder::new(64);
         Self { encoder, rip, steps: Vec::new(), code: Vec::new(), offsets: Vec::new() }
+    }
+
+    /// Chooses among encodings of VEX that mean the same: W and L where they are
+    /// ignored, and the long prefix for the short one.
+    pub(super) fn vary_vex(&mut self, rng: &mut Rng) {
+        self.encoder.set_vex_wig(rng.below(2) as u32);
+        self.encoder.set_vex_lig(rng.below(2) as u32);
+        self.encoder.set_prevent_vex2(rng.chance(30));
     }
 
     /// Instructions so far.
@@ -80,6 +89,12 @@ pub(super) fn assemble(steps: &[Step], start: Registers, patches: Vec<Patch>) ->
     let mut assembler = Assembler::new(start.rip);
     steps.iter().try_for_each(|step| assembler.push(*step))?;
     assembler.finish(start, patches)
+}
+
+/// The bytes of an instruction that processors may refuse.
+pub(super) fn encode_any(insn: &Instruction, rip: u64) -> Option<Vec<u8>> {
+    let mut encoder = Encoder::new(64);
+    encoder.encode(insn, rip).ok().map(|_| encoder.take_buffer())
 }
 
 /// The instruction with another branch target, where it is a direct branch.

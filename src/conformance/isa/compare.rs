@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::case::{COMPARED_FLAGS, Case, Ending, Fault};
-use super::super::fields::GPR_NAMES;
+use super::super::fields::{BASE_NAMES, GPR_NAMES, SELECTOR_NAMES};
 use super::super::layout::{DATA_BYTES, image_address};
 use super::super::x87::X87;
 use super::undefined::Undefined;
@@ -41,6 +41,10 @@ pub enum Difference {
     X87Used(u8, u8),
     /// An x87 data register, by its distance from the top.
     X87Data(usize, u128, u128),
+    /// A selector, by its place in [`SELECTOR_NAMES`].
+    Selector(usize, u16, u16),
+    /// A segment base, by its place in [`BASE_NAMES`].
+    Base(usize, u64, u64),
     /// A byte of memory, by address.
     Memory(u64, u8, u8),
 }
@@ -64,6 +68,10 @@ impl fmt::Display for Difference {
             Self::X87Status(a, b) => write!(f, "fsw: {a:#x}, not {b:#x}"),
             Self::X87Used(a, b) => write!(f, "ftw: {a:#x}, not {b:#x}"),
             Self::X87Data(i, a, b) => write!(f, "st{i}: {a:#022x}, not {b:#022x}"),
+            Self::Selector(reg, a, b) => {
+                write!(f, "{}: {a:#x}, not {b:#x}", SELECTOR_NAMES[reg % 4])
+            }
+            Self::Base(reg, a, b) => write!(f, "{}: {a:#x}, not {b:#x}", BASE_NAMES[reg % 2]),
             Self::Memory(at, a, b) => write!(f, "[{at:#x}]: {a:#04x}, not {b:#04x}"),
         }
     }
@@ -142,9 +150,26 @@ pub fn compare(native: Side<'_>, emulated: Side<'_>, ignored: u64) -> Vec<Differ
         found.push(Difference::Mxcsr(a.mxcsr, b.mxcsr));
     }
     x87(&a.x87, &b.x87, (ignored >> X87_FLAGS) as u16, &mut found);
+    for (reg, (&a, &b)) in a.selectors.iter().zip(&b.selectors).enumerate() {
+        let (a, b) = (as_returned(a), as_returned(b));
+        if a != b {
+            found.push(Difference::Selector(reg, a, b));
+        }
+    }
+    for (reg, (&a, &b)) in a.bases.iter().zip(&b.bases).enumerate() {
+        if a != b {
+            found.push(Difference::Base(reg, a, b));
+        }
+    }
     memory(native.data, emulated.data, 0, &mut found);
     memory(native.stack, emulated.stack, DATA_BYTES as usize, &mut found);
     found
+}
+
+/// A selector as it is after a return from the kernel: IRET makes every null selector
+/// zero, whatever its lowest bits were.
+fn as_returned(selector: u16) -> u16 {
+    if selector & !3 == 0 { 0 } else { selector }
 }
 
 fn x87(a: &X87, b: &X87, undefined: u16, found: &mut Vec<Difference>) {

@@ -1,6 +1,6 @@
 //! A run: forms that both sides have, cases from the seed, batches, counts.
 
-use iced_x86::Code;
+use iced_x86::{Code, Instruction, Mnemonic};
 
 use super::super::case::Case;
 use super::super::emulated::{Emulated, EmulatedEnd};
@@ -58,7 +58,7 @@ pub fn built_forms(filter: Option<&str>, tally: &mut Tally) -> Vec<Code> {
     let wanted = |code: &Code| filter.is_none_or(|name| tally::name(code.mnemonic()) == name);
     let mut built = Vec::new();
     for code in forms::all().filter(wanted) {
-        if let Some(exclusion) = forms::exclusion(code).or_else(|| is_alias(&mut emulated, code)) {
+        if let Some(exclusion) = forms::exclusion(code).or_else(|| is_absent(&emulated, code)) {
             *tally.forms_left_out.entry(exclusion.reason().to_owned()).or_default() += 1;
         } else if is_built(&mut emulated, code) {
             built.push(code);
@@ -70,15 +70,14 @@ pub fn built_forms(filter: Option<&str>, tally: &mut Tally) -> Vec<Code> {
     built
 }
 
-/// TZCNT and LZCNT are BSF and BSR on a processor model without them.
-fn is_alias(emulated: &mut Emulated, code: Code) -> Option<Exclusion> {
-    use iced_x86::Mnemonic::{Lzcnt, Tzcnt};
-    let offered = match code.mnemonic() {
-        Tzcnt => emulated.cpuid(7, 0).ebx >> 3 & 1,
-        Lzcnt => emulated.cpuid(0x8000_0001, 0).ecx >> 5 & 1,
-        _ => 1,
-    };
-    (offered == 0).then_some(Exclusion::NotOnThisModel)
+/// What the emulated model has not: #UD, or another instruction.
+fn is_absent(emulated: &Emulated, code: Code) -> Option<Exclusion> {
+    let mut insn = Instruction::default();
+    insn.set_code(code);
+    let model = emulated.model();
+    let is_alias = matches!(code.mnemonic(), Mnemonic::Tzcnt | Mnemonic::Lzcnt)
+        && !code.cpuid_features().iter().all(|&feature| model.has(feature));
+    (is_alias || model.missing(&insn).is_some()).then_some(Exclusion::NotOnThisModel)
 }
 
 fn is_built(emulated: &mut Emulated, code: Code) -> bool {
@@ -148,7 +147,7 @@ fn count(
             tally.skip("the child process did not survive");
             return Ok(());
         }
-        Verdict::Same | Verdict::Differs(_) | Verdict::Stuck(_) => {}
+        Verdict::Same | Verdict::Differs(_) | Verdict::Touches(_) | Verdict::Stuck(_) => {}
     }
     tally.compared += 1;
     if case.steps.len() > 1 {
@@ -157,12 +156,12 @@ fn count(
     let Some(last) = case.steps.last() else { return Ok(()) };
     if !verdict.is_mismatch() {
         for step in &case.steps {
-            tally.counts(step.insn.mnemonic()).compared += 1;
+            tally.counts(step.insn.code()).compared += 1;
         }
         return Ok(());
     }
     tally.mismatches += 1;
-    let known = tally.counts(last.insn.mnemonic());
+    let known = tally.counts(last.insn.code());
     if case.steps.len() == 1 && known.failures.len() >= KEPT_FAILURES {
         known.compared += 1;
         known.mismatches += 1;
@@ -170,8 +169,8 @@ fn count(
     }
     let failure = Failure { case: case.clone(), verdict };
     let small = shrink(sides, failure, strictness)?;
-    let mnemonic = small.case.steps.last().map_or(last.insn.mnemonic(), |s| s.insn.mnemonic());
-    let counts = tally.counts(mnemonic);
+    let code = small.case.steps.last().map_or(last.insn.code(), |step| step.insn.code());
+    let counts = tally.counts(code);
     counts.compared += 1;
     counts.mismatches += 1;
     if counts.failures.len() < KEPT_FAILURES {

@@ -2,6 +2,8 @@
 
 use iced_x86::CpuidFeature;
 
+use super::super::native::BaseAccess;
+
 /// Whether the host has a feature. What is not listed is not asked for.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn on_host(feature: CpuidFeature) -> bool {
@@ -13,6 +15,10 @@ pub(super) fn on_host(feature: CpuidFeature) -> bool {
         F::FPU | F::FPU287 | F::FPU387 | F::MMX | F::SSE | F::SSE2 | F::CMOV | F::CX8 => true,
         F::CLFSH | F::MULTIBYTENOP | F::PAUSE | F::CET_IBT => true,
         F::FXSR => has!("fxsr"),
+        F::XSAVE => has!("xsave"),
+        F::XSAVEC => has!("xsavec"),
+        F::XSAVEOPT => has!("xsaveopt"),
+        F::FSGSBASE => BaseAccess::on_host() == BaseAccess::Present,
         F::SSE3 => has!("sse3"),
         F::SSSE3 => has!("ssse3"),
         F::SSE4_1 => has!("sse4.1"),

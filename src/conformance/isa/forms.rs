@@ -2,7 +2,8 @@
 
 use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic, OpCodeOperandKind};
 
-use super::features;
+use super::super::native::BaseAccess;
+use super::{features, system};
 
 /// Why a form is not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,27 +16,25 @@ pub enum Exclusion {
     EntersTheKernel,
     /// SGDT and its like: Linux answers in their place (UMIP).
     KernelAnswers,
-    /// What depends on descriptor tables and their contents.
-    DescriptorTables,
-    /// Writing FS, GS or another segment register.
+    /// Writing a segment register where its base cannot be given back.
     SegmentLoads,
-    /// Far calls, jumps and returns.
+    /// Far transfers that name their target.
     FarTransfer,
     /// Privileged, or I/O.
     Privileged,
-    /// XSAVE and its like: the area is the machine's.
-    SavedStateLayout,
     /// Transactions, shadow stacks, enclaves, virtual machines.
     OtherModes,
     /// Forms that Intel's and AMD's processors read differently.
     DiffersByVendor,
+    /// WAIT and another, which the decoder reads one by one.
+    TwoInstructions,
     /// AVX-512, XOP and other encodings that are not made here.
     Encoding,
     /// Operands that are not made here.
     Operand,
     /// The host has not the instruction, or is not asked for it.
     NotOnThisHost,
-    /// The emulated model reads the bytes as another instruction.
+    /// The emulated model has it not.
     NotOnThisModel,
 }
 
@@ -48,17 +47,16 @@ impl Exclusion {
             Self::Random => "random numbers",
             Self::EntersTheKernel => "enters the kernel",
             Self::KernelAnswers => "answered by the kernel (UMIP)",
-            Self::DescriptorTables => "depends on descriptor tables",
             Self::SegmentLoads => "loads a segment",
             Self::FarTransfer => "far transfer",
             Self::Privileged => "privileged or I/O",
-            Self::SavedStateLayout => "layout of saved state is the machine's",
             Self::OtherModes => "another mode of the processor",
             Self::DiffersByVendor => "differs between vendors",
+            Self::TwoInstructions => "read as WAIT and another",
             Self::Encoding => "encoding not made",
             Self::Operand => "operand not made",
             Self::NotOnThisHost => "not on this host",
-            Self::NotOnThisModel => "another instruction on the emulated model",
+            Self::NotOnThisModel => "not on the emulated model",
         }
     }
 }
@@ -74,11 +72,22 @@ pub fn all() -> impl Iterator<Item = Code> {
 /// Why a form is not compared on this host, if it is not.
 #[must_use]
 pub fn exclusion(code: Code) -> Option<Exclusion> {
+    not_compared(code)
+        .or_else(|| has_no_bases(code).then_some(Exclusion::SegmentLoads))
+        .or_else(|| by_feature(code.cpuid_features()))
+}
+
+/// Why a form is compared on no host, if it is not.
+#[must_use]
+pub fn not_compared(code: Code) -> Option<Exclusion> {
     let op = code.op_code();
     if matches!(op.encoding(), EncodingKind::EVEX | EncodingKind::XOP | EncodingKind::MVEX)
         || op.encoding() == EncodingKind::D3NOW
     {
         return Some(Exclusion::Encoding);
+    }
+    if op.fwait() {
+        return Some(Exclusion::TwoInstructions);
     }
     by_name(code.mnemonic())
         .or_else(|| by_operands(op.op_kinds()))
@@ -86,9 +95,7 @@ pub fn exclusion(code: Code) -> Option<Exclusion> {
             let privileged = op.is_privileged() || op.is_input_output() || !op.cpl3();
             privileged.then_some(Exclusion::Privileged)
         })
-        .or_else(|| writes_segment(code).then_some(Exclusion::SegmentLoads))
         .or_else(|| differs_by_vendor(code).then_some(Exclusion::DiffersByVendor))
-        .or_else(|| by_feature(code.cpuid_features()))
 }
 
 fn by_feature(needed: &[CpuidFeature]) -> Option<Exclusion> {
@@ -99,17 +106,16 @@ fn by_feature(needed: &[CpuidFeature]) -> Option<Exclusion> {
 fn by_name(mnemonic: Mnemonic) -> Option<Exclusion> {
     use Mnemonic::*;
     Some(match mnemonic {
-        Cpuid | Xgetbv | Rdtsc | Rdtscp | Rdpmc | Rdpid | Rdpru | Rdpkru | Wrpkru | Rdfsbase
-        | Rdgsbase => Exclusion::TellsOfTheMachine,
+        Cpuid | Xgetbv | Rdtsc | Rdtscp | Rdpmc | Rdpid | Rdpru | Rdpkru | Wrpkru => {
+            Exclusion::TellsOfTheMachine
+        }
         Rdrand | Rdseed => Exclusion::Random,
-        Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into | Iret
-        | Iretd | Iretq | Uiret => Exclusion::EntersTheKernel,
+        Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into | Uiret => {
+            Exclusion::EntersTheKernel
+        }
         Sgdt | Sidt | Sldt | Smsw | Str => Exclusion::KernelAnswers,
-        Lar | Lsl | Verr | Verw => Exclusion::DescriptorTables,
-        Wrfsbase | Wrgsbase | Lss | Lfs | Lgs | Lds | Les | Lkgs => Exclusion::SegmentLoads,
-        Retf | Jmpe => Exclusion::FarTransfer,
-        Xsave | Xsave64 | Xsavec | Xsavec64 | Xsaveopt | Xsaveopt64 | Xsaves | Xsaves64
-        | Xrstor | Xrstor64 | Xrstors | Xrstors64 => Exclusion::SavedStateLayout,
+        Lkgs | Xsaves | Xsaves64 | Xrstors | Xrstors64 => Exclusion::Privileged,
+        Jmpe => Exclusion::FarTransfer,
         Xbegin | Xend | Xabort | Xtest | Encls | Enclu | Enclv | Vmcall | Vmfunc | Vmlaunch
         | Vmresume | Vmxoff | Getsec | Rdsspd | Rdsspq | Monitor | Mwait | Umonitor | Umwait
         | Tpause => Exclusion::OtherModes,
@@ -122,51 +128,28 @@ fn by_operands(kinds: &[OpCodeOperandKind]) -> Option<Exclusion> {
     kinds.iter().find_map(|kind| {
         Some(match kind {
             farbr2_2 | farbr4_2 => Exclusion::FarTransfer,
-            br16_1 | br16_2 | br32_1 | br32_4 => Exclusion::DiffersByVendor,
             cr_reg | dr_reg | tr_reg => Exclusion::Privileged,
             mem_mpx | mem_mib | r32_or_mem_mpx | r64_or_mem_mpx | bnd_or_mem_mpx | bnd_reg
-            | mem_vsib32x | mem_vsib64x | mem_vsib32y | mem_vsib64y | mem_vsib32z | mem_vsib64z
-            | zmm_or_mem | k_or_mem | k_reg | kp1_reg | k_rm | k_vvvv | zmm_reg | zmm_rm
-            | zmm_vvvv | zmmp3_vvvv | xmmp3_vvvv | xmm_is5 | ymm_is5 | imm4_m2z | xbegin_2
-            | xbegin_4 | brdisp_2 | brdisp_4 | sibmem | tmm_reg | tmm_rm | tmm_vvvv => {
-                Exclusion::Operand
-            }
+            | mem_vsib32z | mem_vsib64z | zmm_or_mem | k_or_mem | k_reg | kp1_reg | k_rm
+            | k_vvvv | zmm_reg | zmm_rm | zmm_vvvv | zmmp3_vvvv | xmmp3_vvvv | xmm_is5
+            | ymm_is5 | imm4_m2z | xbegin_2 | xbegin_4 | brdisp_2 | brdisp_4 | sibmem | tmm_reg
+            | tmm_rm | tmm_vvvv => Exclusion::Operand,
             _ => return Option::None,
         })
     })
 }
 
-fn writes_segment(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Mov_Sreg_rm16
-            | Code::Mov_Sreg_r32m16
-            | Code::Mov_Sreg_r64m16
-            | Code::Popw_FS
-            | Code::Popw_GS
-            | Code::Popq_FS
-            | Code::Popq_GS
-    ) || is_far(code)
-}
-
-fn is_far(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Call_m1616
-            | Code::Call_m1632
-            | Code::Call_m1664
-            | Code::Jmp_m1616
-            | Code::Jmp_m1632
-            | Code::Jmp_m1664
-    )
+/// Segments can be given back their state only where user code may write bases.
+fn has_no_bases(code: Code) -> bool {
+    system::changes_segments(code) && BaseAccess::on_host() == BaseAccess::Absent
 }
 
 /// Near branches with an operand-size prefix, which only AMD's processors obey.
-fn differs_by_vendor(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Call_rm16 | Code::Jmp_rm16 | Code::Retnw | Code::Retnw_imm16 | Code::Call_rel16
-    )
+pub(crate) fn differs_by_vendor(code: Code) -> bool {
+    use OpCodeOperandKind::{br16_1, br16_2, br32_1, br32_4};
+    let is_short = |kind: &OpCodeOperandKind| matches!(kind, br16_1 | br16_2 | br32_1 | br32_4);
+    let word = matches!(code, Code::Call_rm16 | Code::Jmp_rm16 | Code::Retnw | Code::Retnw_imm16);
+    word || code.op_code().op_kinds().iter().any(is_short)
 }
 
 #[cfg(test)]
@@ -176,7 +159,6 @@ mod tests {
     #[test]
     fn exclusions_by_name() {
         assert_eq!(exclusion(Code::Cpuid), Some(Exclusion::TellsOfTheMachine));
-        assert_eq!(exclusion(Code::Jmp_m1632), Some(Exclusion::SegmentLoads));
         assert_eq!(exclusion(Code::Hlt), Some(Exclusion::Privileged));
         assert_eq!(exclusion(Code::In_AL_DX), Some(Exclusion::Privileged));
         assert_eq!(

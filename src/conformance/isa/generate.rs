@@ -1,19 +1,25 @@
 //! Cases from a seed: one instruction, or a block of several.
 
+use std::collections::BTreeSet;
+
 use emulator::regs::RFlags;
-use iced_x86::Code;
+use iced_x86::{Code, Instruction};
 
 use super::super::case::{Case, Step};
 use super::super::layout::code_slot;
 use super::super::rng::Rng;
-use super::assemble::{Assembler, assemble, is_direct_branch};
+use super::assemble::{Assembler, encode_any, is_direct_branch};
+use super::gather::{self, GatherRegisters};
 use super::operands::Draft;
 use super::setting::Setting;
+use super::spoil;
 use super::undefined::{self, Undefined};
 use super::values;
 
 /// Choices of operands that may turn out impossible before a form is given up.
 const ATTEMPTS: usize = 16;
+/// Cases of one instruction whose encoding has something wrong about it.
+const PERCENT_SPOILED: u64 = 6;
 /// Choices of operands for each instruction of a block before it stays shorter.
 const TRIES_A_STEP: u64 = 8;
 /// Streams of random numbers that are not a case's.
@@ -24,6 +30,7 @@ const IMAGE_STREAM: u64 = u64::MAX;
 pub struct Generator {
     seed: u64,
     forms: Vec<Code>,
+    compared: BTreeSet<Code>,
     max_block: u64,
 }
 
@@ -40,7 +47,8 @@ impl Generator {
     /// Cases of these forms, in blocks of at most `max_block` instructions.
     #[must_use]
     pub fn new(seed: u64, forms: Vec<Code>, max_block: u64) -> Self {
-        Self { seed, forms, max_block: max_block.max(1) }
+        let compared = forms.iter().copied().collect();
+        Self { seed, forms, compared, max_block: max_block.max(1) }
     }
 
     /// The case with a number. `None` where chance has chosen operands that no
@@ -54,7 +62,14 @@ impl Generator {
             return self.block(&mut rng, rip, len);
         }
         let code = rng.pick(&self.forms);
-        single(&mut rng, code, rip)
+        if !rng.chance(PERCENT_SPOILED) {
+            return single(&mut rng, code, rip);
+        }
+        if code.op_code().op_kinds().iter().any(|&kind| gather::vsib(kind).is_some()) {
+            return same_registers(&mut rng, code, rip, &self.compared);
+        }
+        let case = single(&mut rng, code, rip)?;
+        spoil::spoil(&mut rng, case, &self.compared)
     }
 
     /// Several instructions with branches among them that go forward.
@@ -94,10 +109,32 @@ pub fn single(rng: &mut Rng, code: Code, rip: u64) -> Option<Case> {
         if draft.rng.chance(2) {
             draft.start.rflags |= RFlags::AC;
         }
-        let (start, patches) = (draft.start, draft.patches);
-        if let Some(case) = assemble(&[Step { insn, skip: None }], start, patches) {
-            return Some(case);
+        let mut assembler = Assembler::new(rip);
+        assembler.vary_vex(draft.rng);
+        if assembler.push(Step { insn, skip: None }).is_some() {
+            return assembler.finish(draft.start, draft.patches);
         }
     }
     None
+}
+
+/// An instruction of a form with any operands; `None` where such are not made.
+#[must_use]
+pub fn sample(rng: &mut Rng, code: Code) -> Option<Instruction> {
+    Draft::new(rng, Setting::Single, code_slot(0)).instruction(code)
+}
+
+/// A gather with a register named twice, which is #UD; or one with a wrong prefix.
+fn same_registers(rng: &mut Rng, code: Code, rip: u64, compared: &BTreeSet<Code>) -> Option<Case> {
+    if rng.chance(50) {
+        let case = single(rng, code, rip)?;
+        return spoil::spoil(rng, case, compared);
+    }
+    let mut draft = Draft::new(rng, Setting::Single, rip);
+    draft.gather_registers = GatherRegisters::Same;
+    let insn = draft.instruction(code)?;
+    let bytes = encode_any(&insn, rip)?;
+    let (start, patches) = (draft.start, draft.patches);
+    let case = Case { steps: Vec::new(), code: Vec::new(), offsets: vec![0], start, patches };
+    spoil::case_of(case, bytes, compared)
 }

@@ -6,8 +6,9 @@ use iced_x86::{Code, Instruction, OpCodeOperandKind, OpKind, Register};
 use super::super::case::{Patch, Registers};
 use super::super::layout::{DATA, FS_BASE, GS_BASE, READ_ONLY, STACK, STACK_BYTES};
 use super::super::rng::Rng;
+use super::gather::{self, GatherRegisters};
 use super::setting::{self, Setting};
-use super::{registers, values};
+use super::{registers, system, values};
 
 /// A case in the making.
 pub(super) struct Draft<'a> {
@@ -15,6 +16,8 @@ pub(super) struct Draft<'a> {
     pub(super) setting: Setting,
     pub(super) start: Registers,
     pub(super) patches: Vec<Patch>,
+    /// What gathers are given.
+    pub(super) gather_registers: GatherRegisters,
     /// General registers whose value something depends on.
     fixed: u16,
 }
@@ -32,7 +35,14 @@ impl<'a> Draft<'a> {
         start.rflags = values::flags(rng);
         start.x87 = values::x87(rng);
         start.mxcsr = values::mxcsr(rng, setting.percent_mxcsr_as_reset());
-        let mut draft = Self { rng, setting, start, patches: Vec::new(), fixed: 0 };
+        let mut draft = Self {
+            rng,
+            setting,
+            start,
+            patches: Vec::new(),
+            gather_registers: GatherRegisters::Distinct,
+            fixed: 0,
+        };
         let stack = draft.stack_pointer();
         draft.set(registers::RSP, stack);
         draft.fixed = 0;
@@ -135,7 +145,9 @@ impl<'a> Draft<'a> {
         self.setting.prepare(self, &insn)?;
         // Last, when it is known which registers must keep their values.
         let has_memory = (0..insn.op_count()).any(|nth| insn.op_kind(nth) == OpKind::Memory);
-        if has_memory && insn.memory_index() != Register::AL {
+        if let Some(vsib) = kinds.iter().copied().find_map(gather::vsib) {
+            gather::fill(self, &mut insn, vsib, short);
+        } else if has_memory && insn.memory_index() != Register::AL {
             self.memory(&mut insn, code, short);
         }
         Some(insn)
@@ -158,6 +170,11 @@ impl<'a> Draft<'a> {
             | K::ymm_or_mem
             | K::mm_or_mem => self.rng.chance(50),
             K::mem | K::mem_offs => true,
+            // Index vectors that earlier instructions have changed lead nowhere.
+            _ if gather::vsib(kind).is_some() => match self.setting {
+                Setting::Single => true,
+                Setting::Block => return None,
+            },
             _ => false,
         };
         if choice {
@@ -241,7 +258,8 @@ impl<'a> Draft<'a> {
     /// Fills in the memory operand.
     fn memory(&mut self, insn: &mut Instruction, code: Code, short: bool) {
         let size = insn.memory_size().size() as u64;
-        let target = self.reachable(size, short);
+        let area = system::area(self, code).filter(|_| !short);
+        let target = area.unwrap_or_else(|| self.reachable(size, short));
         setting::prepare_operand(self, insn, target, size);
         let target = self.segment(insn, target);
         if code.op_code().op_kinds().contains(&OpCodeOperandKind::mem_offs) {
@@ -253,7 +271,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Maybe a segment prefix; the offset that then leads to `target`.
-    fn segment(&mut self, insn: &mut Instruction, target: u64) -> u64 {
+    pub(super) fn segment(&mut self, insn: &mut Instruction, target: u64) -> u64 {
         let (register, base) = match self.rng.below(40) {
             0 | 1 => (Register::FS, FS_BASE),
             2 | 3 => (Register::GS, GS_BASE),

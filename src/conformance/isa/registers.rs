@@ -67,6 +67,8 @@ pub(super) fn operand(
         K::r64_or_mem | K::r64_reg | K::r64_reg_mem | K::r64_rm | K::r64_opcode | K::r64_vvvv => {
             general(64, setting.number(rng))
         }
+        K::cr_reg => rng.pick(&[Register::CR0, Register::CR2, Register::CR3, Register::CR4]),
+        K::dr_reg => numbered(Register::DR0, 8, rng),
         K::seg_reg => numbered(Register::ES, 6, rng),
         K::mm_or_mem | K::mm_reg | K::mm_rm => numbered(Register::MM0, 8, rng),
         K::xmm_or_mem | K::xmm_reg | K::xmm_rm | K::xmm_vvvv | K::xmm_is4 => {

@@ -60,6 +60,11 @@ pub fn failure(failure: &Failure) -> String {
                 let _ = writeln!(text, "    {difference}");
             }
         }
+        Verdict::Touches(touched) => {
+            for touched in touched.iter().take(8) {
+                let _ = writeln!(text, "    not listed as written: {touched}");
+            }
+        }
         other => {
             let _ = writeln!(text, "    {other:?}");
         }
@@ -94,6 +99,12 @@ pub fn summary(tally: &Tally) -> String {
     for (reason, count) in &tally.forms_left_out {
         let _ = writeln!(text, "left out: {count} forms: {reason}");
     }
+    let families = tally.families();
+    let words: Vec<String> = families
+        .iter()
+        .map(|(name, (compared, mismatches))| format!("{name} {compared}/{mismatches}"))
+        .collect();
+    let _ = writeln!(text, "instructions compared/mismatches: {}", words.join(", "));
     if !tally.not_built.is_empty() {
         let names: Vec<&str> = tally.not_built.keys().map(String::as_str).collect();
         let _ = writeln!(text, "not built: {}", names.join(" "));

@@ -10,7 +10,7 @@ use super::super::layout::{CODE_STRIDE, DATA, STACK, STACK_BYTES};
 use super::super::rng::Rng;
 use super::operands::Draft;
 use super::registers::{Address, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, general};
-use super::values;
+use super::{lanes, system, values};
 
 /// Whether an instruction is alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,8 @@ fn fits_block(draft: &mut Draft<'_>, insn: &Instruction) -> bool {
     );
     // Half of all divisions fault; a block would end at its first.
     let rare = matches!(insn.mnemonic(), Div | Idiv) && draft.rng.chance(90);
-    !(indirect || repeats || far_bit || unfit || rare)
+    let near_system = system::needs_preparation(insn.code());
+    !(indirect || repeats || far_bit || unfit || rare || near_system)
 }
 
 /// An address from the registers that blocks keep for it.
@@ -169,6 +170,8 @@ fn solve_address(draft: &mut Draft<'_>, insn: &mut Instruction, target: u64, add
 fn prepare_single(draft: &mut Draft<'_>, insn: &Instruction) {
     use Mnemonic::*;
     prepare_strings(draft, insn);
+    lanes::prepare(draft, insn);
+    system::prepare(draft, insn);
     match insn.mnemonic() {
         Div | Idiv => prepare_division(draft),
         Shl | Sal | Shr | Sar | Rol | Ror | Rcl | Rcr | Shld | Shrd if draft.rng.chance(70) => {
@@ -181,6 +184,7 @@ fn prepare_single(draft: &mut Draft<'_>, insn: &Instruction) {
             draft.suggest(RCX, count);
         }
         Bt | Bts | Btr | Btc => prepare_bit_offset(draft, insn),
+        Bextr | Bzhi => prepare_bit_field(draft, insn),
         Cmpxchg | Cmpxchg8b | Cmpxchg16b => prepare_exchange(draft),
         Leave => {
             let frame = STACK + draft.rng.below(STACK_BYTES);
@@ -191,7 +195,7 @@ fn prepare_single(draft: &mut Draft<'_>, insn: &Instruction) {
             let target = landing(draft);
             draft.patch(top, &target.to_le_bytes());
         }
-        Jmp | Call => prepare_indirect(draft, insn),
+        Jmp | Call if !system::needs_preparation(insn.code()) => prepare_indirect(draft, insn),
         _ => {}
     }
 }
@@ -202,6 +206,9 @@ pub(super) fn prepare_operand(draft: &mut Draft<'_>, insn: &Instruction, at: u64
     /// Offset of MXCSR in an FXSAVE area.
     const MXCSR_AT: u64 = 24;
     let valid = values::mxcsr(draft.rng, 10);
+    if system::needs_preparation(insn.code()) {
+        return system::prepare_operand(draft, insn.code(), at, size);
+    }
     match insn.mnemonic() {
         Jmp | Call => {
             let target = landing(draft);
@@ -216,6 +223,9 @@ pub(super) fn prepare_operand(draft: &mut Draft<'_>, insn: &Instruction, at: u64
         _ if size > 0 && size <= 64 && draft.rng.chance(60) => {
             let mut bytes = [0; 64];
             values::memory(draft.rng, &mut bytes);
+            if let Some(wide) = lanes::memory(draft.rng, insn.mnemonic()) {
+                bytes[..16].copy_from_slice(&wide.to_le_bytes());
+            }
             if size <= 8 {
                 bytes[..8].copy_from_slice(&values::integer(draft.rng).to_le_bytes());
             }
@@ -226,7 +236,7 @@ pub(super) fn prepare_operand(draft: &mut Draft<'_>, insn: &Instruction, at: u64
 }
 
 /// An address in the INT3s behind the case, sometimes none that exists.
-fn landing(draft: &mut Draft<'_>) -> u64 {
+pub(super) fn landing(draft: &mut Draft<'_>) -> u64 {
     if draft.rng.chance(10) {
         return values::integer(draft.rng);
     }
@@ -263,6 +273,14 @@ fn prepare_bit_offset(draft: &mut Draft<'_>, insn: &Instruction) {
     {
         let offset = draft.rng.below(0x8000).wrapping_sub(0x4000);
         draft.suggest(insn.op1_register().full_register().number(), offset);
+    }
+}
+
+/// Start and length of a bit field: mostly within the operand or just outside.
+fn prepare_bit_field(draft: &mut Draft<'_>, insn: &Instruction) {
+    if insn.op_count() == 3 && insn.op_kind(2) == OpKind::Register && draft.rng.chance(80) {
+        let field = draft.rng.below(72) | draft.rng.below(72) << 8 | draft.rng.word() << 16;
+        draft.suggest(insn.op2_register().full_register().number(), field);
     }
 }
 

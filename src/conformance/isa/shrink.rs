@@ -100,6 +100,8 @@ fn less_state(
     for reg in 0..16 {
         changes.push(Box::new(move |case| case.start.gpr[reg] = plain.gpr[reg]));
         changes.push(Box::new(move |case| case.start.vector[reg] = [0; 2]));
+        changes.push(Box::new(move |case| case.start.vector[reg][1] = 0));
+        changes.push(Box::new(move |case| case.start.vector[reg][0] = 0));
     }
     for nth in (0..best.case.patches.len()).rev() {
         changes.push(Box::new(move |case| {

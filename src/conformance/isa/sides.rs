@@ -6,6 +6,7 @@ use super::super::layout::{BATCH, IMAGE_BYTES, READ_ONLY_BYTES};
 use super::super::native::{Native, NativeEnd, NativeError};
 use super::compare::{self, Difference, Strictness};
 use super::generate;
+use super::untouched::{Tables, Touched};
 
 /// What came out of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Verdict {
     Same,
     /// They do not.
     Differs(Vec<Difference>),
+    /// They do, but the emulator has changed what the instruction does not write.
+    Touches(Vec<Touched>),
     /// The emulator has not the instruction of this name.
     Unsupported(String),
     /// The emulator did not come to an end.
@@ -26,7 +29,7 @@ impl Verdict {
     /// Whether this is a mismatch.
     #[must_use]
     pub fn is_mismatch(&self) -> bool {
-        matches!(self, Self::Differs(_) | Self::Stuck(_))
+        matches!(self, Self::Differs(_) | Self::Touches(_) | Self::Stuck(_))
     }
 }
 
@@ -37,6 +40,8 @@ pub struct Sides {
     pub native: Native,
     /// The emulator.
     pub emulated: Emulated,
+    image: Vec<u8>,
+    tables: Tables,
 }
 
 impl Sides {
@@ -58,6 +63,8 @@ impl Sides {
         Ok(Self {
             native: Native::start(image, read_only)?,
             emulated: Emulated::new(image, read_only),
+            image: image.to_vec(),
+            tables: Tables::default(),
         })
     }
 
@@ -89,7 +96,11 @@ impl Sides {
             let emulated = compare::Side { ending: &emulated, data, stack };
             let ignored = compare::ignored_flags(case, native.ending.registers.rip, strictness);
             let found = compare::compare(native, emulated, ignored);
-            if found.is_empty() { Verdict::Same } else { Verdict::Differs(found) }
+            if !found.is_empty() {
+                return Verdict::Differs(found);
+            }
+            let touched = self.tables.check(case, emulated, &self.image);
+            if touched.is_empty() { Verdict::Same } else { Verdict::Touches(touched) }
         });
         Ok(verdicts.collect())
     }

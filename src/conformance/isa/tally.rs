@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use iced_x86::Mnemonic;
+use iced_x86::{Code, Mnemonic};
 
+use super::data::families::family;
 use super::shrink::Failure;
 
 /// Failures of one instruction that are kept with their details.
@@ -12,6 +13,8 @@ pub const KEPT_FAILURES: usize = 3;
 /// Counts of one instruction.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
+    /// A form of it, for its family.
+    pub code: Code,
     /// Times that it was part of a case that was compared.
     pub compared: u64,
     /// Those that differed.
@@ -53,8 +56,22 @@ impl Tally {
         *self.skipped.entry(reason.to_owned()).or_default() += 1;
     }
 
-    /// The counts of an instruction.
-    pub fn counts(&mut self, mnemonic: Mnemonic) -> &mut Counts {
-        self.by_mnemonic.entry(mnemonic).or_default()
+    /// The counts of the instruction of a form.
+    pub fn counts(&mut self, code: Code) -> &mut Counts {
+        self.by_mnemonic
+            .entry(code.mnemonic())
+            .or_insert_with(|| Counts { code, ..Counts::default() })
+    }
+
+    /// Times compared and mismatches, by the family of the data files.
+    #[must_use]
+    pub fn families(&self) -> BTreeMap<&'static str, (u64, u64)> {
+        let mut found: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+        for counts in self.by_mnemonic.values() {
+            let (compared, mismatches) = found.entry(family(counts.code)).or_default();
+            *compared += counts.compared;
+            *mismatches += counts.mismatches;
+        }
+        found
     }
 }

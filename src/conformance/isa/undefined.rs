@@ -25,7 +25,8 @@ const BITS: [(u32, u64); 12] = [
     (RflagsBits::C3, 1 << (X87_FLAGS + 14)),
 ];
 
-fn rflags(bits: u32) -> u64 {
+/// iced's flag bits in the places of RFLAGS and of the x87 status word.
+pub(super) fn rflags(bits: u32) -> u64 {
     BITS.iter().filter(|(bit, _)| bits & bit != 0).fold(0, |flags, (_, flag)| flags | flag)
 }
 

@@ -100,7 +100,9 @@ fn single(rng: &mut Rng) -> u32 {
     match rng.below(4) {
         0 => rng.word() as u32,
         // Near one, so that sums cancel and products stay finite.
-        1 => 0x3f80_0000 ^ (rng.word() as u32 & 0x81ff_ffff),
+        1 if rng.chance(50) => 0x3f80_0000 ^ (rng.word() as u32 & 0x81ff_ffff),
+        // Small integers and what lies halfway between them, for rounding.
+        1 => ((rng.below(64) as f32 - 32.0) * 0.5).to_bits(),
         _ => rng.pick(&SINGLES) | sign,
     }
 }
@@ -109,7 +111,8 @@ fn double(rng: &mut Rng) -> u64 {
     let sign = rng.word() & (1 << 63);
     match rng.below(4) {
         0 => rng.word(),
-        1 => 0x3ff0_0000_0000_0000 ^ (rng.word() & 0x801f_ffff_ffff_ffff),
+        1 if rng.chance(50) => 0x3ff0_0000_0000_0000 ^ (rng.word() & 0x801f_ffff_ffff_ffff),
+        1 => ((rng.below(64) as f64 - 32.0) * 0.5).to_bits(),
         _ => rng.pick(&DOUBLES) | sign,
     }
 }

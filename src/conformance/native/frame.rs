@@ -5,9 +5,10 @@
 use super::super::case::{Case, Ending, Fault, RSP, Registers};
 use super::super::layout::{USER_CS, USER_SS};
 use super::super::x87::X87;
+use super::BaseAccess;
 use super::places::{
-    CONTEXT, FRAME_BYTES, INPUT_STRIDE, PATCH_COUNT, PATCHES, SIGNAL_STACK, SIGNAL_STACK_BYTES,
-    XSAVE,
+    BASES_AT, CONTEXT, FRAME_BYTES, INPUT_STRIDE, PATCH_COUNT, PATCHES, SELECTORS_AT, SIGNAL_STACK,
+    SIGNAL_STACK_BYTES, XSAVE,
 };
 use super::stub::PATCH_STRIDE;
 
@@ -135,7 +136,7 @@ fn write_xsave(area: &mut [u8], start: &Registers, components: Components) {
 
 /// Reads the frame that ended a case. The stub has put the frame's address in the
 /// place of the return address. `None` for what is not a frame.
-pub(super) fn read_ending(frame: &[u8]) -> Option<Ending> {
+pub(super) fn read_ending(frame: &[u8], bases: BaseAccess) -> Option<Ending> {
     debug_assert_eq!(frame.len(), FRAME_BYTES as usize, "one frame");
     let address = word(frame, 0)?;
     let machine = frame.get(PUSHED_CONTEXT + MACHINE_AT..)?;
@@ -147,6 +148,11 @@ pub(super) fn read_ending(frame: &[u8]) -> Option<Ending> {
     registers.rflags = word(machine, FLAGS_AT)?;
     let xsave = word(machine, XSAVE_AT)?.checked_sub(address)?;
     read_xsave(frame.get(usize::try_from(xsave).ok()?..)?, &mut registers)?;
+    if bases == BaseAccess::Present {
+        let selectors = word(frame, SELECTORS_AT)?;
+        registers.selectors = std::array::from_fn(|nth| (selectors >> (16 * nth)) as u16);
+        registers.bases = [word(frame, BASES_AT)?, word(frame, BASES_AT + 8)?];
+    }
     let fault = Fault {
         vector: u8::try_from(word(machine, VECTOR_AT)?).ok()?,
         error: word(machine, ERROR_AT)? as u32,

@@ -25,6 +25,8 @@ mod processor;
 
 pub use processor::Native;
 
+use std::sync::OnceLock;
+
 use super::case::Ending;
 
 /// Why nothing can be run natively.
@@ -54,6 +56,34 @@ pub enum NativeError {
     /// The stub could not be assembled.
     #[error("the stub cannot be assembled: {0}")]
     Stub(String),
+}
+
+/// Whether user code may read and write the bases of FS and GS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseAccess {
+    /// RDFSBASE and its like work.
+    Present,
+    /// They do not: cases that change segment registers are not compared.
+    Absent,
+}
+
+impl BaseAccess {
+    /// What the kernel says of this host.
+    #[must_use]
+    pub fn on_host() -> Self {
+        static KNOWN: OnceLock<BaseAccess> = OnceLock::new();
+        *KNOWN.get_or_init(Self::ask)
+    }
+
+    fn ask() -> Self {
+        let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let flags = known.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+        if flags.split_whitespace().any(|flag| flag == "fsgsbase") {
+            Self::Present
+        } else {
+            Self::Absent
+        }
+    }
 }
 
 /// How a case ended on the processor.

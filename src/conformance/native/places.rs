@@ -43,3 +43,8 @@ pub(super) const CONTEXT: usize = 64;
 pub(super) const XSAVE: usize = 512;
 /// Offset in an input slot: the patches: address, length, bytes.
 pub(super) const PATCHES: usize = 1408;
+
+/// Offset in a frame where the stub leaves four selectors: `uc_link`.
+pub(super) const SELECTORS_AT: usize = 16;
+/// Offset in a frame where the stub leaves two segment bases: `uc_stack`.
+pub(super) const BASES_AT: usize = 24;

@@ -6,7 +6,7 @@ use super::frame::{self, Components};
 use super::places::*;
 use super::remote;
 use super::tracee::{BatchEnd, Tracee};
-use super::{NativeEnd, NativeError};
+use super::{BaseAccess, NativeEnd, NativeError};
 
 /// This processor, for user code.
 pub struct Native {
@@ -14,6 +14,7 @@ pub struct Native {
     image: Vec<u8>,
     read_only: Vec<u8>,
     components: Components,
+    bases: BaseAccess,
     code: Vec<u8>,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -32,8 +33,9 @@ impl Native {
     /// # Errors
     /// [`NativeError`] where the host does not allow it.
     pub fn start(image: &[u8], read_only: &[u8]) -> Result<Self, NativeError> {
+        let bases = BaseAccess::on_host();
         Ok(Self {
-            tracee: Tracee::start(image, read_only)?,
+            tracee: Tracee::start(image, read_only, bases)?,
             image: image.to_vec(),
             read_only: read_only.to_vec(),
             components: if std::arch::is_x86_feature_detected!("avx") {
@@ -41,6 +43,7 @@ impl Native {
             } else {
                 Components::Sse
             },
+            bases,
             code: vec![FILLER; CODE_BYTES as usize],
             input: vec![0; INPUT_BYTES as usize],
             output: vec![0; OUTPUT_BYTES as usize],
@@ -79,7 +82,7 @@ impl Native {
     }
 
     fn restart(&mut self) -> Result<(), NativeError> {
-        self.tracee = Tracee::start(&self.image, &self.read_only)?;
+        self.tracee = Tracee::start(&self.image, &self.read_only, self.bases)?;
         Ok(())
     }
 
@@ -110,6 +113,6 @@ impl Native {
     fn ending(&self, nth: usize) -> NativeEnd {
         let from = nth * OUTPUT_STRIDE as usize;
         let frame = &self.output[from..from + FRAME_BYTES as usize];
-        frame::read_ending(frame).map_or(NativeEnd::Lost, NativeEnd::Ended)
+        frame::read_ending(frame, self.bases).map_or(NativeEnd::Lost, NativeEnd::Ended)
     }
 }

@@ -9,7 +9,8 @@ use iced_x86::code_asm::*;
 use nix::libc;
 
 use super::super::case::Patch;
-use super::super::layout::{DATA, DATA_BYTES, STACK, STACK_BYTES};
+use super::super::layout::{DATA, DATA_BYTES, FS_BASE, GS_BASE, STACK, STACK_BYTES};
+use super::BaseAccess;
 use super::places::*;
 
 /// Bytes of a patch in an input slot: address, length, bytes.
@@ -32,7 +33,7 @@ pub(super) struct Stub {
 ///
 /// # Errors
 /// The assembler's.
-pub(super) fn assemble() -> Result<Stub, IcedError> {
+pub(super) fn assemble(bases: BaseAccess) -> Result<Stub, IcedError> {
     let mut a = CodeAssembler::new(64)?;
     let mut start = a.create_label();
     let mut next = a.create_label();
@@ -55,6 +56,7 @@ pub(super) fn assemble() -> Result<Stub, IcedError> {
     a.cmp(rax, qword_ptr(rbx + COUNT))?;
     a.jae(start)?;
     restore_image(&mut a)?;
+    restore_segments(&mut a, bases)?;
     a.imul_3(r12, rax, INPUT_STRIDE as i32)?;
     a.mov(r13, INPUT)?;
     a.add(r12, r13)?;
@@ -66,6 +68,7 @@ pub(super) fn assemble() -> Result<Stub, IcedError> {
     // Clears AC, ID and NT, which are not restored with a frame or disturb.
     a.push(2)?;
     a.popfq()?;
+    save_segments(&mut a, bases)?;
     save_ending(&mut a)?;
     a.inc(qword_ptr(rbx + INDEX))?;
     a.jmp(next)?;
@@ -111,6 +114,36 @@ fn restore_image(a: &mut CodeAssembler) -> Result<(), IcedError> {
     copy_to(a, STACK, STACK_BYTES)
 }
 
+/// Null selectors, and the bases that every case finds: a frame holds neither.
+fn restore_segments(a: &mut CodeAssembler, bases: BaseAccess) -> Result<(), IcedError> {
+    if bases == BaseAccess::Absent {
+        return Ok(());
+    }
+    a.xor(edx, edx)?;
+    for segment in [es, ds, fs, gs] {
+        a.mov(segment, edx)?;
+    }
+    a.mov(rdx, FS_BASE)?;
+    a.wrfsbase(rdx)?;
+    a.mov(rdx, GS_BASE)?;
+    a.wrgsbase(rdx)
+}
+
+/// Puts selectors and bases into the frame at RSP, in the place of fields that are
+/// not needed.
+fn save_segments(a: &mut CodeAssembler, bases: BaseAccess) -> Result<(), IcedError> {
+    if bases == BaseAccess::Absent {
+        return Ok(());
+    }
+    for (nth, segment) in [es, ds, fs, gs].into_iter().enumerate() {
+        a.mov(word_ptr(rsp + SELECTORS_AT + 2 * nth), segment)?;
+    }
+    a.rdfsbase(rdx)?;
+    a.mov(qword_ptr(rsp + BASES_AT), rdx)?;
+    a.rdgsbase(rdx)?;
+    a.mov(qword_ptr(rsp + BASES_AT + 8), rdx)
+}
+
 /// Writes the patches of the input slot at R12.
 fn apply_patches(a: &mut CodeAssembler) -> Result<(), IcedError> {
     let mut again = a.create_label();
@@ -153,11 +186,13 @@ mod tests {
 
     #[test]
     fn the_stub_fits_its_page() {
-        let stub = assemble().unwrap();
-        assert!(stub.code.len() < STUB_BYTES as usize);
-        assert_eq!(stub.code[..3], [0x0f, 0x05, 0xcc]);
-        for entry in [stub.start, stub.handler] {
-            assert!(entry > STUB && entry < STUB + stub.code.len() as u64);
+        for bases in [BaseAccess::Present, BaseAccess::Absent] {
+            let stub = assemble(bases).unwrap();
+            assert!(stub.code.len() < STUB_BYTES as usize);
+            assert_eq!(stub.code[..3], [0x0f, 0x05, 0xcc]);
+            for entry in [stub.start, stub.handler] {
+                assert!(entry > STUB && entry < STUB + stub.code.len() as u64);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::super::layout::*;
 use super::places::*;
 use super::remote::{self, Remote};
 use super::stub::{self, Stub};
-use super::{NativeError, refused};
+use super::{BaseAccess, NativeError, refused};
 
 /// A program that every Linux has and that waits until its input is closed, so that
 /// it ends with us even if it could not be taken over.
@@ -61,7 +61,11 @@ impl Tracee {
     ///
     /// # Errors
     /// [`NativeError::Refused`] where the kernel does not allow it.
-    pub(super) fn start(image: &[u8], read_only: &[u8]) -> Result<Self, NativeError> {
+    pub(super) fn start(
+        image: &[u8],
+        read_only: &[u8],
+        bases: BaseAccess,
+    ) -> Result<Self, NativeError> {
         let child = Command::new(PROGRAM)
             .env_clear()
             .stdin(Stdio::piped())
@@ -70,7 +74,7 @@ impl Tracee {
             .spawn()
             .map_err(NativeError::Spawn)?;
         let mut tracee = Self { child, gone: false };
-        let stub = stub::assemble().map_err(|error| NativeError::Stub(error.to_string()))?;
+        let stub = stub::assemble(bases).map_err(|error| NativeError::Stub(error.to_string()))?;
         let pid = tracee.pid();
         let mut remote = Remote::seize(pid)?;
         remote.call(

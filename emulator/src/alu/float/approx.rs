@@ -7,7 +7,7 @@
 //! significand; the formulas here give all its values.
 
 use super::env::Env;
-use super::format::{Format, Single};
+use super::format::{Format, Layout, Single};
 use super::lanes::LaneOp;
 use super::unpack::signed;
 

@@ -102,7 +102,7 @@ fn sum<F: Format>(env: &mut Env, a: Unpacked, b: Unpacked) -> u64 {
 }
 
 /// The zero that a cancellation leaves.
-fn exact_zero<F: Format>(env: &Env) -> u64 {
+pub(super) fn exact_zero<F: Format>(env: &Env) -> u64 {
     signed::<F>(env.rounding() == Rounding::Down, 0)
 }
 

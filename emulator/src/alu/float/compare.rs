@@ -26,9 +26,12 @@ pub enum NanRule {
     Signalling,
 }
 
-/// CMPPS, CMPPD, CMPSS, CMPSD: a mask of ones where the predicate holds.
+/// CMPPS, CMPPD, CMPSS, CMPSD: a mask of ones where the predicate, one of eight, holds.
 #[derive(Debug)]
 pub struct Compare;
+/// VCMPPS and its like: the same with 32 predicates.
+#[derive(Debug)]
+pub struct ComparePredicate;
 /// MINPS and its like: the second operand where the two are unordered or zeroes.
 #[derive(Debug)]
 pub struct Min;
@@ -75,36 +78,63 @@ fn ordered<F: Format>(bits: u64) -> i64 {
     if bits & F::SIGN != 0 { -magnitude } else { magnitude }
 }
 
-/// The relations for which a predicate of CMPPS holds, as bits
-/// (SDM vol. 2A, CMPPS, table 3-1), and what it does about quiet NaNs.
-struct Predicate {
-    holds: u8,
-    nans: NanRule,
-}
-
 const LESS: u8 = 1 << Relation::Less as u8;
 const EQUAL: u8 = 1 << Relation::Equal as u8;
 const GREATER: u8 = 1 << Relation::Greater as u8;
 const UNORDERED: u8 = 1 << Relation::Unordered as u8;
 
-/// EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD.
-const PREDICATES: [Predicate; 8] = [
-    Predicate { holds: EQUAL, nans: NanRule::Quiet },
-    Predicate { holds: LESS, nans: NanRule::Signalling },
-    Predicate { holds: LESS | EQUAL, nans: NanRule::Signalling },
-    Predicate { holds: UNORDERED, nans: NanRule::Quiet },
-    Predicate { holds: LESS | GREATER | UNORDERED, nans: NanRule::Quiet },
-    Predicate { holds: EQUAL | GREATER | UNORDERED, nans: NanRule::Signalling },
-    Predicate { holds: GREATER | UNORDERED, nans: NanRule::Signalling },
-    Predicate { holds: LESS | EQUAL | GREATER, nans: NanRule::Quiet },
+/// The relations for which a predicate holds, as bits, by the low four bits of its
+/// number (SDM vol. 2A, CMPPS, tables 3-1 and 3-7).
+const HOLDS: [u8; 16] = [
+    // EQ, LT, LE, UNORD.
+    EQUAL,
+    LESS,
+    LESS | EQUAL,
+    UNORDERED,
+    // NEQ, NLT, NLE, ORD.
+    LESS | GREATER | UNORDERED,
+    EQUAL | GREATER | UNORDERED,
+    GREATER | UNORDERED,
+    LESS | EQUAL | GREATER,
+    // EQ_UQ, NGE, NGT, FALSE.
+    EQUAL | UNORDERED,
+    LESS | UNORDERED,
+    LESS | EQUAL | UNORDERED,
+    0,
+    // NEQ_OQ, GE, GT, TRUE.
+    LESS | GREATER,
+    EQUAL | GREATER,
+    GREATER,
+    LESS | EQUAL | GREATER | UNORDERED,
 ];
+
+/// What a predicate does about quiet NaNs: of each four, the middle two refuse them;
+/// from predicate 16 on it is the other way round.
+#[inline(always)]
+fn nan_rule(predicate: u8) -> NanRule {
+    let middle = (predicate + 1) & 2 != 0;
+    if middle == (predicate & 16 != 0) { NanRule::Quiet } else { NanRule::Signalling }
+}
+
+/// A mask of ones where one of the 32 predicates holds.
+#[inline(always)]
+fn compare<F: Format>(env: &mut Env, a: u64, b: u64, predicate: u8) -> u64 {
+    let relation = relation::<F>(env, a, b, nan_rule(predicate));
+    let holds = HOLDS[usize::from(predicate & 15)];
+    if holds >> relation as u8 & 1 != 0 { F::MASK } else { 0 }
+}
 
 impl LaneOp for Compare {
     #[inline(always)]
     fn lane<F: Format>(env: &mut Env, a: u64, b: u64, imm: u8) -> u64 {
-        let predicate = &PREDICATES[usize::from(imm & 7)];
-        let relation = relation::<F>(env, a, b, predicate.nans);
-        if predicate.holds >> relation as u8 & 1 != 0 { F::MASK } else { 0 }
+        compare::<F>(env, a, b, imm & 7)
+    }
+}
+
+impl LaneOp for ComparePredicate {
+    #[inline(always)]
+    fn lane<F: Format>(env: &mut Env, a: u64, b: u64, imm: u8) -> u64 {
+        compare::<F>(env, a, b, imm & 31)
     }
 }
 

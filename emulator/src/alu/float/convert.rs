@@ -1,7 +1,7 @@
 //! Conversions between the formats and to and from integers.
 
 use super::env::{Env, Rounding, mxcsr};
-use super::format::{Double, Format, Single};
+use super::format::{Double, Format, Layout, Single};
 use super::quick;
 use super::round::{drop_bits, round};
 use super::unpack::{Class, signed, unpack};
@@ -87,7 +87,7 @@ pub fn from_int<F: Format>(env: &mut Env, value: i64) -> u64 {
 
 /// Converts between the formats (CVTSS2SD, CVTSD2SS).
 #[inline]
-pub fn convert<From: Format, To: Format>(env: &mut Env, bits: u64) -> u64 {
+pub fn convert<From: Layout, To: Layout>(env: &mut Env, bits: u64) -> u64 {
     let negative = bits & From::SIGN != 0;
     if From::is_nan(bits) {
         if From::is_signalling(bits) {
@@ -107,7 +107,7 @@ pub fn convert<From: Format, To: Format>(env: &mut Env, bits: u64) -> u64 {
 }
 
 /// Keeps the upper bits of a NaN's payload and makes it quiet.
-fn convert_nan<From: Format, To: Format>(bits: u64) -> u64 {
+fn convert_nan<From: Layout, To: Layout>(bits: u64) -> u64 {
     let fraction = bits & From::FRACTION;
     let payload = (fraction << (63 - From::FRACTION_BITS)) >> (63 - To::FRACTION_BITS);
     To::INFINITY | To::QUIET | payload

@@ -52,6 +52,7 @@ pub enum Rounding {
 pub struct Env {
     control: u32,
     raised: u32,
+    settled: u32,
 }
 
 /// What an instruction's exceptions come to.
@@ -68,7 +69,14 @@ impl Env {
     #[inline(always)]
     #[must_use]
     pub fn new(control: u32) -> Self {
-        Self { control, raised: 0 }
+        Self { control, raised: 0, settled: 0 }
+    }
+
+    /// The MXCSR image that it was made of.
+    #[inline(always)]
+    #[must_use]
+    pub fn control(&self) -> u32 {
+        self.control
     }
 
     /// The rounding direction.
@@ -131,6 +139,13 @@ impl Env {
         self.raised
     }
 
+    /// Ends a step of an instruction of several; whether there is a next one. What was
+    /// raised stays, also where a later step traps.
+    pub(super) fn ends_step(&mut self) -> bool {
+        self.settled = self.raised;
+        matches!(self.outcome(), Outcome::Done(_))
+    }
+
     /// Ends the instruction. Where an exception of the first kind traps, those of
     /// the second kind are not looked for in any lane (SDM vol. 1, E.4.2).
     #[inline(always)]
@@ -143,7 +158,7 @@ impl Env {
         if unmasked == 0 {
             Outcome::Done(self.control | self.raised)
         } else if unmasked & mxcsr::BEFORE != 0 {
-            Outcome::Trap(self.control | self.raised & mxcsr::BEFORE)
+            Outcome::Trap(self.control | self.settled | self.raised & mxcsr::BEFORE)
         } else {
             Outcome::Trap(self.control | self.raised)
         }

@@ -1,7 +1,7 @@
-//! The two formats, as constants and as the host's arithmetic.
+//! The formats, as constants and as the host's arithmetic.
 
 /// A binary interchange format. Values travel as bits, zero-extended in a `u64`.
-pub trait Format: Copy + 'static {
+pub trait Layout: Copy + 'static {
     /// Bits of a value.
     const BITS: u32;
     /// Stored bits of the fraction.
@@ -24,21 +24,6 @@ pub trait Format: Copy + 'static {
     const MIN_EXPONENT: i32 = 1 - Self::BIAS;
     /// All bits of a value.
     const MASK: u64 = u64::MAX >> (64 - Self::BITS);
-
-    /// The host's sum of two values.
-    fn host_add(a: u64, b: u64) -> u64;
-    /// The host's difference.
-    fn host_sub(a: u64, b: u64) -> u64;
-    /// The host's product.
-    fn host_mul(a: u64, b: u64) -> u64;
-    /// The host's quotient.
-    fn host_div(a: u64, b: u64) -> u64;
-    /// The host's square root.
-    fn host_sqrt(a: u64) -> u64;
-    /// The host's conversion of an integer.
-    fn host_from_int(value: i64) -> u64;
-    /// Applies `f` to every lane.
-    fn zip(a: u128, b: u128, f: impl FnMut(u64, u64) -> u64) -> u128;
 
     /// The exponent field.
     #[inline(always)]
@@ -77,6 +62,26 @@ pub trait Format: Copy + 'static {
     }
 }
 
+/// A format that SSE computes in, with the host's arithmetic.
+pub trait Format: Layout {
+    /// The host's sum of two values.
+    fn host_add(a: u64, b: u64) -> u64;
+    /// The host's difference.
+    fn host_sub(a: u64, b: u64) -> u64;
+    /// The host's product.
+    fn host_mul(a: u64, b: u64) -> u64;
+    /// The host's quotient.
+    fn host_div(a: u64, b: u64) -> u64;
+    /// The host's sum of a product and a third value, rounded once.
+    fn host_mul_add(a: u64, b: u64, c: u64) -> u64;
+    /// The host's square root.
+    fn host_sqrt(a: u64) -> u64;
+    /// The host's conversion of an integer.
+    fn host_from_int(value: i64) -> u64;
+    /// Applies `f` to every lane.
+    fn zip(a: u128, b: u128, f: impl FnMut(u64, u64) -> u64) -> u128;
+}
+
 /// Binary32.
 #[derive(Clone, Copy, Debug)]
 pub struct Single;
@@ -94,10 +99,21 @@ fn of_f32(value: f32) -> u64 {
     u64::from(value.to_bits())
 }
 
-impl Format for Single {
+/// Binary16: F16C converts from and to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Half;
+
+impl Layout for Half {
+    const BITS: u32 = 16;
+    const FRACTION_BITS: u32 = 10;
+}
+
+impl Layout for Single {
     const BITS: u32 = 32;
     const FRACTION_BITS: u32 = 23;
+}
 
+impl Format for Single {
     #[inline(always)]
     fn host_add(a: u64, b: u64) -> u64 {
         of_f32(f32_of(a) + f32_of(b))
@@ -116,6 +132,11 @@ impl Format for Single {
     #[inline(always)]
     fn host_div(a: u64, b: u64) -> u64 {
         of_f32(f32_of(a) / f32_of(b))
+    }
+
+    #[inline(always)]
+    fn host_mul_add(a: u64, b: u64, c: u64) -> u64 {
+        of_f32(f32_of(a).mul_add(f32_of(b), f32_of(c)))
     }
 
     #[inline(always)]
@@ -139,10 +160,12 @@ impl Format for Single {
     }
 }
 
-impl Format for Double {
+impl Layout for Double {
     const BITS: u32 = 64;
     const FRACTION_BITS: u32 = 52;
+}
 
+impl Format for Double {
     #[inline(always)]
     fn host_add(a: u64, b: u64) -> u64 {
         (f64::from_bits(a) + f64::from_bits(b)).to_bits()
@@ -161,6 +184,11 @@ impl Format for Double {
     #[inline(always)]
     fn host_div(a: u64, b: u64) -> u64 {
         (f64::from_bits(a) / f64::from_bits(b)).to_bits()
+    }
+
+    #[inline(always)]
+    fn host_mul_add(a: u64, b: u64, c: u64) -> u64 {
+        f64::from_bits(a).mul_add(f64::from_bits(b), f64::from_bits(c)).to_bits()
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@
 //! otherwise it is found exactly from the operands.
 
 use super::env::Env;
-use super::format::{Double, Format, Single};
+use super::format::{Double, Format, Layout, Single};
 
 /// Whether an operand is normal or zero.
 #[inline(always)]
@@ -66,6 +66,18 @@ pub fn sqrt<F: Format>(env: &Env, a: u64) -> Option<u64> {
     let root = F::host_sqrt(a);
     let silent = || env.inexact_is_known() || product_equals::<F>(root, root, a);
     silent().then_some(root)
+}
+
+/// The host's fused product and sum, where that is all there is to it. It may be
+/// inexact in a way that is not worth finding out.
+#[inline(always)]
+pub fn mul_add<F: Format>(env: &Env, a: u64, b: u64, c: u64) -> Option<u64> {
+    let plain = || is_plain::<F>(a) && is_plain::<F>(b) && is_plain::<F>(c);
+    if !(env.is_default() && env.inexact_is_known() && plain()) {
+        return None;
+    }
+    let sum = F::host_mul_add(a, b, c);
+    is_inside::<F>(sum).then_some(sum)
 }
 
 /// The host's conversion to binary32, where that is all there is to it.

@@ -2,7 +2,7 @@
 //! underflow and precision exceptions.
 
 use super::env::{Env, Rounding, mxcsr};
-use super::format::Format;
+use super::format::Layout;
 use super::unpack::signed;
 
 /// Shifts right and keeps in the lowest bit whether anything was lost.
@@ -48,7 +48,7 @@ pub fn drop_bits(rounding: Rounding, negative: bool, value: u64, count: u32) -> 
 
 /// Rounds `significand` times 2 to the power of (exponent - 63) to the format.
 /// Bit 63 of the significand is set; its lowest bit may be a jam.
-pub fn round<F: Format>(env: &mut Env, negative: bool, exponent: i32, significand: u64) -> u64 {
+pub fn round<F: Layout>(env: &mut Env, negative: bool, exponent: i32, significand: u64) -> u64 {
     let rounding = env.rounding();
     let drop = 63 - F::FRACTION_BITS;
     let (kept, inexact) = drop_bits(rounding, negative, significand, drop);
@@ -78,7 +78,7 @@ pub fn round<F: Format>(env: &mut Env, negative: bool, exponent: i32, significan
 
 /// A number above the format's range.
 #[cold]
-fn overflow<F: Format>(env: &mut Env, negative: bool, rounding: Rounding, inexact: bool) -> u64 {
+fn overflow<F: Layout>(env: &mut Env, negative: bool, rounding: Rounding, inexact: bool) -> u64 {
     env.raise(mxcsr::OE);
     let masked = env.masks(mxcsr::OE);
     if masked || inexact {
@@ -97,7 +97,7 @@ fn overflow<F: Format>(env: &mut Env, negative: bool, rounding: Rounding, inexac
 /// still is after rounding with an unbounded exponent. Underflow is masked or the
 /// number is not tiny.
 #[cold]
-fn round_small<F: Format>(
+fn round_small<F: Layout>(
     env: &mut Env,
     negative: bool,
     exponent: i32,

@@ -7,7 +7,7 @@ use super::{Double, Env, Format, Single, arith, convert, mxcsr, quick};
 
 /// Bits of a value: often near the ends of its range, of another value's exponent,
 /// or with few bits in the fraction.
-fn bits<F: Format>() -> impl Strategy<Value = u64> {
+pub(super) fn bits<F: Format>() -> impl Strategy<Value = u64> {
     let exponent = prop_oneof![
         Just(0),
         1u64..4,

@@ -1,7 +1,7 @@
 //! From bits to numbers, and the NaN rules.
 
 use super::env::{Env, mxcsr};
-use super::format::Format;
+use super::format::Layout;
 
 /// Kinds of operands that are not NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Unpacked {
 }
 
 /// Takes a value apart that is not a NaN.
-pub fn unpack<F: Format>(env: &Env, bits: u64) -> Unpacked {
+pub fn unpack<F: Layout>(env: &Env, bits: u64) -> Unpacked {
     let field = F::exponent_field(bits);
     let fraction = bits & F::FRACTION;
     let mut number = Unpacked {
@@ -59,7 +59,7 @@ pub fn unpack<F: Format>(env: &Env, bits: u64) -> Unpacked {
 /// The result of an operation on two operands of which one is a NaN; `None`
 /// where none is. The first operand has precedence (SDM vol. 1, table 4-7).
 #[inline]
-pub fn propagate<F: Format>(env: &mut Env, a: u64, b: u64) -> Option<u64> {
+pub fn propagate<F: Layout>(env: &mut Env, a: u64, b: u64) -> Option<u64> {
     let chosen = if F::is_nan(a) {
         a
     } else if F::is_nan(b) {
@@ -75,13 +75,13 @@ pub fn propagate<F: Format>(env: &mut Env, a: u64, b: u64) -> Option<u64> {
 
 /// The result of an invalid operation.
 #[cold]
-pub fn invalid<F: Format>(env: &mut Env) -> u64 {
+pub fn invalid<F: Layout>(env: &mut Env) -> u64 {
     env.raise(mxcsr::IE);
     F::DEFAULT_NAN
 }
 
 /// A value with the given sign.
 #[inline(always)]
-pub fn signed<F: Format>(negative: bool, magnitude: u64) -> u64 {
+pub fn signed<F: Layout>(negative: bool, magnitude: u64) -> u64 {
     if negative { F::SIGN | magnitude } else { magnitude }
 }

@@ -13,6 +13,9 @@ pub struct PackUnsignedBytes;
 /// PACKSSDW: signed doublewords to signed words.
 #[derive(Debug)]
 pub struct PackSignedWords;
+/// PACKUSDW: signed doublewords to unsigned words.
+#[derive(Debug)]
+pub struct PackUnsignedWords;
 /// PUNPCKLx, UNPCKLPx: interleaves the low halves.
 #[derive(Debug)]
 pub struct UnpackLow<L>(PhantomData<L>);
@@ -49,22 +52,32 @@ impl VectorOp for PackUnsignedBytes {
     }
 }
 
+/// The doublewords of two vectors, each narrowed to a word.
+#[inline(always)]
+fn pack_dwords(a: u128, b: u128, narrow: impl Fn(i32) -> u16) -> u128 {
+    let pick = |index: u32| {
+        if index < 4 { a >> (32 * index) } else { b >> (32 * (index - 4)) }
+    };
+    (0..8).fold(0, |packed, index| packed | u128::from(narrow(pick(index) as i32)) << (16 * index))
+}
+
 impl VectorOp for PackSignedWords {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
-        let pick = |index: u32| {
-            if index < 4 { a >> (32 * index) } else { b >> (32 * (index - 4)) }
-        };
-        (0..8).fold(0, |packed, index| {
-            let word = (pick(index) as i32).clamp(-0x8000, 0x7fff) as u16;
-            packed | u128::from(word) << (16 * index)
-        })
+        pack_dwords(a, b, |dword| dword.clamp(-0x8000, 0x7fff) as u16)
+    }
+}
+
+impl VectorOp for PackUnsignedWords {
+    #[inline(always)]
+    fn apply(a: u128, b: u128, _imm: u8) -> u128 {
+        pack_dwords(a, b, |dword| dword.clamp(0, 0xffff) as u16)
     }
 }
 
 /// Moves each lane of the low half to the even lane of twice its number.
 #[inline(always)]
-fn widen<L: Lane>(half: u64) -> u128 {
+pub(super) fn widen<L: Lane>(half: u64) -> u128 {
     let mut spread = u128::from(half);
     if L::BITS <= 32 {
         spread = (spread | spread << 32) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;

@@ -2,16 +2,19 @@
 
 use iced_x86::{Instruction, Mnemonic};
 
-use super::operand::{M32, M64, M128, Operand, Source, Xmm, check_enabled, commit, operands};
+use super::operand::{
+    M32, M64, M128, Operand, Source, Xmm, check_enabled, commit, is_enabled, operands,
+};
 use crate::alu::float::approx::{Reciprocal, ReciprocalRoot};
 use crate::alu::float::arith::{Add, Div, Mul, Sqrt, Sub};
 use crate::alu::float::compare::{Compare, Max, Min, NanRule, Relation, relation};
+use crate::alu::float::env::Outcome;
 use crate::alu::float::{Double, Env, FloatOp, Format, PackedOf, ScalarOf, Single};
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, OpFn};
+use crate::op::{Flow, Op, OpFn, Run, alone, go_on};
 use crate::regs::{LazyFlags, RFlags};
 
 /// Instructions of this family.
@@ -60,12 +63,14 @@ pub(crate) const FAMILY: Family = &[
 ];
 
 pub(super) fn rule<O: FloatOp, M: Source>(insn: &Instruction) -> Option<Lowered> {
-    let run: OpFn = match operands(insn) {
-        (Operand::Xmm, Operand::Xmm) => float::<O, Xmm>,
-        (Operand::Xmm, Operand::Memory) => float::<O, M>,
+    let run = match operands(insn) {
+        (Operand::Xmm, Operand::Xmm) => {
+            Run { alone: float::<O, Xmm>, chain: float_chain::<O, Xmm> }
+        }
+        (Operand::Xmm, Operand::Memory) => Run { alone: float::<O, M>, chain: float_chain::<O, M> },
         _ => return None,
     };
-    Lowered::plain(insn, run)
+    Lowered::quick(insn, run)
 }
 
 /// Applies the operation to the destination and a source.
@@ -84,15 +89,37 @@ fn float<O: FloatOp, S: Source>(
     Ok(S::flow(cpu))
 }
 
+/// The same where neither operand nor result needs more than the numbers.
+fn float_chain<O: FloatOp, S: Source>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    rest: &[Op],
+) -> Result<Flow, Faulted> {
+    let Some(b) = S::fetch_fast(cpu, mem, op) else { return alone(cpu, mem, op, rest) };
+    let a = cpu.regs.vector.xmm(op.dst);
+    let mut env = Env::new(cpu.regs.vector.mxcsr);
+    let result = O::apply(&mut env, a, b, op.imm as u8);
+    match env.outcome() {
+        Outcome::Done(mxcsr) if is_enabled(cpu) => {
+            cpu.regs.vector.mxcsr = mxcsr;
+            cpu.regs.vector.set_xmm(op.dst, result);
+            go_on(cpu, mem, rest)
+        }
+        _ => alone(cpu, mem, op, rest),
+    }
+}
+
 /// Which NaNs a comparison to RFLAGS refuses.
-trait NanPolicy: 'static {
+pub(crate) trait NanPolicy: 'static {
+    /// The rule.
     const NANS: NanRule;
 }
 
 /// COMISS, COMISD.
-struct Ordered;
+pub(crate) struct Ordered;
 /// UCOMISS, UCOMISD.
-struct Unordered;
+pub(crate) struct Unordered;
 
 impl NanPolicy for Ordered {
     const NANS: NanRule = NanRule::Signalling;
@@ -123,12 +150,18 @@ fn compare_to_flags<F: Format, P: NanPolicy, S: Source>(
     let mut env = Env::new(cpu.regs.vector.mxcsr);
     let relation = relation::<F>(&mut env, a, b, P::NANS);
     commit(cpu, env)?;
+    cpu.regs.status = flags_of(relation);
+    Ok(S::flow(cpu))
+}
+
+/// How a comparison shows in RFLAGS.
+#[inline(always)]
+pub(crate) fn flags_of(relation: Relation) -> LazyFlags {
     // An image in each arm, so that its lazy form is known at compile time.
-    cpu.regs.status = match relation {
+    match relation {
         Relation::Greater => LazyFlags::from_image(0),
         Relation::Less => LazyFlags::from_image(RFlags::CF),
         Relation::Equal => LazyFlags::from_image(RFlags::ZF),
         Relation::Unordered => LazyFlags::from_image(RFlags::ZF | RFlags::PF | RFlags::CF),
-    };
-    Ok(S::flow(cpu))
+    }
 }

@@ -3,7 +3,7 @@
 
 use iced_x86::{Instruction, Mnemonic};
 
-use super::operand::{M128, Operand, Source, Xmm, check_enabled, operands};
+use super::operand::{M128, Operand, Source, Xmm, check_enabled, is_enabled, operands};
 use crate::alu::simd::VectorOp;
 use crate::alu::simd::integer::{
     Add, AddSaturated, And, AndNot, Average, Equal, Greater, Max, Min, Or, Sub, SubSaturated, Xor,
@@ -20,7 +20,7 @@ use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, OpFn};
+use crate::op::{Flow, Op, Run, alone, go_on, quick};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -102,18 +102,24 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Psrldq, shift_rule::<RightBytes>),
 ];
 
-fn rule<O: VectorOp>(insn: &Instruction) -> Option<Lowered> {
-    let run: OpFn = match operands(insn) {
-        (Operand::Xmm, Operand::Xmm) => vector::<O, Xmm>,
-        (Operand::Xmm, Operand::Memory) => vector::<O, M128>,
+/// An operation whose memory operand has 16 aligned bytes.
+pub(super) fn rule<O: VectorOp>(insn: &Instruction) -> Option<Lowered> {
+    narrow_rule::<O, M128>(insn)
+}
+
+/// An operation whose memory operand is `M`.
+pub(super) fn narrow_rule<O: VectorOp, M: Source>(insn: &Instruction) -> Option<Lowered> {
+    let run = match operands(insn) {
+        (Operand::Xmm, Operand::Xmm) => vector_run::<O, Xmm>(),
+        (Operand::Xmm, Operand::Memory) => vector_run::<O, M>(),
         _ => return None,
     };
-    Lowered::plain(insn, run)
+    Lowered::quick(insn, run)
 }
 
 fn shift_rule<O: VectorOp>(insn: &Instruction) -> Option<Lowered> {
     match operands(insn) {
-        (Operand::Xmm, Operand::Imm) => Lowered::plain(insn, vector_imm::<O>),
+        (Operand::Xmm, Operand::Imm) => Lowered::quick(insn, quick!(vector_imm::<O>)),
         _ => rule::<O>(insn),
     }
 }
@@ -131,7 +137,29 @@ pub(super) fn vector<O: VectorOp, S: Source>(
     Ok(S::flow(cpu))
 }
 
+/// Both ways to run [`vector`].
+pub(super) fn vector_run<O: VectorOp, S: Source>() -> Run {
+    Run { alone: vector::<O, S>, chain: vector_chain::<O, S> }
+}
+
+fn vector_chain<O: VectorOp, S: Source>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+    rest: &[Op],
+) -> Result<Flow, Faulted> {
+    match S::fetch_fast(cpu, mem, op) {
+        Some(b) if is_enabled(cpu) => {
+            let a = cpu.regs.vector.xmm(op.dst);
+            cpu.regs.vector.set_xmm(op.dst, O::apply(a, b, op.imm as u8));
+            go_on(cpu, mem, rest)
+        }
+        _ => alone(cpu, mem, op, rest),
+    }
+}
+
 /// Applies the operation to the destination and the immediate byte.
+#[inline(always)]
 fn vector_imm<O: VectorOp>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_enabled(cpu)?;
     let a = cpu.regs.vector.xmm(op.dst);

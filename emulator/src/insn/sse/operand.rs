@@ -11,8 +11,6 @@ use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::{cr0, cr4};
 
-/// CR0.EM: no x87 and no SSE.
-pub(super) const EMULATE: u64 = 1 << 2;
 /// Bytes that a 128-bit memory operand must be aligned to.
 const ALIGNMENT: u64 = 16;
 
@@ -20,15 +18,20 @@ const ALIGNMENT: u64 = 16;
 /// use (SDM vol. 3A, 13.1).
 #[inline(always)]
 pub(crate) fn check_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
+    if is_enabled(cpu) { Ok(()) } else { Err(refuse(cpu)) }
+}
+
+/// The same as an answer.
+#[inline(always)]
+pub(crate) fn is_enabled(cpu: &Cpu) -> bool {
     let control = &cpu.regs.control;
-    let off = control.cr0 & (cr0::TS | EMULATE) | !control.cr4 & cr4::OSFXSR;
-    if off == 0 { Ok(()) } else { Err(refuse(cpu)) }
+    control.cr0 & (cr0::TS | cr0::EM) | !control.cr4 & cr4::OSFXSR == 0
 }
 
 #[cold]
 fn refuse(cpu: &mut Cpu) -> Faulted {
     let control = &cpu.regs.control;
-    let absent = control.cr0 & EMULATE != 0 || control.cr4 & cr4::OSFXSR == 0;
+    let absent = control.cr0 & cr0::EM != 0 || control.cr4 & cr4::OSFXSR == 0;
     cpu.raise(if absent { Exception::ud() } else { Exception::new(Vector::DeviceNotAvailable) })
 }
 
@@ -61,6 +64,8 @@ pub(crate) fn commit(cpu: &mut Cpu, env: Env) -> Result<(), Faulted> {
 pub(crate) trait Source: 'static {
     /// Gets it, zero-extended.
     fn fetch(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<u128, Faulted>;
+    /// Gets it if that takes no checks.
+    fn fetch_fast(cpu: &Cpu, mem: &PhysMem, op: &Op) -> Option<u128>;
     /// How the instruction goes on.
     fn flow(cpu: &Cpu) -> Flow;
 }
@@ -87,6 +92,11 @@ impl Source for Xmm {
     }
 
     #[inline(always)]
+    fn fetch_fast(cpu: &Cpu, _mem: &PhysMem, op: &Op) -> Option<u128> {
+        Some(cpu.regs.vector.xmm(op.src))
+    }
+
+    #[inline(always)]
     fn flow(_cpu: &Cpu) -> Flow {
         Flow::Next
     }
@@ -96,6 +106,11 @@ impl Source for Gpr {
     #[inline(always)]
     fn fetch(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<u128, Faulted> {
         Ok(u128::from(cpu.regs.gpr.get(op.src)))
+    }
+
+    #[inline(always)]
+    fn fetch_fast(cpu: &Cpu, _mem: &PhysMem, op: &Op) -> Option<u128> {
+        Some(u128::from(cpu.regs.gpr.get(op.src)))
     }
 
     #[inline(always)]
@@ -112,6 +127,15 @@ impl Source for M128 {
     }
 
     #[inline(always)]
+    fn fetch_fast(cpu: &Cpu, mem: &PhysMem, op: &Op) -> Option<u128> {
+        let linear = op.linear(cpu);
+        if !linear.is_multiple_of(ALIGNMENT) {
+            return None;
+        }
+        cpu.load_bytes_fast(mem, linear).map(u128::from_le_bytes)
+    }
+
+    #[inline(always)]
     fn flow(cpu: &Cpu) -> Flow {
         cpu.completed()
     }
@@ -125,6 +149,12 @@ macro_rules! memory_source {
             fn fetch(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<u128, Faulted> {
                 let bytes = cpu.load_bytes(mem, op.linear(cpu))?;
                 Ok(<$int>::from_le_bytes(bytes) as u128)
+            }
+
+            #[inline(always)]
+            fn fetch_fast(cpu: &Cpu, mem: &PhysMem, op: &Op) -> Option<u128> {
+                let bytes = cpu.load_bytes_fast(mem, op.linear(cpu))?;
+                Some(<$int>::from_le_bytes(bytes) as u128)
             }
 
             #[inline(always)]
@@ -145,6 +175,8 @@ memory_source!(M16, u16);
 pub(crate) enum Operand {
     /// An XMM register.
     Xmm,
+    /// An MMX register.
+    Mm,
     /// A general register of 32 bits.
     Gpr32,
     /// A general register of 64 bits.
@@ -153,7 +185,7 @@ pub(crate) enum Operand {
     Memory,
     /// An immediate byte.
     Imm,
-    /// None, or one that is not built: MMX registers.
+    /// None, or one of another kind.
     Other,
 }
 
@@ -167,6 +199,8 @@ pub(crate) fn operand(insn: &Instruction, index: u32) -> Operand {
             let reg = insn.op_register(index);
             if reg.is_xmm() {
                 Operand::Xmm
+            } else if reg.is_mm() {
+                Operand::Mm
             } else if reg.is_gpr32() {
                 Operand::Gpr32
             } else if reg.is_gpr64() {

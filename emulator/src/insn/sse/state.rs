@@ -3,7 +3,7 @@
 
 use iced_x86::{Instruction, Mnemonic};
 
-use super::operand::{EMULATE, M32, Source, aligned, check_enabled};
+use super::operand::{M32, Source, check_enabled};
 use crate::alu::float::mxcsr;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -12,18 +12,19 @@ use crate::event::{Exception, Vector};
 use crate::mem::is_canonical;
 use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op};
+use crate::mem::tlb::NEVER_FAST;
+use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::cr0;
-use crate::regs::x87::FXSAVE_X87_BYTES;
+use crate::regs::xsave::{self, LEGACY_BYTES, MXCSR_MASK_OFFSET, Pointers, ST0_OFFSET};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
     (Mnemonic::Ldmxcsr, |insn| Lowered::plain(insn, ldmxcsr)),
     (Mnemonic::Stmxcsr, |insn| Lowered::plain(insn, stmxcsr)),
-    (Mnemonic::Fxsave, |insn| Lowered::plain(insn, fxsave)),
-    (Mnemonic::Fxsave64, |insn| Lowered::plain(insn, fxsave)),
-    (Mnemonic::Fxrstor, |insn| Lowered::plain(insn, fxrstor)),
-    (Mnemonic::Fxrstor64, |insn| Lowered::plain(insn, fxrstor)),
+    (Mnemonic::Fxsave, |insn| area_rule(insn, fxsave, Pointers::Narrow)),
+    (Mnemonic::Fxsave64, |insn| area_rule(insn, fxsave, Pointers::Wide)),
+    (Mnemonic::Fxrstor, |insn| area_rule(insn, fxrstor, Pointers::Narrow)),
+    (Mnemonic::Fxrstor64, |insn| area_rule(insn, fxrstor, Pointers::Wide)),
     (Mnemonic::Prefetchnta, hint_rule),
     (Mnemonic::Prefetcht0, hint_rule),
     (Mnemonic::Prefetcht1, hint_rule),
@@ -34,18 +35,10 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Prefetchwt1, hint_rule),
 ];
 
-/// Bytes of the FXSAVE area that FXSAVE writes.
-const WRITTEN: usize = 416;
 /// Offset of the area's last byte, which is translated first (rule F3, measured).
 const LAST: u64 = 511;
-/// Offset of MXCSR.
-const MXCSR_AT: usize = 24;
-/// Offset of MXCSR_MASK, which FXRSTOR does not read.
-const MASK_AT: usize = 28;
-/// Offset of ST0.
-const ST0_AT: usize = 32;
-/// Offset of XMM0.
-const XMM0_AT: usize = FXSAVE_X87_BYTES;
+/// What an FXSAVE area is aligned to.
+const ALIGNMENT: u64 = 16;
 
 fn hint_rule(insn: &Instruction) -> Option<Lowered> {
     Lowered::plain(insn, hint)
@@ -57,7 +50,7 @@ fn hint(_cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
 }
 
 /// Sets MXCSR; bits that do not exist raise #GP(0).
-fn set_mxcsr(cpu: &mut Cpu, value: u32) -> Result<(), Faulted> {
+pub(crate) fn set_mxcsr(cpu: &mut Cpu, value: u32) -> Result<(), Faulted> {
     if value & !mxcsr::ALL != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
@@ -79,12 +72,24 @@ fn stmxcsr(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     Ok(cpu.completed())
 }
 
+/// Address of an area of saved state, which must be a multiple of `unit`, else #GP(0).
+/// Where alignment is checked, one that is no multiple of 4 raises #AC (measured).
+pub(crate) fn aligned_area(cpu: &mut Cpu, op: &Op, unit: u64) -> Result<u64, Faulted> {
+    const DOUBLEWORD: u64 = 4;
+    let linear = op.linear(cpu);
+    let checked = cpu.mode & NEVER_FAST != 0 && is_canonical(linear);
+    if checked && !linear.is_multiple_of(DOUBLEWORD) {
+        return Err(cpu.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
+    }
+    if linear.is_multiple_of(unit) { Ok(linear) } else { Err(cpu.raise(Exception::gp0())) }
+}
+
 /// Address of an FXSAVE area after the checks that come before any access.
 fn area(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, want: Want) -> Result<u64, Faulted> {
-    if cpu.regs.control.cr0 & (cr0::TS | EMULATE) != 0 {
+    if cpu.regs.control.cr0 & (cr0::TS | cr0::EM) != 0 {
         return Err(cpu.raise(Exception::new(Vector::DeviceNotAvailable)));
     }
-    let linear = aligned(cpu, op)?;
+    let linear = aligned_area(cpu, op, ALIGNMENT)?;
     let last = linear.wrapping_add(LAST);
     if !(is_canonical(linear) && is_canonical(last)) {
         return Err(cpu.raise(Exception::gp0()));
@@ -94,36 +99,36 @@ fn area(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, want: Want) -> Result<u64, Fa
     Ok(linear)
 }
 
+/// The pointers' form is in `imm`.
+fn area_rule(insn: &Instruction, run: OpFn, pointers: Pointers) -> Option<Lowered> {
+    let mut lowered = Lowered::plain(insn, run)?;
+    lowered.op.imm = u64::from(pointers == Pointers::Wide);
+    Some(lowered)
+}
+
+fn pointers(op: &Op) -> Pointers {
+    if op.imm == 0 { Pointers::Narrow } else { Pointers::Wide }
+}
+
 /// Writes XMM and x87 state.
 fn fxsave(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Write)?;
-    let mut image = [0; WRITTEN];
-    let (slots, _) = image.as_chunks_mut::<FXSAVE_X87_BYTES>();
-    cpu.regs.x87.store_fxsave(&mut slots[0]);
-    image[MXCSR_AT..MASK_AT].copy_from_slice(&cpu.regs.vector.mxcsr.to_le_bytes());
-    image[MASK_AT..ST0_AT].copy_from_slice(&mxcsr::ALL.to_le_bytes());
-    let (slots, _) = image[XMM0_AT..].as_chunks_mut::<16>();
-    for (reg, slot) in slots.iter_mut().enumerate() {
-        *slot = cpu.regs.vector.xmm(reg as u8).to_le_bytes();
-    }
+    let image = xsave::legacy_region(&cpu.regs.vector, &cpu.regs.x87, pointers(op));
     cpu.store_bytes(mem, linear, image)?;
     Ok(cpu.completed())
 }
 
-/// Reads XMM and x87 state.
+/// Reads XMM and x87 state, but not MXCSR_MASK.
 fn fxrstor(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Read)?;
-    let head: [u8; MASK_AT] = cpu.load_bytes(mem, linear)?;
-    let tail: [u8; WRITTEN - ST0_AT] = cpu.load_bytes(mem, linear + ST0_AT as u64)?;
-    let (words, _) = head[MXCSR_AT..].as_chunks::<4>();
-    set_mxcsr(cpu, u32::from_le_bytes(words[0]))?;
-    let mut x87 = [0; FXSAVE_X87_BYTES];
-    x87[..MASK_AT].copy_from_slice(&head);
-    x87[ST0_AT..].copy_from_slice(&tail[..XMM0_AT - ST0_AT]);
-    cpu.regs.x87.load_fxsave(&x87);
-    let (slots, _) = tail[XMM0_AT - ST0_AT..].as_chunks::<16>();
-    for (reg, slot) in slots.iter().enumerate() {
-        cpu.regs.vector.set_xmm(reg as u8, u128::from_le_bytes(*slot));
-    }
+    let head: [u8; MXCSR_MASK_OFFSET] = cpu.load_bytes(mem, linear)?;
+    let tail: [u8; LEGACY_BYTES - ST0_OFFSET] = cpu.load_bytes(mem, linear + ST0_OFFSET as u64)?;
+    let mut image = [0; LEGACY_BYTES];
+    image[..MXCSR_MASK_OFFSET].copy_from_slice(&head);
+    image[ST0_OFFSET..].copy_from_slice(&tail);
+    let mxcsr = xsave::mxcsr_of(&image).ok_or_else(|| cpu.raise(Exception::gp0()))?;
+    cpu.regs.vector.mxcsr = mxcsr;
+    xsave::load_x87(&mut cpu.regs.x87, &image, pointers(op));
+    xsave::load_xmm(&mut cpu.regs.vector, &image);
     Ok(cpu.completed())
 }

@@ -2,7 +2,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use super::operand::{EMULATE, check_enabled, wait};
+use super::operand::{After, Keep, Pop, begin, check_enabled, end, lowered, wait};
 use crate::alu::x87::format::F80;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -15,7 +15,7 @@ use crate::mem::{PAGE_OFFSET_MASK, is_canonical};
 use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::cr0;
 use crate::regs::gpr::reg::RAX;
-use crate::regs::x87::{X87, status};
+use crate::regs::x87::X87;
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -25,11 +25,15 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Fnclex, |insn| Lowered::plain(insn, fnclex)),
     (Mnemonic::Fninit, |insn| Lowered::plain(insn, fninit)),
     (Mnemonic::Wait, |insn| Lowered::plain(insn, fwait)),
-    (Mnemonic::Emms, |insn| Lowered::plain(insn, emms)),
-    (Mnemonic::Fnop, |insn| Lowered::plain(insn, fnop)),
-    (Mnemonic::Ffree, |insn| Lowered::plain(insn, ffree)),
-    (Mnemonic::Fincstp, |insn| Lowered::plain(insn, rotate::<1>)),
-    (Mnemonic::Fdecstp, |insn| Lowered::plain(insn, rotate::<7>)),
+    // Without effect since the 80387.
+    (Mnemonic::Fneni, |insn| Lowered::plain(insn, obsolete)),
+    (Mnemonic::Fndisi, |insn| Lowered::plain(insn, obsolete)),
+    (Mnemonic::Fnsetpm, |insn| Lowered::plain(insn, obsolete)),
+    (Mnemonic::Fnop, |insn| lowered(insn, fnop)),
+    (Mnemonic::Ffree, |insn| lowered(insn, ffree::<Keep>)),
+    (Mnemonic::Ffreep, |insn| lowered(insn, ffree::<Pop>)),
+    (Mnemonic::Fincstp, |insn| lowered(insn, rotate::<1>)),
+    (Mnemonic::Fdecstp, |insn| lowered(insn, rotate::<7>)),
     (Mnemonic::Fnstenv, |insn| sized(insn, 28, fnstenv::<Long, 28>, fnstenv::<Short, 14>)),
     (Mnemonic::Fldenv, |insn| sized(insn, 28, fldenv::<Long, 28>, fldenv::<Short, 14>)),
     (Mnemonic::Fnsave, |insn| sized(insn, 108, fnsave::<Long, 108>, fnsave::<Short, 94>)),
@@ -104,34 +108,31 @@ fn fwait(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     Ok(Flow::Next)
 }
 
-fn fnop(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
-    wait(cpu)?;
+/// FNENI, FNDISI, FNSETPM: do not wait for exceptions and do nothing (measured).
+fn obsolete(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_enabled(cpu)?;
     Ok(Flow::Next)
 }
 
-/// EMMS: #UD with EM, as for all of MMX (SDM vol. 3A, table 12-1).
-fn emms(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
-    if cpu.regs.control.cr0 & EMULATE != 0 {
-        return Err(cpu.raise(Exception::ud()));
-    }
+fn fnop(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     wait(cpu)?;
-    cpu.regs.x87.leave_mmx();
+    cpu.regs.x87.last_ip = op.imm;
     Ok(Flow::Next)
 }
 
-fn ffree(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    wait(cpu)?;
+/// FFREE; FFREEP (DF C0+i, not in the manual) pops as well.
+fn ffree<P: After>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let env = begin(cpu)?;
     cpu.regs.x87.free(op.dst);
-    cpu.regs.x87.set_conditions(status::C1, 0);
-    Ok(Flow::Next)
+    P::pop(&mut cpu.regs.x87);
+    Ok(end(cpu, op, &env))
 }
 
 /// FINCSTP and FDECSTP.
-fn rotate<const BY: u8>(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
-    wait(cpu)?;
+fn rotate<const BY: u8>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let env = begin(cpu)?;
     cpu.regs.x87.rotate(BY);
-    cpu.regs.x87.set_conditions(status::C1, 0);
-    Ok(Flow::Next)
+    Ok(end(cpu, op, &env))
 }
 
 /// The two forms of an environment in protected mode (SDM vol. 1, 8.1.10).

@@ -26,6 +26,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Fbld, |insn| lowered(insn, push_from::<Bcd>)),
     (Mnemonic::Fst, fst_rule::<Keep>),
     (Mnemonic::Fstp, fst_rule::<Pop>),
+    (Mnemonic::Fstpnce, |insn| lowered(insn, fstpnce)),
     (Mnemonic::Fist, fist_rule::<Current, Keep>),
     (Mnemonic::Fistp, fist_rule::<Current, Pop>),
     (Mnemonic::Fisttp, fist_rule::<Truncated, Pop>),
@@ -249,6 +250,17 @@ fn fst_rule<P: After>(insn: &Instruction) -> Option<Lowered> {
         Some(_) => return None,
     };
     lowered(insn, run)
+}
+
+/// FSTPNCE, D9 D8+i: an FSTP that takes an empty ST(0) for no fault and then only
+/// pops (measured; the manual lists it as reserved).
+fn fstpnce(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let env = begin(cpu)?;
+    if let Some(value) = cpu.regs.x87.st(0) {
+        cpu.regs.x87.set_st(op.dst, value);
+    }
+    cpu.regs.x87.pop();
+    Ok(end(cpu, op, &env))
 }
 
 fn fist_rule<R: IntegerRounding, P: After>(insn: &Instruction) -> Option<Lowered> {

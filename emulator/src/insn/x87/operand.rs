@@ -15,9 +15,6 @@ use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::cr0;
 use crate::regs::x87::{X87, status};
 
-/// CR0.EM: no x87.
-pub(super) const EMULATE: u64 = 1 << 2;
-
 /// Lowers an instruction and notes its address for [`begin`].
 pub(super) fn lowered(insn: &Instruction, run: OpFn) -> Option<Lowered> {
     let mut lowered = Lowered::plain(insn, run)?;
@@ -27,7 +24,7 @@ pub(super) fn lowered(insn: &Instruction, run: OpFn) -> Option<Lowered> {
 
 /// Refuses to start where the system wants to know of x87 use.
 pub(super) fn check_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
-    if cpu.regs.control.cr0 & (cr0::TS | EMULATE) != 0 {
+    if cpu.regs.control.cr0 & (cr0::TS | cr0::EM) != 0 {
         return Err(cpu.raise(Exception::new(Vector::DeviceNotAvailable)));
     }
     Ok(())
@@ -35,7 +32,7 @@ pub(super) fn check_enabled(cpu: &mut Cpu) -> Result<(), Faulted> {
 
 /// The same, and raises #MF where an exception is pending: before any access to
 /// memory (x86-debug rule P5).
-pub(super) fn wait(cpu: &mut Cpu) -> Result<(), Faulted> {
+pub(crate) fn wait(cpu: &mut Cpu) -> Result<(), Faulted> {
     check_enabled(cpu)?;
     if cpu.regs.x87.has_error() {
         return Err(cpu.raise(Exception::new(Vector::X87Error)));

@@ -1,5 +1,6 @@
 //! Single instructions against what a processor did with them, and the faults.
 
+use crate::alu::x87::convert::from_integer;
 use crate::cpuid::CpuModel;
 use crate::event::Vector;
 use crate::flat::{self, Level};
@@ -31,7 +32,7 @@ fn machine() -> Machine {
         nr_cpus: 1,
         ram_bytes: 0x4_0000,
         timing: TimingChoice::None,
-        model: CpuModel::V1,
+        model: CpuModel::V3,
     });
     flat::start(&mut machine, 0, Level::Kernel, CODE, 0x3_0000);
     for vector in 0..32 {
@@ -217,7 +218,7 @@ fn fxsave_and_fxrstor_keep_the_state() {
     assert_eq!(run(&mut machine, &code), None);
     let before = machine.cpu(0).regs.x87.clone();
     assert_ne!(before, X87::default());
-    assert_eq!(before.last_ip, CODE + 4);
+    assert_eq!(before.last_ip, CODE + 6);
     assert_eq!(run(&mut machine, &[0x48, 0x0f, 0xae, 0x03, 0xdb, 0xe3]), None);
     assert_ne!(machine.cpu(0).regs.x87, before);
     assert_eq!(run(&mut machine, &[0x48, 0x0f, 0xae, 0x0b]), None);
@@ -233,4 +234,73 @@ fn emms_empties_the_stack() {
     assert_eq!((x87.tag_word(), x87.status_word()), (0xffff, 0));
     machine.cpu_mut(0).regs.control.cr0 |= 4;
     assert_eq!(run(&mut machine, &[0x0f, 0x77]), Some(Vector::InvalidOpcode as u64));
+}
+
+/// Two numbers on the stack, ST(3) in use as well.
+fn three_registers() -> Machine {
+    let mut machine = machine();
+    let x87 = &mut machine.cpu_mut(0).regs.x87;
+    x87.init();
+    for value in [3, 2, 1] {
+        x87.push(from_integer(value));
+    }
+    x87.set_conditions(status::CONDITIONS, status::CONDITIONS);
+    machine
+}
+
+/// FFREEP ST(1): both that register and ST(0) are empty then (measured).
+#[test]
+fn ffreep_frees_and_pops() {
+    let mut machine = three_registers();
+    assert_eq!(run(&mut machine, &[0xdf, 0xc1]), None);
+    let x87 = &machine.cpu(0).regs.x87;
+    assert_eq!((x87.st(0), x87.st(1)), (None, Some(from_integer(3))));
+    assert_eq!(x87.status_word(), 6 << 11 | status::CONDITIONS & !status::C1);
+    assert_eq!(x87.last_ip, CODE);
+}
+
+/// FSTPNCE ST(1): as FSTP, but an empty ST(0) is no fault and is not stored (measured).
+#[test]
+fn fstpnce_takes_an_empty_register() {
+    let mut machine = three_registers();
+    assert_eq!(run(&mut machine, &[0xd9, 0xd9]), None);
+    assert_eq!(machine.cpu(0).regs.x87.st(0), Some(from_integer(1)));
+
+    let mut machine = three_registers();
+    machine.cpu_mut(0).regs.x87.free(0);
+    // All exceptions unmasked.
+    machine.cpu_mut(0).regs.x87.set_control(0x340);
+    assert_eq!(run(&mut machine, &[0xd9, 0xd9]), None);
+    let x87 = &machine.cpu(0).regs.x87;
+    assert_eq!(x87.st(0), Some(from_integer(2)));
+    assert_eq!(x87.status_word(), 6 << 11 | status::CONDITIONS & !status::C1);
+}
+
+/// FNENI, FNDISI and FNSETPM do nothing, even with an exception pending; their forms
+/// with WAIT, as those of all control instructions, raise it first.
+#[test]
+fn forms_with_and_without_wait() {
+    let outcome = |code: &[u8]| {
+        let mut machine = three_registers();
+        let x87 = &mut machine.cpu_mut(0).regs.x87;
+        x87.set_control(0x37e);
+        x87.set_status_word(5 << 11 | 1);
+        let before = x87.clone();
+        let vector = run(&mut machine, code);
+        (vector, machine.cpu(0).regs.x87 == before)
+    };
+    for code in [[0xdb, 0xe0], [0xdb, 0xe1], [0xdb, 0xe4]] {
+        assert_eq!(outcome(&code), (None, true), "{code:02x?}");
+    }
+    let pending = Some(Vector::X87Error as u64);
+    // FENI, FDISI, FSETPM, FCLEX, FINIT, FSTSW AX; FSTCW, FSTENV, FSAVE, FSTSW [RBX].
+    let forms = [[0xdb, 0xe0], [0xdb, 0xe1], [0xdb, 0xe4], [0xdb, 0xe2], [0xdb, 0xe3]];
+    let stores = [[0xdf, 0xe0], [0xd9, 0x3b], [0xd9, 0x33], [0xdd, 0x33], [0xdd, 0x3b]];
+    for form in forms.into_iter().chain(stores) {
+        let [first, second] = form;
+        assert_eq!(outcome(&[0x9b, first, second]), (pending, true), "{form:02x?}");
+        // With nothing pending they are done.
+        let mut machine = three_registers();
+        assert_eq!(run(&mut machine, &[0x9b, first, second]), None, "{form:02x?}");
+    }
 }

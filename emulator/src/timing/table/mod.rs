@@ -122,6 +122,10 @@ impl TimingModel for Table {
         self.blocks.cost(insns)
     }
 
+    fn max_block_cycles(&self) -> u64 {
+        4096
+    }
+
     fn observes_memory(&self) -> bool {
         true
     }

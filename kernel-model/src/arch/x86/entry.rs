@@ -104,9 +104,18 @@ impl Hw {
     pub fn bring_up(&mut self, cpu: CpuId, layout: &KernelLayout) {
         let area = *layout.area(cpu);
         let processor = self.machine_mut().cpu_mut(cpu.0 as usize);
+        let model = processor.model();
         let control = &mut processor.regs.control;
         control.cr0 = cr0::PE | cr0::NE | cr0::WP | cr0::AM | cr0::PG;
         control.cr4 = cr4::PAE | cr4::PGE | cr4::DE | cr4::OSFXSR | cr4::OSXMMEXCPT;
+        // `setup_cr_pinning` and `fpu__init_cpu_xstate`, for what the processor has.
+        if model.xcr0_supported() != 0 {
+            control.cr4 |= cr4::OSXSAVE;
+            control.xcr0 = model.xcr0_supported();
+        }
+        if model.has_fsgsbase() {
+            control.cr4 |= cr4::FSGSBASE;
+        }
         control.efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
         control.cr3 = layout.template.physical();
         control.gdtr = TableReg { base: area.gdt, limit: GDT_LIMIT };
@@ -293,6 +302,13 @@ impl Hw {
         let seg = &mut self.machine_mut().cpu_mut(cpu.0 as usize).regs.seg;
         seg[SegmentReg::Fs as usize].base = fs;
         seg[SegmentReg::Gs as usize].base = gs;
+    }
+
+    /// The FS and GS bases of user mode, which programs change with WRFSBASE and WRGSBASE.
+    #[must_use]
+    pub fn bases(&self, cpu: CpuId) -> (u64, u64) {
+        let seg = &self.machine().cpu(cpu.0 as usize).regs.seg;
+        (seg[SegmentReg::Fs as usize].base, seg[SegmentReg::Gs as usize].base)
     }
 
     /// Takes what the emulator noted of the accesses that hit, by register.

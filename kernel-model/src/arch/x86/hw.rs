@@ -4,7 +4,7 @@
 //! Everything else in the kernel model goes through [`Hw`]; no other module names
 //! the emulator's types (but for its siblings here).
 
-use emulator::cpuid::CpuModel;
+pub use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
 pub use emulator::timing::TimingChoice;
 use perf_core::CpuId;
@@ -33,11 +33,32 @@ impl Hw {
         u64::from(self.machine.cpu(0).model().cpuid(1, 0, 0).edx)
     }
 
+    /// What programs find as AT_HWCAP2: the system lets them use FSGSBASE.
+    #[must_use]
+    pub fn hwcap2(&self) -> u64 {
+        const HWCAP2_FSGSBASE: u64 = 1 << 1;
+        if self.machine.cpu(0).model().has_fsgsbase() { HWCAP2_FSGSBASE } else { 0 }
+    }
+
     /// A machine after reset.
     #[must_use]
     pub fn new(nr_cpus: u32, ram_bytes: u64, timing: TimingChoice, model: CpuModel) -> Self {
         let nr_cpus = nr_cpus.max(1) as usize;
         Self { machine: Machine::new(&MachineConfig { nr_cpus, ram_bytes, timing, model }) }
+    }
+
+    /// Whether programs find RDRAND or RDSEED.
+    #[must_use]
+    pub fn has_random_numbers(&self) -> bool {
+        const RDRAND: u32 = 1 << 30;
+        const RDSEED: u32 = 1 << 18;
+        let cpu = self.machine.cpu(0);
+        cpu.cpuid(1, 0).ecx & RDRAND != 0 || cpu.cpuid(7, 0).ebx & RDSEED != 0
+    }
+
+    /// Gives the seed of what RDRAND and RDSEED give.
+    pub fn seed_random(&mut self, seed: u64) {
+        self.machine.seed_random(seed);
     }
 
     /// The machine itself, for the entry and trap code beside this module.

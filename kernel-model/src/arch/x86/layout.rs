@@ -339,6 +339,8 @@ fn build_area(
     hw.write_phys(tss + 4, &top(CpuPage::KernelStack).to_le_bytes());
     hw.write_phys(tss + 0x24, &top(CpuPage::DebugStack).to_le_bytes());
     hw.write_phys(tss + 0x2c, &top(CpuPage::OtherStack).to_le_bytes());
+    // No I/O bitmap: it would begin beyond the limit (`IO_BITMAP_OFFSET_INVALID`).
+    hw.write_phys(tss + 102, &(TSS_LIMIT as u16 + 1).to_le_bytes());
     let gdt = pages[CpuPage::Gdt as usize].physical();
     for (slot, descriptor) in GDT.iter().enumerate() {
         hw.write_phys_u64(gdt + 8 * slot as u64, *descriptor);

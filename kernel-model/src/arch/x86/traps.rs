@@ -9,12 +9,14 @@ use super::layout::EntryPoint;
 use crate::kernel::Kernel;
 use crate::mm::fault::FaultResult;
 use crate::mm::layout::TASK_SIZE_MAX;
+use crate::observe::Observation;
 use crate::signal::SigInfo;
+use crate::signal::action::Disposition;
 use crate::uapi::signal::si_code::{
     BUS_ADRALN, BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV,
     ILL_ILLOPN,
 };
-use crate::uapi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
+use crate::uapi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP, sigmask};
 
 /// What became of a trap in kernel mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,12 @@ pub enum KernelTrap {
     /// The kernel cannot go on.
     Fatal(&'static str),
 }
+
+/// Most bytes of an instruction.
+const MAX_INSN_BYTES: usize = 15;
+/// Error code of a page fault: the page is present. Linux claims it of every kernel
+/// address, so that programs learn nothing (`sanitize_error_code`).
+const PF_PROT: u32 = 1 << 0;
 
 /// Vectors by number, as the manual names them.
 mod vector {
@@ -51,7 +59,10 @@ impl Kernel {
             vector::PF => return self.user_page_fault(cpu, task, frame),
             vector::DE => SigInfo::fault(SIGFPE, FPE_INTDIV, ip),
             vector::BP => SigInfo::from_kernel(SIGTRAP),
-            vector::UD => SigInfo::fault(SIGILL, ILL_ILLOPN, ip),
+            vector::UD => {
+                self.tell_undefined(cpu, task, ip);
+                SigInfo::fault(SIGILL, ILL_ILLOPN, ip)
+            }
             vector::SS => SigInfo::from_kernel(SIGBUS),
             vector::OF | vector::GP => SigInfo::from_kernel(SIGSEGV),
             vector::AC => SigInfo::fault(SIGBUS, BUS_ADRALN, 0),
@@ -62,7 +73,30 @@ impl Kernel {
             // Segment faults of user code end as its other protection faults do.
             _ => SigInfo::from_kernel(SIGSEGV),
         };
+        // #DF and its like have an error code; the other vectors' frames say 0.
+        self.note_trap(task, vector, frame.error);
         self.force_signal(task, info);
+    }
+
+    /// What signal frames will say of the last trap (`thread.trap_nr` and
+    /// `thread.error_code`).
+    fn note_trap(&mut self, task: TaskId, trap_nr: u8, error_code: u32) {
+        let trap = &mut self.tasks.task_mut(task).trap;
+        (trap.trap_nr, trap.error_code) = (trap_nr, error_code);
+    }
+
+    /// Tells of an undefined instruction, where no handler takes the signal.
+    fn tell_undefined(&mut self, cpu: CpuId, task: TaskId, ip: u64) {
+        let blocked = self.tasks.task(task).blocked & sigmask(SIGILL) != 0;
+        let disposition = self.tasks.process_of(task).handlers.disposition(SIGILL);
+        if matches!(disposition, Disposition::Handle(_)) && !blocked {
+            return;
+        }
+        let mut insn_bytes = vec![0; MAX_INSN_BYTES];
+        let read = self.hw.peek(cpu, ip, &mut insn_bytes);
+        insn_bytes.truncate(read);
+        let task = self.tasks.tag(task);
+        self.observations.push(Observation::UndefinedInsn { ip, insn_bytes, task });
     }
 
     /// The si_code of an unmasked SIMD exception (`fpu__exception_code`).
@@ -88,6 +122,9 @@ impl Kernel {
             FaultResult::Bus => SigInfo::fault(SIGBUS, BUS_ADRERR, address),
             FaultResult::OutOfMemory => SigInfo::from_kernel(SIGKILL),
         };
+        let error = frame.error | if address >= TASK_SIZE_MAX { PF_PROT } else { 0 };
+        self.note_trap(task, vector::PF, error);
+        self.tasks.task_mut(task).trap.cr2 = address;
         self.force_signal(task, info);
     }
 

@@ -5,5 +5,7 @@
 
 pub mod families;
 pub mod line;
+#[cfg(test)]
+mod line_tests;
 pub mod replay;
 pub mod write;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use emulator::regs::RFlags;
 use emulator::regs::vector::MXCSR_RESET;
 use iced_x86::{
-    Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, Register, UsedMemory,
+    Code, EncodingKind, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, Register,
+    UsedMemory,
 };
 
 use super::super::super::case::{Case, Ending, Patch, Registers};
@@ -15,6 +16,7 @@ use super::super::super::rng::Rng;
 use super::super::super::x87::X87;
 use super::super::compare::{self, Strictness};
 use super::super::driver::built_forms;
+use super::super::gather::lane;
 use super::super::generate::single;
 use super::super::report::disassemble;
 use super::super::sides::{Sides, Verdict};
@@ -50,9 +52,7 @@ pub fn data_set(
     per_form: usize,
     filter: Option<&str>,
 ) -> Result<(DataSet, usize), NativeError> {
-    let blank = vec![0; IMAGE_BYTES + READ_ONLY_BYTES as usize];
-    let (image, read_only) = blank.split_at(IMAGE_BYTES);
-    let mut sides = Sides::with_memory(image, read_only)?;
+    let mut sides = blank_sides()?;
     let mut set = DataSet::new();
     let mut differing = 0;
     for code in built_forms(filter, &mut Tally::default()) {
@@ -137,10 +137,26 @@ fn reduced(case: Case) -> Option<Case> {
     for used in info.used_registers() {
         keep(&mut start, &case.start, used.register());
     }
+    if insn.op_code().encoding() == EncodingKind::VEX {
+        // Upper halves that are cleared.
+        for (kept, given) in start.vector.iter_mut().zip(case.start.vector) {
+            if kept[0] != 0 {
+                *kept = given;
+            }
+        }
+    }
     if insn.is_stack_instruction() {
         keep(&mut start, &case.start, Register::RSP);
     }
-    let patches = info.used_memory().iter().filter_map(|used| seen(used, &case, &insn)).collect();
+    let read = |used: &UsedMemory| {
+        !matches!(used.access(), OpAccess::Write | OpAccess::NoMemAccess | OpAccess::None)
+    };
+    let used = info.used_memory().iter().filter(|used| read(used));
+    let mut patches: Vec<Patch> = used.flat_map(|used| seen(used, &case, &insn)).collect();
+    // What was prepared lies in no operand that is listed: areas, frames.
+    let others = case.patches.iter().filter(|given| !patches.iter().any(|p| p.at == given.at));
+    let others: Vec<Patch> = others.cloned().collect();
+    patches.extend(others);
     Some(Case { start, patches, ..case })
 }
 
@@ -149,7 +165,9 @@ fn uses_mxcsr(insn: &Instruction) -> bool {
     let name = family(insn.code());
     let names_it = matches!(insn.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Stmxcsr)
         || name == "other" && insn.memory_size().size() == FXSAVE_AREA;
-    names_it || matches!(name, "sse_float" | "sse_convert" | "avx")
+    names_it
+        || matches!(name, "sse_float" | "sse_convert" | "fma" | "system")
+        || name.starts_with("avx")
 }
 
 /// Takes over one register that the instruction uses.
@@ -170,14 +188,32 @@ fn keep(start: &mut Registers, from: &Registers, register: Register) {
 }
 
 /// The bytes that an instruction reads from memory.
-fn seen(used: &UsedMemory, case: &Case, insn: &Instruction) -> Option<Patch> {
-    if matches!(used.access(), OpAccess::Write | OpAccess::NoMemAccess | OpAccess::None) {
-        return None;
+fn seen(used: &UsedMemory, case: &Case, insn: &Instruction) -> Vec<Patch> {
+    let index = used.index();
+    if !index.is_vector_register() {
+        return seen_at(used, case, insn, 0).into_iter().collect();
     }
-    let address = used.virtual_address(0, |register, _, _| match register {
+    let lanes = (8 * index.size() as u32 / lane_bits(used)).min(Patch::MAX_NUMBER as u32);
+    (0..lanes).filter_map(|lane| seen_at(used, case, insn, lane as usize)).collect()
+}
+
+/// Bits of an index lane.
+fn lane_bits(used: &UsedMemory) -> u32 {
+    if used.vsib_size() == 8 { 64 } else { 32 }
+}
+
+fn seen_at(used: &UsedMemory, case: &Case, insn: &Instruction, nth: usize) -> Option<Patch> {
+    let address = used.virtual_address(nth, |register, lane_nth, _| match register {
         Register::FS => Some(FS_BASE),
         Register::GS => Some(GS_BASE),
         _ if register.is_segment_register() => Some(0),
+        _ if register.is_vector_register() => {
+            let vector = &case.start.vector[register.number() % 16];
+            let bits = lane_bits(used);
+            let value = lane(vector, lane_nth as u32, bits);
+            // Index lanes are signed.
+            Some(if bits == 32 { i64::from(value as i32) as u64 } else { value })
+        }
         _ if register.is_gpr() => {
             let value = case.start.gpr[register.full_register().number()];
             Some(if register.size() == 4 { value & 0xffff_ffff } else { value })
@@ -196,4 +232,39 @@ fn seen(used: &UsedMemory, case: &Case, insn: &Instruction) -> Option<Patch> {
         super::super::values::memory(&mut rng, &mut bytes);
     }
     Patch::new(address, &bytes)
+}
+
+/// The failures of a run as lines for `tests/insn/regressions.insn`, as far as they fail
+/// in memory that is zero as well.
+///
+/// # Errors
+/// [`NativeError`] where the host does not allow it.
+pub fn regressions(tally: &Tally) -> Result<Vec<Line>, NativeError> {
+    let failures = tally.by_mnemonic.values().flat_map(|counts| &counts.failures);
+    let lines = failures.map(|failure| regression(&failure.case));
+    lines.filter_map(Result::transpose).collect()
+}
+
+/// A failing case as a line with this processor's answer. `None` where it fails only in
+/// its run's memory.
+fn regression(failure: &Case) -> Result<Option<Line>, NativeError> {
+    let mut sides = blank_sides()?;
+    let candidates = [reduced(failure.clone()), Some(failure.clone())];
+    for case in candidates.into_iter().flatten().filter(|case| case.steps.len() == 1) {
+        // Lines run at the start of the code area.
+        let case = Case { start: Registers { rip: CODE, ..case.start }, ..case };
+        if sides.compare_one(&case, Strictness::Defined)?.is_mismatch()
+            && let NativeEnd::Ended(ending) = sides.native.run(std::slice::from_ref(&case))?[0]
+        {
+            return Ok(Some(line(&case, &ending, sides.native.memory(0))));
+        }
+    }
+    Ok(None)
+}
+
+/// Both sides with memory that is zero.
+fn blank_sides() -> Result<Sides, NativeError> {
+    let blank = vec![0; IMAGE_BYTES + READ_ONLY_BYTES as usize];
+    let (image, read_only) = blank.split_at(IMAGE_BYTES);
+    Sides::with_memory(image, read_only)
 }
