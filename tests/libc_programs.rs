@@ -151,10 +151,12 @@ fn rust_checks() {
 /// Arguments of each function: all that the program has where time allows.
 const NR_ARGUMENTS: &str = if cfg!(debug_assertions) { "1000" } else { "10000" };
 
-/// The long double functions that glibc or musl make from FSIN, FYL2X, F2XM1 or
-/// FPATAN and their like, whose last place Intel does not specify (SDM vol. 1,
-/// 8.3.10), each with the most units of the last place by which its answers differ
-/// from a processor's: more than one where the function goes on computing.
+/// The long double functions that glibc or musl make from FSIN, FYL2X, F2XM1, FPATAN
+/// and their like. Intel does not specify the last place of those (SDM vol. 1, 8.3.10);
+/// here they are rounded once from the true value, and an Intel Xeon (Ice Lake) answers
+/// otherwise in 0.5 to 12 % of cases. Each with the units of the last place by which
+/// its answers may differ: few, and more where the function subtracts what is almost
+/// equal, or multiplies on.
 const LAST_PLACE: &[(&str, u128)] = &[
     ("acoshl", 2),
     ("acosl", 2),
@@ -163,20 +165,20 @@ const LAST_PLACE: &[(&str, u128)] = &[
     ("atan2l", 2),
     ("atanhl", 2),
     ("atanl", 2),
-    ("coshl", 2),
-    ("erfcl", 2),
+    ("coshl", 3),
+    ("erfcl", 3),
     ("exp2l", 2),
     ("expl", 2),
-    ("expm1l", 2),
-    ("lgammal", 2),
+    ("expm1l", 3),
+    ("lgammal", 64),
     ("log10l", 2),
     ("log1pl", 2),
     ("log2l", 2),
     ("logl", 2),
     ("powl", 2),
-    ("sinhl", 2),
-    ("tanhl", 2),
-    ("tgammal", 2),
+    ("sinhl", 3),
+    ("tanhl", 4),
+    ("tgammal", 8),
 ];
 
 /// `name checksum` lines.

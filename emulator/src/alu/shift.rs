@@ -96,7 +96,7 @@ impl Shift for Rol {
         let by = masked % W::BITS;
         let result = if by == 0 { a } else { (a << by | a >> (W::BITS - by)) & W::MASK };
         let carry = result & 1 != 0;
-        *flags = flags.set_carry(carry).set_overflow(top::<W>(result) ^ carry);
+        *flags = flags.set_carry_overflow(carry, top::<W>(result) ^ carry);
         result
     }
 }
@@ -115,7 +115,7 @@ impl Shift for Ror {
         let by = masked % W::BITS;
         let result = if by == 0 { a } else { (a >> by | a << (W::BITS - by)) & W::MASK };
         let carry = top::<W>(result);
-        *flags = flags.set_carry(carry).set_overflow(carry ^ top::<W>(result << 1));
+        *flags = flags.set_carry_overflow(carry, carry ^ top::<W>(result << 1));
         result
     }
 }
@@ -136,7 +136,7 @@ impl Shift for Rcl {
         let turned = ring << by | ring >> (bits - by);
         let result = turned as u64 & W::MASK;
         let carry = turned >> W::BITS & 1 != 0;
-        *flags = flags.set_carry(carry).set_overflow(top::<W>(result) ^ carry);
+        *flags = flags.set_carry_overflow(carry, top::<W>(result) ^ carry);
         result
     }
 }
@@ -157,7 +157,7 @@ impl Shift for Rcr {
         let turned = ring >> by | ring << (bits - by);
         let result = turned as u64 & W::MASK;
         let carry = turned >> W::BITS & 1 != 0;
-        *flags = flags.set_carry(carry).set_overflow(top::<W>(result) ^ top::<W>(result << 1));
+        *flags = flags.set_carry_overflow(carry, top::<W>(result) ^ top::<W>(result << 1));
         result
     }
 }

@@ -263,7 +263,7 @@ fn is_too_long(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(MAX_INSN_BYTES)];
     let prefixes = head.iter().take_while(|&&byte| lower::is_legacy_prefix(byte)).count();
     (1..=prefixes).any(|dropped| {
-        let mut decoder = Decoder::new(64, &bytes[dropped..], DecoderOptions::NONE);
+        let mut decoder = Decoder::new(64, &bytes[dropped..], DecoderOptions::NO_INVALID_CHECK);
         let insn = decoder.decode();
         let goes_on = decoder.last_error() == DecoderError::NoMoreBytes;
         goes_on || (!insn.is_invalid() && dropped + insn.len() > MAX_INSN_BYTES)

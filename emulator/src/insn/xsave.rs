@@ -113,8 +113,9 @@ fn area(cpu: &mut Cpu, op: &Op) -> Result<u64, Faulted> {
         return Err(cpu.raise(Exception::new(ExceptionVector::DeviceNotAvailable)));
     }
     let linear = aligned_area(cpu, op, ALIGNMENT)?;
-    if !is_canonical(linear) || !is_canonical(linear.wrapping_add(AREA_BYTES as u64 - 1)) {
-        return Err(cpu.raise(Exception::gp0()));
+    let last = linear.wrapping_add(AREA_BYTES as u64 - 1);
+    if !is_canonical(last) {
+        return Err(cpu.raise(Exception::non_canonical(last)));
     }
     Ok(linear)
 }

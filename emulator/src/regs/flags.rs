@@ -154,19 +154,26 @@ impl LazyFlags {
         Self::new(result, carries, Carries::Held)
     }
 
+    /// Carries out of every bit, as far as they are held, and how many bits there are.
+    #[inline(always)]
+    fn carry_out(&self) -> (u64, u32) {
+        let (result, b) = (self.result, self.second);
+        match self.carries {
+            Carries::Held => (b, 64),
+            Carries::OfSum(bits) => {
+                (carries_of_sum(result.wrapping_sub(b), b, result), bits.into())
+            }
+            Carries::OfDifference(bits) => {
+                (borrows(result.wrapping_add(b), b, result), bits.into())
+            }
+        }
+    }
+
     /// The carry word: carry out of the top bit, into it, and out of bit 3.
     #[inline(always)]
     fn carry_word(&self) -> u64 {
-        let (result, b) = (self.result, self.second);
-        match self.carries {
-            Carries::Held => b,
-            Carries::OfSum(bits) => {
-                held(carries_of_sum(result.wrapping_sub(b), b, result), bits.into())
-            }
-            Carries::OfDifference(bits) => {
-                held(borrows(result.wrapping_add(b), b, result), bits.into())
-            }
-        }
+        let (carries, bits) = self.carry_out();
+        held(carries, bits)
     }
 
     /// The same flags with other carries.
@@ -190,6 +197,15 @@ impl LazyFlags {
     pub fn set_overflow(self, overflow: bool) -> Self {
         let change = u64::from(self.overflow() ^ overflow);
         self.with_carry_word(self.carry_word() ^ (change << CARRY_INTO_TOP))
+    }
+
+    /// The same flags with CF and OF replaced.
+    #[inline(always)]
+    #[must_use]
+    pub fn set_carry_overflow(self, carry: bool, overflow: bool) -> Self {
+        let half = self.carry_out().0 & (1 << CARRY_HALF);
+        let into_top = u64::from(carry ^ overflow) << CARRY_INTO_TOP;
+        self.with_carry_word(u64::from(carry) << CARRY_TOP | into_top | half)
     }
 
     /// From the bits of an RFLAGS image.
@@ -241,7 +257,7 @@ impl LazyFlags {
     #[inline(always)]
     #[must_use]
     pub fn half_carry(&self) -> bool {
-        self.carry_word() & (1 << CARRY_HALF) != 0
+        self.carry_out().0 & (1 << CARRY_HALF) != 0
     }
 
     /// ZF.
@@ -393,6 +409,8 @@ mod tests {
                 assert_eq!(lazy.set_carry(carry).image(), expected);
                 let expected = image & !RFlags::OF | if carry { RFlags::OF } else { 0 };
                 assert_eq!(lazy.set_overflow(carry).image(), expected);
+                let both = lazy.set_carry(true).set_overflow(carry);
+                assert_eq!(lazy.set_carry_overflow(true, carry), both);
             }
         }
     }

@@ -112,6 +112,9 @@ impl<'a> Player<'a> {
         loop {
             match self.stand.run() {
                 Stop::Exception(SYSTEM_CALL, _) => self.stand.set_gpr(RAX, ENOSYS),
+                Stop::Exception(13, _) if self.is_answered_by_linux() => {
+                    return Err(Verdict::Skipped(String::from("answered by Linux (UMIP)")));
+                }
                 Stop::Exception(vector, _) => {
                     let dr6 = self.stand.machine.cpu(0).debug().dr6();
                     return Ok(Seen { vector, frame: self.stand.frame(), dr6 });
@@ -127,6 +130,12 @@ impl<'a> Player<'a> {
                 Stop::Ended(exit) => return Err(Verdict::Failed(format!("ended: {exit:?}"))),
             }
         }
+    }
+
+    /// Whether Linux carries out the instruction that faulted (`fixup_umip_exception`).
+    fn is_answered_by_linux(&self) -> bool {
+        use iced_x86::Mnemonic::{Sgdt, Sidt, Sldt, Smsw, Str};
+        matches!(self.stand.instruction().mnemonic(), Sgdt | Sidt | Sldt | Smsw | Str)
     }
 
     /// The stop after a system call that Linux makes up for PTRACE_SINGLESTEP (K6).

@@ -12,11 +12,12 @@ pub(crate) mod paging;
 use emulator::cpuid::CpuModel;
 use emulator::machine::{Machine, MachineConfig};
 use emulator::mem::{PAGE_OFFSET_MASK, PAGE_SIZE};
-use emulator::regs::control::{cr0, cr4, efer};
+use emulator::regs::control::{cr0, cr4, efer, xcr0};
 use emulator::regs::gpr::reg::{R11, RCX, RSP};
 use emulator::regs::{Segment, SegmentReg};
 use emulator::run::{Exit, Unsupported};
 use emulator::timing::TimingChoice;
+use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 use layout::{
     CODE0, CODE3, DATA0, DATA3, GDT, GDT_ENTRIES, IDT, IRET_STUB, RAM_BYTES, RAM_TABLES, STACK0,
@@ -24,6 +25,8 @@ use layout::{
 };
 use paging::{PageTables, Rights};
 
+/// #UD.
+const UNDEFINED: u8 = 6;
 /// Cycles after which a run without a stop is given up.
 const PATIENCE: u64 = 5_000_000;
 
@@ -62,7 +65,7 @@ pub(crate) enum Stop {
     Exception(u8, Option<u64>),
     /// SYSCALL was executed.
     Syscall,
-    /// The emulator has not built an instruction.
+    /// The emulator has not built an instruction, or its processor lacks it.
     Unsupported(Unsupported),
     /// Anything else, which ends a test.
     Ended(Exit),
@@ -89,7 +92,7 @@ impl Stand {
     /// The same with a timing model.
     pub(crate) fn timed(timing: TimingChoice) -> Self {
         let config =
-            MachineConfig { nr_cpus: 1, ram_bytes: RAM_BYTES, timing, model: CpuModel::V1 };
+            MachineConfig { nr_cpus: 1, ram_bytes: RAM_BYTES, timing, model: CpuModel::V3 };
         let mut machine = Machine::new(&config);
         let mut tables = PageTables::new(&mut machine.mem, RAM_TABLES);
         for page in layout::SYSTEM_PAGES {
@@ -107,6 +110,8 @@ impl Stand {
         let control = &mut self.machine.cpu_mut(0).regs.control;
         control.cr0 = cr0::PE | cr0::NE | cr0::WP | cr0::PG | cr0::AM;
         control.cr4 = cr4::PAE | cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::UMIP | cr4::OSXSAVE;
+        control.cr4 |= cr4::FSGSBASE;
+        control.xcr0 = xcr0::X87 | xcr0::AVX_STATE;
         control.efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
         control.gdtr.base = GDT;
         control.gdtr.limit = GDT_ENTRIES * 8 - 1;
@@ -221,8 +226,30 @@ impl Stand {
         }
         let vector = (rip.wrapping_sub(STUBS) / 16) as u8;
         self.has_error = layout::has_error_code(vector);
+        if vector == UNDEFINED
+            && let Some(unsupported) = self.missing()
+        {
+            return Stop::Unsupported(unsupported);
+        }
         let top = self.machine.cpu(0).regs.gpr.get(RSP);
         Stop::Exception(vector, self.has_error.then(|| self.word(top)))
+    }
+
+    /// The instruction at the frame's RIP.
+    pub(crate) fn instruction(&self) -> Instruction {
+        let rip = self.frame().rip;
+        let mapped = |at: &u64| self.tables.physical(&self.machine.mem, *at).is_some();
+        let bytes: Vec<u8> =
+            (rip..rip + 15).take_while(mapped).flat_map(|at| self.peek(at, 1)).collect();
+        Decoder::with_ip(64, &bytes, rip, DecoderOptions::NONE).decode()
+    }
+
+    /// That instruction, if it is one of another processor.
+    fn missing(&self) -> Option<Unsupported> {
+        let insn = self.instruction();
+        let feature = self.machine.cpu(0).model().missing(&insn)?;
+        let bytes = self.peek(insn.ip(), insn.len());
+        Some(Unsupported { rip: insn.ip(), name: format!("{feature:?}"), bytes })
     }
 
     fn word(&self, linear: u64) -> u64 {

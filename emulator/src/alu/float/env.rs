@@ -142,8 +142,11 @@ impl Env {
     /// Ends a step of an instruction of several; whether there is a next one. What was
     /// raised stays, also where a later step traps.
     pub(super) fn ends_step(&mut self) -> bool {
-        self.settled = self.raised;
-        matches!(self.outcome(), Outcome::Done(_))
+        let goes_on = matches!(self.outcome(), Outcome::Done(_));
+        if goes_on {
+            self.settled = self.raised;
+        }
+        goes_on
     }
 
     /// Ends the instruction. Where an exception of the first kind traps, those of

@@ -32,7 +32,7 @@ pub fn product(a: u64, b: u64) -> u128 {
     let part = |value: u64, class: usize| u128::from(value) & SPARSE << class;
     (0..STEP).fold(0, |result, class| {
         let sum = (0..STEP)
-            .fold(0, |sum, of_a| sum ^ part(a, of_a) * part(b, (class + STEP - of_a) % STEP));
+            .fold(0, |sum, of_a| sum ^ (part(a, of_a) * part(b, (class + STEP - of_a) % STEP)));
         result | sum & SPARSE << class
     })
 }

@@ -56,7 +56,7 @@ impl VectorOp for MulEvenSigned {
 impl VectorOp for MulHighRounded {
     #[inline(always)]
     fn apply(a: u128, b: u128, _imm: u8) -> u128 {
-        words(|place| (((word(a, place) * word(b, place) >> 14) + 1) >> 1) as u16)
+        words(|place| ((((word(a, place) * word(b, place)) >> 14) + 1) >> 1) as u16)
     }
 }
 

@@ -83,6 +83,8 @@ fn moves_that_want_alignment() {
 fn enabling_and_task_switches() {
     let outcome = |code: &[u8], change: fn(&mut crate::regs::control::Control)| {
         let mut machine = machine();
+        // For VLDMXCSR.
+        machine.mem.write(DATA, &0x1f80u32.to_le_bytes());
         change(&mut machine.cpu_mut(0).regs.control);
         run(&mut machine, code)
     };

@@ -129,7 +129,7 @@ pub(crate) fn extract_rule<W: MemWidth>(insn: &Instruction) -> Option<Lowered> {
 /// Bits below the lane that the immediate chooses.
 #[inline(always)]
 fn lane_shift<W: MemWidth>(op: &Op) -> u32 {
-    W::BITS * op.imm as u32 & 127
+    (W::BITS * op.imm as u32) & 127
 }
 
 /// The lane that the immediate chooses; the lowest where there is none.

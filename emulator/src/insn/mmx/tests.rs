@@ -294,6 +294,25 @@ fn masked_store() {
     assert_eq!(memory, [0x11, 0xa1, 0x11, 0xa3, 0x11, 0x11, 0x11, 0xa7, 0x11]);
 }
 
+/// MASKMOVQ and MASKMOVDQU hit write breakpoints on all their bytes, whatever the mask
+/// (measured).
+#[test]
+fn masked_stores_hit_where_they_store_nothing() {
+    for (code, bytes) in [(MASKMOVQ, 8), (&[0x66, 0x0f, 0xf7, 0xca][..], 16)] {
+        for at in [DATA - 1, DATA, DATA + bytes - 1, DATA + bytes] {
+            let mut machine = machine();
+            let cpu = machine.cpu_mut(0);
+            cpu.regs.x87.set_mm(2, 0);
+            cpu.set_dr_address(0, at);
+            // Entry 0, one byte, writes.
+            cpu.set_dr7(0x1_0401);
+            let inside = (DATA..DATA + bytes).contains(&at);
+            let expected = inside.then_some(Vector::Debug as u64);
+            assert_eq!(run(&mut machine, code), expected, "{code:02x?} {at:#x}");
+        }
+    }
+}
+
 /// The low half, as an MMX register takes it.
 fn apply<O: VectorOp>(a: u64, b: u64, imm: u8) -> u64 {
     O::apply(u128::from(a), u128::from(b), imm) as u64

@@ -77,8 +77,10 @@ fn stmxcsr(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
 pub(crate) fn aligned_area(cpu: &mut Cpu, op: &Op, unit: u64) -> Result<u64, Faulted> {
     const DOUBLEWORD: u64 = 4;
     let linear = op.linear(cpu);
-    let checked = cpu.mode & NEVER_FAST != 0 && is_canonical(linear);
-    if checked && !linear.is_multiple_of(DOUBLEWORD) {
+    if !is_canonical(linear) {
+        return Err(cpu.raise(Exception::non_canonical(linear)));
+    }
+    if cpu.mode & NEVER_FAST != 0 && !linear.is_multiple_of(DOUBLEWORD) {
         return Err(cpu.raise(Exception::with_error(Vector::AlignmentCheck, 0)));
     }
     if linear.is_multiple_of(unit) { Ok(linear) } else { Err(cpu.raise(Exception::gp0())) }
@@ -91,8 +93,8 @@ fn area(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, want: Want) -> Result<u64, Fa
     }
     let linear = aligned_area(cpu, op, ALIGNMENT)?;
     let last = linear.wrapping_add(LAST);
-    if !(is_canonical(linear) && is_canonical(last)) {
-        return Err(cpu.raise(Exception::gp0()));
+    if !is_canonical(last) {
+        return Err(cpu.raise(Exception::non_canonical(last)));
     }
     let privilege = cpu.privilege();
     cpu.translate(mem, last, want, privilege)?;

@@ -100,7 +100,7 @@ fn extract_rule<W: MemWidth>(insn: &Instruction) -> Option<Lowered> {
 /// Bits below the lane that the immediate chooses.
 #[inline(always)]
 fn lane_shift<W: Width>(op: &Op) -> u32 {
-    W::BITS * op.imm as u32 & 127
+    (W::BITS * op.imm as u32) & 127
 }
 
 /// The lane that the immediate chooses.

@@ -57,6 +57,7 @@ fn run(machine: &mut Machine, code: &[u8], edx_eax: u64) -> Option<u64> {
     machine.mem.write(CODE, code);
     machine.mem.write(CODE + code.len() as u64, &[HLT]);
     let cpu = machine.cpu_mut(0);
+    cpu.wake();
     cpu.regs.rip = CODE;
     cpu.regs.gpr.set(RAX, edx_eax & 0xffff_ffff);
     cpu.regs.gpr.set(RDX, edx_eax >> 32);

@@ -30,8 +30,12 @@ pub const KERNEL_CS: u16 = 0x10;
 pub const KERNEL_DS: u16 = 0x18;
 /// Selector of the task state segment.
 pub const TSS_SELECTOR: u16 = 0x40;
-/// Limit of the GDT: ten descriptors.
-pub const GDT_LIMIT: u16 = 10 * 8 - 1;
+/// Limit of the GDT: `GDT_ENTRIES` descriptors.
+pub const GDT_LIMIT: u16 = 16 * 8 - 1;
+/// Slot of the descriptor whose limit tells user code its CPU (`GDT_ENTRY_CPUNODE`)...
+const CPUNODE_SLOT: u64 = 15;
+/// ...and that descriptor for CPU 0 (`setup_getcpu`).
+const CPUNODE: u64 = 0x0040_f500_0000_0000;
 /// Limit of the IDT: 256 gates.
 pub const IDT_LIMIT: u16 = 256 * 16 - 1;
 /// Limit of the TSS: no I/O bitmap.
@@ -345,6 +349,7 @@ fn build_area(
     for (slot, descriptor) in GDT.iter().enumerate() {
         hw.write_phys_u64(gdt + 8 * slot as u64, *descriptor);
     }
+    hw.write_phys_u64(gdt + 8 * CPUNODE_SLOT, CPUNODE | u64::from(cpu.0));
     let bounce = CpuPage::Bounce as usize;
     Ok(CpuArea {
         gdt: at(CpuPage::Gdt),

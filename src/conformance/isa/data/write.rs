@@ -20,6 +20,7 @@ use super::super::gather::lane;
 use super::super::generate::single;
 use super::super::report::disassemble;
 use super::super::sides::{Sides, Verdict};
+use super::super::system;
 use super::super::tally::Tally;
 use super::super::undefined;
 use super::families::family;
@@ -126,6 +127,10 @@ fn reduced(case: Case) -> Option<Case> {
     if has_ac || undefined::has_undefined_result(&insn, Some(case.start.gpr[1] as u8)) {
         return None;
     }
+    if system::saves_or_loads_state(insn.code()) {
+        let start = Registers { rip: CODE, ..case.start };
+        return Some(Case { start, ..case });
+    }
     let mut factory = InstructionInfoFactory::new();
     let info = factory.info(&insn);
     let mut start = Registers {
@@ -222,14 +227,14 @@ fn seen_at(used: &UsedMemory, case: &Case, insn: &Instruction, nth: usize) -> Op
     })?;
     let repeats = insn.has_rep_prefix() || insn.has_repne_prefix();
     let size = if repeats { 16 } else { used.memory_size().size().clamp(1, Patch::MAX_BYTES) };
-    let given = case.patches.iter().find(|patch| patch.at == address);
     let mut bytes = vec![0; size];
-    if let Some(patch) = given {
-        let len = size.min(patch.bytes.len());
-        bytes[..len].copy_from_slice(&patch.bytes[..len]);
-    } else {
-        let mut rng = Rng::new(address, DATA_STREAM);
-        super::super::values::memory(&mut rng, &mut bytes);
+    super::super::values::memory(&mut Rng::new(address, DATA_STREAM), &mut bytes);
+    // What the case has there, wherever its patches begin.
+    for (at, value) in case.patches.iter().flat_map(|patch| (patch.at..).zip(&patch.bytes)) {
+        let place = usize::try_from(at.wrapping_sub(address)).ok();
+        if let Some(byte) = place.and_then(|place| bytes.get_mut(place)) {
+            *byte = *value;
+        }
     }
     Patch::new(address, &bytes)
 }

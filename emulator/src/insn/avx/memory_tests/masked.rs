@@ -17,9 +17,12 @@ fn mask_of(bits: u8) -> VectorReg {
     vector(4, &std::array::from_fn::<u64, 8, _>(|lane| u64::from(bits >> lane & 1) << 31))
 }
 
-/// Offset from a page's end at which the operand begins, chosen lanes, and where from
-/// the page's end the load and the store faulted on a processor.
-const FAULTS: &[(i64, u8, Option<(i64, i64)>)] = &[
+/// Where from a page's end a load and a store faulted.
+type Faulted = Option<(i64, i64)>;
+
+/// Offset from a page's end at which the operand begins, chosen lanes, and what a
+/// processor did.
+const FAULTS: &[(i64, u8, Faulted)] = &[
     (-32, 0xff, None),
     (-28, 0xff, Some((0, 3))),
     (-28, 0x36, None),
