@@ -23,5 +23,5 @@ fn every_form_of_a_model_is_built_or_says_why() {
     let table = table();
     assert!(table.len() > 4000, "{} forms", table.len());
     let compared = table.iter().filter(|entry| entry.support == Support::Compared).count();
-    assert!(compared > 2000, "{compared} forms are compared");
+    assert!(compared > 1900, "{compared} forms are compared");
 }

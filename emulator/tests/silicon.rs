@@ -21,7 +21,7 @@ use silicon::{matrix, replay, sweep};
 /// Cases that passed when this was last looked at. It may only grow.
 const CASES_REACHED: usize = 266;
 /// The same for sweeps.
-const SWEEPS_REACHED: usize = 109;
+const SWEEPS_REACHED: usize = 152;
 
 /// The rows of the data file.
 fn rows() -> Vec<Row> {

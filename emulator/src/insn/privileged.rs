@@ -115,7 +115,7 @@ fn check_ports(cpu: &mut Cpu, mem: &mut PhysMem, port: u64, count: u8) -> Result
     }
     let begin = tss_word(cpu, mem, BITMAP_OFFSET)?;
     let bits = tss_word(cpu, mem, begin + port / 8)?;
-    let wanted = (1u64 << count) - 1 << (port % 8);
+    let wanted = ((1u64 << count) - 1) << (port % 8);
     if bits & wanted != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }

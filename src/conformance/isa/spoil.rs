@@ -56,7 +56,8 @@ pub(super) fn case_of(case: Case, code: Vec<u8>, compared: &BTreeSet<Code>) -> O
         true => read(&code, rip, DecoderOptions::NO_INVALID_CHECK),
         false => insn,
     };
-    if !meant.is_invalid() && !(compared.contains(&meant.code()) && is_harmless(&meant, rip)) {
+    let is_known = compared.contains(&meant.code()) && is_harmless(&meant, rip);
+    if !meant.is_invalid() && !is_known {
         return None;
     }
     let mut code = code;

@@ -104,7 +104,7 @@ fn sha1_of_abc() {
 
 /// The first 32 bits of the fractions of the primes' cube roots.
 fn sha256_constants() -> Vec<u32> {
-    let is_prime = |number: &u128| (2..*number).all(|divisor| number % divisor != 0);
+    let is_prime = |number: &u128| (2..*number).all(|divisor| !number.is_multiple_of(divisor));
     let cube_root = |value: u128| {
         (0..40).rev().fold(0u128, |root, bit| {
             let higher = root | 1 << bit;

@@ -1,7 +1,7 @@
 //! Lines of any state: what is written is what is read.
 
 use emulator::regs::RFlags;
-use proptest::array::{uniform2, uniform4, uniform8, uniform16};
+use proptest::array::{uniform2, uniform4, uniform8};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -32,8 +32,8 @@ fn x87() -> impl Strategy<Value = X87> {
 
 prop_compose! {
     fn registers()(
-        gpr in uniform16(word()),
-        vector in uniform16(uniform2(wide())),
+        gpr in vec(word(), 16),
+        vector in vec(uniform2(wide()), 16),
         flags in any::<u64>(),
         mxcsr in any::<u32>(),
         x87 in x87(),
@@ -42,6 +42,9 @@ prop_compose! {
     ) -> Registers {
         let changeable = RFlags::STATUS | RFlags::DF | RFlags::AC | RFlags::ID;
         let rflags = RFlags::FIXED | RFlags::IF | flags & changeable;
+        // Made on the heap: as arrays of strategies they are too much for a test's stack.
+        let gpr = gpr.try_into().expect("sixteen registers");
+        let vector = vector.try_into().expect("sixteen registers");
         Registers { gpr, rip: CODE, rflags, vector, mxcsr, x87, selectors, bases }
     }
 }
@@ -55,8 +58,8 @@ prop_compose! {
 prop_compose! {
     fn line()(
         code in vec(any::<u8>(), 1..15),
-        start in registers(),
-        end in registers(),
+        start in registers().boxed(),
+        end in registers().boxed(),
         memory in vec(patch(), 0..3),
         stores in vec(patch(), 0..3),
         vector in 0u8..32,
