@@ -259,7 +259,7 @@ impl<'a> Draft<'a> {
     fn memory(&mut self, insn: &mut Instruction, code: Code, short: bool) {
         let size = insn.memory_size().size() as u64;
         let area = system::area(self, code).filter(|_| !short);
-        let target = area.unwrap_or_else(|| self.reachable(size, short));
+        let target = area.unwrap_or_else(|| self.reachable(size.max(system::reach(code)), short));
         setting::prepare_operand(self, insn, target, size);
         let target = self.segment(insn, target);
         if code.op_code().op_kinds().contains(&OpCodeOperandKind::mem_offs) {

@@ -102,7 +102,15 @@ impl Sides {
             let touched = self.tables.check(case, emulated, &self.image);
             if touched.is_empty() { Verdict::Same } else { Verdict::Touches(touched) }
         });
-        Ok(verdicts.collect())
+        let mut verdicts: Vec<Verdict> = verdicts.collect();
+        if cases.len() > 1 {
+            // A case of the batch may have stored into the code of a later one.
+            for (case, verdict) in cases.iter().zip(&mut verdicts).filter(|(_, v)| v.is_mismatch())
+            {
+                *verdict = self.compare_one(case, strictness)?;
+            }
+        }
+        Ok(verdicts)
     }
 
     /// Compares one case.

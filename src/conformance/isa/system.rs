@@ -148,6 +148,11 @@ pub(super) fn area(draft: &mut Draft<'_>, code: Code) -> Option<u64> {
     Some(at + slip)
 }
 
+/// Bytes that an instruction may reach beyond what its operand's size says.
+pub(super) fn reach(code: Code) -> u64 {
+    if kind(code) == Some(Kind::Area) { AREA_BYTES } else { 0 }
+}
+
 /// What the memory operand at `at`, of `size` bytes, holds.
 pub(super) fn prepare_operand(draft: &mut Draft<'_>, code: Code, at: u64, size: u64) {
     match kind(code) {
