@@ -19,7 +19,7 @@ use silicon::replay::{Slices, Verdict};
 use silicon::{matrix, replay, sweep};
 
 /// Cases that passed when this was last looked at. It may only grow.
-const CASES_REACHED: usize = 266;
+const CASES_REACHED: usize = 275;
 /// The same for sweeps.
 const SWEEPS_REACHED: usize = 152;
 
