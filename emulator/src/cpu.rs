@@ -387,7 +387,7 @@ impl Cpu {
 
     /// System registers that are seldom written: the rest of the control registers,
     /// the table registers and the MSRs.
-    fn system_words(&self) -> [u64; 21] {
+    fn system_words(&self) -> [u64; 24] {
         let Control {
             cr0: _,
             cr2: _,
@@ -403,8 +403,20 @@ impl Cpu {
             tr,
             ldtr,
         } = &self.regs.control;
-        let Msrs { star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_offset, debugctl, pat } =
-            &self.regs.msrs;
+        let Msrs {
+            star,
+            lstar,
+            cstar,
+            fmask,
+            kernel_gs_base,
+            tsc_aux,
+            tsc_offset,
+            debugctl,
+            pat,
+            sysenter_cs,
+            sysenter_esp,
+            sysenter_eip,
+        } = &self.regs.msrs;
         [
             *cr8,
             *efer,
@@ -426,6 +438,9 @@ impl Cpu {
             *tsc_offset,
             *debugctl,
             *pat,
+            *sysenter_cs,
+            *sysenter_esp,
+            *sysenter_eip,
             u64::from(self.apic_id),
         ]
     }

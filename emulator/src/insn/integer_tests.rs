@@ -145,3 +145,21 @@ fn enter_with_an_operand_size_prefix_pushes_words() {
     machine.mem.read(STACK - 8, &mut words);
     assert_eq!(words, [0xfe, 0xff, 0x34, 0x12, 0x78, 0x56, 0x80, 0x08]);
 }
+
+/// SYSENTER: #GP(0) with a null IA32_SYSENTER_CS, else to CPL 0 without IF (SDM vol. 2B).
+#[test]
+fn sysenter_goes_where_its_registers_say() {
+    // sysenter; the target has HLT, which ends the run at CPL 0.
+    let mut refused = machine(&[0x0f, 0x34]);
+    run(&mut refused, 0);
+    let mut entered = machine(&[0x0f, 0x34]);
+    let msrs = &mut entered.cpu_mut(0).regs.msrs;
+    (msrs.sysenter_cs, msrs.sysenter_esp, msrs.sysenter_eip) = (0x13, STACK - 64, CODE + 2);
+    entered.cpu_mut(0).set_rflags(RFlags::FIXED | RFlags::IF | RFlags::ID);
+    assert_eq!(entered.run(0, 1000), Exit::Halted);
+    let regs = &entered.cpu(0).regs;
+    let selectors = [SegmentReg::Cs, SegmentReg::Ss].map(|seg| regs.seg[seg as usize].selector);
+    assert_eq!((selectors, regs.cpl()), ([0x10, 0x18], 0));
+    assert_eq!(regs.gpr.get(RSP), STACK - 64);
+    assert_eq!(regs.rflags() & (RFlags::IF | RFlags::ID), RFlags::ID);
+}

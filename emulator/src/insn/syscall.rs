@@ -1,4 +1,4 @@
-//! SYSCALL, SYSRET and SWAPGS (SDM vol. 2B; vol. 3A, 5.8.8).
+//! SYSCALL, SYSENTER, SYSRET and SWAPGS (SDM vol. 2B; vol. 3A, 5.8.7 and 5.8.8).
 
 use super::far::refuse_transfer;
 use crate::cpu::{Cpu, StepRule};
@@ -8,7 +8,7 @@ use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::efer;
-use crate::regs::gpr::reg::{R11, RCX};
+use crate::regs::gpr::reg::{R11, RCX, RSP};
 use crate::regs::{RFlags, Segment, SegmentReg};
 use crate::timing::FixedEvent;
 
@@ -41,6 +41,25 @@ pub(super) fn syscall(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow
     cpu.drop_kept_hits();
     // BS follows TF after the mask (x86-debug section 6).
     cpu.rule = StepRule::AtEnd;
+    Ok(Flow::JumpBoundary)
+}
+
+/// SYSENTER. TF stays: the step is reported at the target.
+pub(super) fn sysenter(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    let msrs = &cpu.regs.msrs;
+    let (selector, target, top) =
+        (msrs.sysenter_cs as u16 & !3, msrs.sysenter_eip, msrs.sysenter_esp);
+    if selector == 0 {
+        return Err(cpu.raise(Exception::gp0()));
+    }
+    cpu.charge_event(FixedEvent::Syscall);
+    cpu.regs.rip = target;
+    cpu.regs.gpr.set(RSP, top);
+    cpu.regs.seg[SegmentReg::Cs as usize] = flat(selector, CODE64);
+    cpu.regs.seg[SegmentReg::Ss as usize] = flat(selector.wrapping_add(8), DATA);
+    let flags = cpu.regs.rflags() & !(RFlags::IF | RFlags::RF | RFlags::VM);
+    cpu.set_rflags(flags);
+    cpu.drop_kept_hits();
     Ok(Flow::JumpBoundary)
 }
 

@@ -55,6 +55,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Cli, |insn| bare(insn, cli, Ends::Yes)),
     (Mnemonic::Sti, |insn| bare(insn, sti, Ends::Yes)),
     (Mnemonic::Syscall, |insn| with_next_rip(insn, syscall::syscall)),
+    (Mnemonic::Sysenter, |insn| bare(insn, syscall::sysenter, Ends::Yes)),
     (Mnemonic::Sysretq, |insn| bare(insn, syscall::sysretq, Ends::Yes)),
     (Mnemonic::Sysret, |insn| bare(insn, syscall::sysretd, Ends::Yes)),
     (Mnemonic::Swapgs, |insn| bare(insn, syscall::swapgs, Ends::Yes)),

@@ -130,4 +130,10 @@ pub struct Msrs {
     pub debugctl: u64,
     /// IA32_PAT.
     pub pat: u64,
+    /// IA32_SYSENTER_CS: zero where the system serves no SYSENTER.
+    pub sysenter_cs: u64,
+    /// IA32_SYSENTER_ESP.
+    pub sysenter_esp: u64,
+    /// IA32_SYSENTER_EIP.
+    pub sysenter_eip: u64,
 }
