@@ -12,6 +12,8 @@ pub enum Exclusion {
     TellsOfTheMachine,
     /// RDRAND and RDSEED.
     Random,
+    /// x87 transcendentals: their last place is the processor's own.
+    LastPlace,
     /// System calls and software interrupts that a kernel serves.
     EntersTheKernel,
     /// SGDT and its like: Linux answers in their place (UMIP).
@@ -45,6 +47,7 @@ impl Exclusion {
         match self {
             Self::TellsOfTheMachine => "tells of the machine",
             Self::Random => "random numbers",
+            Self::LastPlace => "within 1 ulp, whose last place differs between processors",
             Self::EntersTheKernel => "enters the kernel",
             Self::KernelAnswers => "answered by the kernel (UMIP)",
             Self::SegmentLoads => "loads a segment",
@@ -110,6 +113,7 @@ fn by_name(mnemonic: Mnemonic) -> Option<Exclusion> {
             Exclusion::TellsOfTheMachine
         }
         Rdrand | Rdseed => Exclusion::Random,
+        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1 => Exclusion::LastPlace,
         Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into | Uiret => {
             Exclusion::EntersTheKernel
         }
