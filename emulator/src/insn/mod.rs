@@ -42,3 +42,5 @@ pub(crate) mod xsave;
 mod integer_tests;
 #[cfg(test)]
 mod measured_tests;
+#[cfg(test)]
+mod test_machine;

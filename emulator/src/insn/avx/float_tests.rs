@@ -3,8 +3,9 @@
 
 use iced_x86::{Code, EncodingKind, Mnemonic};
 
-use super::memory_tests::{DATA, INVALID_OPCODE, PAGE_FAULT, UNMAPPED, machine, run};
+use super::memory_tests::{INVALID_OPCODE, PAGE_FAULT, machine};
 use crate::event::Vector;
+use crate::insn::test_machine::{DATA, UNMAPPED, run};
 use crate::machine::Machine;
 use crate::regs::control::{cr0, cr4, xcr0};
 use crate::regs::gpr::reg::RBX;

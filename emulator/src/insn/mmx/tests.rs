@@ -11,24 +11,11 @@ use crate::alu::simd::select::{AlignRight, ShuffleBytes};
 use crate::alu::x87::format::F80;
 use crate::cpuid::CpuModel;
 use crate::event::Vector;
-use crate::flat::{self, Level};
-use crate::machine::{Machine, MachineConfig};
+use crate::insn::test_machine::{self, CODE, DATA, UNMAPPED, run};
+use crate::machine::Machine;
 use crate::regs::control::{cr0, cr4};
 use crate::regs::gpr::reg::{RAX, RBX, RDI};
 use crate::regs::x87::X87;
-use crate::run::Exit;
-use crate::timing::TimingChoice;
-
-/// Where the code is.
-const CODE: u64 = 0x1_0000;
-/// Where RBX and RDI point.
-const DATA: u64 = 0x2_0000;
-/// Where the first GiB's identity mapping ends.
-const UNMAPPED: u64 = 1 << 30;
-/// The IDT, and the handler of vector 0; the others follow, 16 bytes each.
-const IDT: u64 = 0x4000;
-const HANDLERS: u64 = 0x5000;
-const HLT: u8 = 0xf4;
 
 /// Status word with TOP 3.
 const TOP_3: u16 = 3 << 11;
@@ -72,22 +59,8 @@ fn initial(reg: u8) -> u64 {
 /// A machine at CPL 0 whose exception handlers stop at once, TOP 3, two registers in
 /// use.
 fn machine() -> Machine {
-    let mut machine = Machine::new(&MachineConfig {
-        nr_cpus: 1,
-        ram_bytes: 0x4_0000,
-        timing: TimingChoice::None,
-        model: CpuModel::V1,
-    });
-    flat::start(&mut machine, 0, Level::Kernel, CODE, 0x3_0000);
-    for vector in 0..32 {
-        let handler = HANDLERS + 16 * vector;
-        let gate = handler | u64::from(flat::CODE0) << 16 | 0x8e00 << 32;
-        machine.mem.write_u64(IDT + 16 * vector, gate);
-        machine.mem.write(handler, &[HLT]);
-    }
+    let mut machine = test_machine::machine(CpuModel::V1);
     let cpu = machine.cpu_mut(0);
-    cpu.regs.control.idtr.base = IDT;
-    cpu.regs.control.idtr.limit = 0x1ff;
     cpu.regs.gpr.set(RBX, DATA);
     cpu.regs.gpr.set(RDI, DATA);
     let x87 = &mut cpu.regs.x87;
@@ -100,17 +73,8 @@ fn machine() -> Machine {
     machine
 }
 
-/// Runs one instruction: the vector of the exception that it raised.
-fn run(machine: &mut Machine, code: &[u8]) -> Option<u64> {
-    machine.mem.write(CODE, code);
-    machine.mem.write(CODE + code.len() as u64, &[HLT]);
-    let exit = machine.run(0, u64::MAX);
-    assert_eq!(exit, Exit::Halted, "{code:02x?}");
-    let rip = machine.cpu(0).regs.rip;
-    (rip < CODE).then(|| (rip - 1 - HANDLERS) / 16)
-}
-
-/// The same with RBX and RDI at `address`: also the machine.
+/// Runs one instruction with RBX and RDI at `address`: the machine, and the vector of the
+/// exception that it raised.
 fn run_at(address: u64, code: &[u8]) -> (Machine, Option<u64>) {
     let mut machine = machine();
     machine.cpu_mut(0).regs.gpr.set(RBX, address);

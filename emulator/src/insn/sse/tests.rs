@@ -2,58 +2,21 @@
 
 use crate::cpuid::CpuModel;
 use crate::event::Vector;
-use crate::flat::{self, Level};
-use crate::machine::{Machine, MachineConfig};
+use crate::insn::test_machine::{self, CODE, DATA, UNMAPPED, run};
+use crate::machine::Machine;
 use crate::regs::RFlags;
 use crate::regs::control::{cr0, cr4};
 use crate::regs::gpr::reg::{RAX, RBX, RDI};
-use crate::run::Exit;
-use crate::timing::TimingChoice;
 
 const MEASURED: &str = include_str!("testdata/insn.txt");
-/// Where the code is.
-const CODE: u64 = 0x1_0000;
-/// Where RBX points.
-const DATA: u64 = 0x2_0000;
-/// Where the first GiB's identity mapping ends.
-const UNMAPPED: u64 = 1 << 30;
-/// The IDT, and the handler of vector 0; the others follow, 16 bytes each.
-const IDT: u64 = 0x4000;
-const HANDLERS: u64 = 0x5000;
-const HLT: u8 = 0xf4;
 
-/// A machine at CPL 0 whose exception handlers stop at once.
+/// A machine with RBX and RDI at [`DATA`].
 fn machine() -> Machine {
-    let mut machine = Machine::new(&MachineConfig {
-        nr_cpus: 1,
-        ram_bytes: 0x4_0000,
-        timing: TimingChoice::None,
-        model: CpuModel::V3,
-    });
-    flat::start(&mut machine, 0, Level::Kernel, CODE, 0x3_0000);
-    for vector in 0..32 {
-        let handler = HANDLERS + 16 * vector;
-        let gate = handler | u64::from(flat::CODE0) << 16 | 0x8e00 << 32;
-        machine.mem.write_u64(IDT + 16 * vector, gate);
-        machine.mem.write(handler, &[HLT]);
-    }
+    let mut machine = test_machine::machine(CpuModel::V3);
     let cpu = machine.cpu_mut(0);
-    cpu.regs.control.idtr.base = IDT;
-    cpu.regs.control.idtr.limit = 0x1ff;
     cpu.regs.gpr.set(RBX, DATA);
     cpu.regs.gpr.set(RDI, DATA);
     machine
-}
-
-/// Runs one instruction: the vector of the exception that it raised.
-fn run(machine: &mut Machine, code: &[u8]) -> Option<u64> {
-    machine.mem.write(CODE, code);
-    machine.mem.write(CODE + code.len() as u64, &[HLT]);
-    let exit = machine.run(0, u64::MAX);
-    assert_eq!(exit, Exit::Halted, "{code:02x?}");
-    let rip = machine.cpu(0).regs.rip;
-    let vector = (rip - 1).checked_sub(HANDLERS).map(|offset| offset / 16);
-    vector.filter(|_| rip < CODE)
 }
 
 fn number(text: &str) -> u128 {

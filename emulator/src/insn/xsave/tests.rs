@@ -2,22 +2,14 @@
 
 use crate::cpuid::CpuModel;
 use crate::event::Vector as ExceptionVector;
-use crate::flat::{self, Level};
-use crate::machine::{Machine, MachineConfig};
+use crate::insn::test_machine::{self, DATA, UNMAPPED};
+use crate::machine::Machine;
 use crate::regs::control::{cr0, cr4};
 use crate::regs::gpr::reg::{RAX, RBX, RCX, RDX};
 use crate::regs::vector::VectorReg;
-use crate::run::Exit;
-use crate::timing::TimingChoice;
 
-/// Where the code is, and where RBX points.
-const CODE: u64 = 0x1_0000;
-const AREA: u64 = 0x2_0000;
-/// Where the first GiB's identity mapping ends.
-const UNMAPPED: u64 = 1 << 30;
-const IDT: u64 = 0x4000;
-const HANDLERS: u64 = 0x5000;
-const HLT: u8 = 0xf4;
+/// Where RBX points.
+const AREA: u64 = DATA;
 /// What areas are filled with before they are written.
 const FILL: u8 = 0xcc;
 /// Offsets of the header and its words.
@@ -34,36 +26,18 @@ const XGETBV: &[u8] = &[0x0f, 0x01, 0xd0];
 const XSETBV: &[u8] = &[0x0f, 0x01, 0xd1];
 
 fn machine(model: CpuModel) -> Machine {
-    let config =
-        MachineConfig { nr_cpus: 1, ram_bytes: 0x4_0000, timing: TimingChoice::None, model };
-    let mut machine = Machine::new(&config);
-    flat::start(&mut machine, 0, Level::Kernel, CODE, 0x3_0000);
-    for vector in 0..32 {
-        let handler = HANDLERS + 16 * vector;
-        let gate = handler | u64::from(flat::CODE0) << 16 | 0x8e00 << 32;
-        machine.mem.write_u64(IDT + 16 * vector, gate);
-        machine.mem.write(handler, &[HLT]);
-    }
+    let mut machine = test_machine::machine(model);
     machine.mem.write(AREA, &[FILL; 1024]);
-    let cpu = machine.cpu_mut(0);
-    cpu.regs.control.idtr.base = IDT;
-    cpu.regs.control.idtr.limit = 0x1ff;
-    cpu.regs.gpr.set(RBX, AREA);
+    machine.cpu_mut(0).regs.gpr.set(RBX, AREA);
     machine
 }
 
 /// Runs one instruction with EDX:EAX: the exception that it raised.
 fn run(machine: &mut Machine, code: &[u8], edx_eax: u64) -> Option<u64> {
-    machine.mem.write(CODE, code);
-    machine.mem.write(CODE + code.len() as u64, &[HLT]);
-    let cpu = machine.cpu_mut(0);
-    cpu.wake();
-    cpu.regs.rip = CODE;
-    cpu.regs.gpr.set(RAX, edx_eax & 0xffff_ffff);
-    cpu.regs.gpr.set(RDX, edx_eax >> 32);
-    assert_eq!(machine.run(0, u64::MAX), Exit::Halted, "{code:02x?}");
-    let rip = machine.cpu(0).regs.rip;
-    (rip < CODE).then(|| (rip - 1 - HANDLERS) / 16)
+    let gpr = &mut machine.cpu_mut(0).regs.gpr;
+    gpr.set(RAX, edx_eax & 0xffff_ffff);
+    gpr.set(RDX, edx_eax >> 32);
+    test_machine::run(machine, code)
 }
 
 /// Fills every component with something.

@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{
-    CODE, DATA, DEBUG, INVALID_OPCODE, PAGE_FAULT, UNMAPPED, get, machine, run, set, vector,
-};
+use super::{DEBUG, INVALID_OPCODE, PAGE_FAULT, get, machine, set, vector};
+use crate::insn::test_machine::{CODE, DATA, UNMAPPED, run};
 use crate::machine::Machine;
 use crate::regs::RFlags;
 use crate::regs::gpr::reg::{RBX, RSP};

@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{
-    ALIGNMENT, DATA, GENERAL_PROTECTION, PAGE_FAULT, UNMAPPED, get, machine, run, set, vector,
-};
+use super::{ALIGNMENT, GENERAL_PROTECTION, PAGE_FAULT, get, machine, set, vector};
+use crate::insn::test_machine::{DATA, UNMAPPED, run};
 use crate::mem::tlb::NEVER_FAST;
 use crate::regs::gpr::reg::{RBX, RDI};
 use crate::regs::vector::VectorReg;
