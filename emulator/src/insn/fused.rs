@@ -8,14 +8,13 @@ use std::marker::PhantomData;
 use iced_x86::{ConditionCode, Instruction, Mnemonic};
 
 use super::forms::{Form, form, width_index};
-use super::memory::{self, Addressing};
+use super::memory::{Addressing, Indexed, Plain};
 use crate::alu::arith::{Add, And, Binary, Cmp, Dec, Inc, Or, Sub, Test, Unary};
 use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
-use crate::op::AddressKind::{Indexed, Plain};
-use crate::op::{ChainFn, Flow, Op, alone};
+use crate::op::{AddressKind, ChainFn, Flow, Op, alone};
 use crate::regs::flags::{Condition, condition};
 use crate::regs::{B8, B32, B64, LazyFlags, Width};
 
@@ -53,16 +52,24 @@ fn compared_in<O: Binary, W: MemWidth>(
     op: &Op,
     code: ConditionCode,
 ) -> Option<ChainFn> {
-    match (form(insn)?, op.address_kind()) {
-        (Form::RegReg, _) => by_condition::<Registers<O, W>>(code),
-        (Form::RegImm, _) => by_condition::<Immediate<O, W>>(code),
-        (Form::RegMem, Plain) => by_condition::<RegisterMemory<O, W, memory::Plain>>(code),
-        (Form::RegMem, Indexed) => by_condition::<RegisterMemory<O, W, memory::Indexed>>(code),
-        (Form::MemReg, Plain) => by_condition::<MemoryRegister<O, W, memory::Plain>>(code),
-        (Form::MemReg, Indexed) => by_condition::<MemoryRegister<O, W, memory::Indexed>>(code),
-        (Form::MemImm, Plain) => by_condition::<MemoryImmediate<O, W, memory::Plain>>(code),
-        (Form::MemImm, Indexed) => by_condition::<MemoryImmediate<O, W, memory::Indexed>>(code),
-        _ => None,
+    match form(insn)? {
+        Form::RegReg => by_condition::<Registers<O, W>>(code),
+        Form::RegImm => by_condition::<Immediate<O, W>>(code),
+        Form::RegMem => with_memory::<O, W, RegisterMemory>(op, code),
+        Form::MemReg => with_memory::<O, W, MemoryRegister>(op, code),
+        Form::MemImm => with_memory::<O, W, MemoryImmediate>(op, code),
+        Form::Reg | Form::Mem | Form::Imm => None,
+    }
+}
+
+fn with_memory<O: Binary, W: MemWidth, P: Pairing>(
+    op: &Op,
+    code: ConditionCode,
+) -> Option<ChainFn> {
+    match op.address_kind() {
+        AddressKind::Plain => by_condition::<Memory<O, W, P, Plain>>(code),
+        AddressKind::Indexed => by_condition::<Memory<O, W, P, Indexed>>(code),
+        AddressKind::Other => None,
     }
 }
 
@@ -153,12 +160,42 @@ struct Registers<O, W>(PhantomData<(O, W)>);
 struct Immediate<O, W>(PhantomData<(O, W)>);
 /// One register.
 struct Single<O, W>(PhantomData<(O, W)>);
+/// A comparison with memory.
+struct Memory<O, W, P, A>(PhantomData<(O, W, P, A)>);
+
+/// Which operand of a comparison memory is, and what the other is.
+trait Pairing: 'static {
+    /// The first and the second operand.
+    fn pair<W: Width>(cpu: &Cpu, op: &Op, loaded: u64) -> (u64, u64);
+}
+
 /// A register compared with memory.
-struct RegisterMemory<O, W, A>(PhantomData<(O, W, A)>);
+struct RegisterMemory;
 /// Memory compared with a register.
-struct MemoryRegister<O, W, A>(PhantomData<(O, W, A)>);
+struct MemoryRegister;
 /// Memory compared with an immediate.
-struct MemoryImmediate<O, W, A>(PhantomData<(O, W, A)>);
+struct MemoryImmediate;
+
+impl Pairing for RegisterMemory {
+    #[inline(always)]
+    fn pair<W: Width>(cpu: &Cpu, op: &Op, loaded: u64) -> (u64, u64) {
+        (W::get(&cpu.regs.gpr, op.dst), loaded)
+    }
+}
+
+impl Pairing for MemoryRegister {
+    #[inline(always)]
+    fn pair<W: Width>(cpu: &Cpu, op: &Op, loaded: u64) -> (u64, u64) {
+        (loaded, W::get(&cpu.regs.gpr, op.src))
+    }
+}
+
+impl Pairing for MemoryImmediate {
+    #[inline(always)]
+    fn pair<W: Width>(_cpu: &Cpu, op: &Op, loaded: u64) -> (u64, u64) {
+        (loaded, op.imm & W::MASK)
+    }
+}
 
 impl<O: Binary, W: Width> Deciding for Registers<O, W> {
     fn run<C: Condition>(
@@ -200,46 +237,17 @@ impl<O: Unary, W: Width> Deciding for Single<O, W> {
     }
 }
 
-impl<O: Binary, W: MemWidth, A: Addressing> Deciding for RegisterMemory<O, W, A> {
+impl<O: Binary, W: MemWidth, P: Pairing, A: Addressing> Deciding for Memory<O, W, P, A> {
     fn run<C: Condition>(
         cpu: &mut Cpu,
         mem: &mut PhysMem,
         op: &Op,
         rest: &[Op],
     ) -> Result<Flow, Faulted> {
-        let Some(b) = W::load_fast(cpu, mem, A::linear(op, cpu)) else {
+        let Some(loaded) = W::load_fast(cpu, mem, A::linear(op, cpu)) else {
             return alone(cpu, mem, op, rest);
         };
-        let a = W::get(&cpu.regs.gpr, op.dst);
+        let (a, b) = P::pair::<W>(cpu, op, loaded);
         apply::<O, W, C>(cpu, op, rest, a, b)
-    }
-}
-
-impl<O: Binary, W: MemWidth, A: Addressing> Deciding for MemoryRegister<O, W, A> {
-    fn run<C: Condition>(
-        cpu: &mut Cpu,
-        mem: &mut PhysMem,
-        op: &Op,
-        rest: &[Op],
-    ) -> Result<Flow, Faulted> {
-        let Some(a) = W::load_fast(cpu, mem, A::linear(op, cpu)) else {
-            return alone(cpu, mem, op, rest);
-        };
-        let b = W::get(&cpu.regs.gpr, op.src);
-        apply::<O, W, C>(cpu, op, rest, a, b)
-    }
-}
-
-impl<O: Binary, W: MemWidth, A: Addressing> Deciding for MemoryImmediate<O, W, A> {
-    fn run<C: Condition>(
-        cpu: &mut Cpu,
-        mem: &mut PhysMem,
-        op: &Op,
-        rest: &[Op],
-    ) -> Result<Flow, Faulted> {
-        let Some(a) = W::load_fast(cpu, mem, A::linear(op, cpu)) else {
-            return alone(cpu, mem, op, rest);
-        };
-        apply::<O, W, C>(cpu, op, rest, a, op.imm & W::MASK)
     }
 }
