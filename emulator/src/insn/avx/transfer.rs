@@ -10,6 +10,7 @@ use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::insn::sse::operand::{Operand, operand, operands};
+use crate::insn::sse::transfer::{lane, lane_shift};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
@@ -124,18 +125,6 @@ pub(crate) fn extract_rule<W: MemWidth>(insn: &Instruction) -> Option<Lowered> {
         _ => return None,
     };
     encoded(insn, run)
-}
-
-/// Bits below the lane that the immediate chooses.
-#[inline(always)]
-fn lane_shift<W: MemWidth>(op: &Op) -> u32 {
-    (W::BITS * op.imm as u32) & 127
-}
-
-/// The lane that the immediate chooses; the lowest where there is none.
-#[inline(always)]
-fn lane<W: MemWidth>(cpu: &Cpu, op: &Op) -> u64 {
-    (cpu.regs.vector.xmm(op.src) >> lane_shift::<W>(op)) as u64 & W::MASK
 }
 
 fn extract<W: MemWidth>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {

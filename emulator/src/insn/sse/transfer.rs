@@ -99,13 +99,13 @@ fn extract_rule<W: MemWidth>(insn: &Instruction) -> Option<Lowered> {
 
 /// Bits below the lane that the immediate chooses.
 #[inline(always)]
-fn lane_shift<W: Width>(op: &Op) -> u32 {
+pub(crate) fn lane_shift<W: Width>(op: &Op) -> u32 {
     (W::BITS * op.imm as u32) & 127
 }
 
-/// The lane that the immediate chooses.
+/// The lane that the immediate chooses; the lowest where there is none.
 #[inline(always)]
-fn lane<W: Width>(cpu: &Cpu, op: &Op) -> u64 {
+pub(crate) fn lane<W: Width>(cpu: &Cpu, op: &Op) -> u64 {
     (cpu.regs.vector.xmm(op.src) >> lane_shift::<W>(op)) as u64 & W::MASK
 }
 
