@@ -3,7 +3,7 @@
 use iced_x86::{Code, CpuidFeature, EncodingKind, Mnemonic, OpCodeOperandKind};
 
 use super::super::native::BaseAccess;
-use super::{features, system};
+use super::{features, system, undefined};
 
 /// Why a form is not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,8 +12,8 @@ pub enum Exclusion {
     TellsOfTheMachine,
     /// RDRAND and RDSEED.
     Random,
-    /// x87 transcendentals: their last place is the processor's own.
-    LastPlace,
+    /// Results that approximate: their last place is the maker's choice.
+    Approximation,
     /// System calls and software interrupts that a kernel serves.
     EntersTheKernel,
     /// SGDT and its like: Linux answers in their place (UMIP).
@@ -47,7 +47,7 @@ impl Exclusion {
         match self {
             Self::TellsOfTheMachine => "tells of the machine",
             Self::Random => "random numbers",
-            Self::LastPlace => "within 1 ulp, whose last place differs between processors",
+            Self::Approximation => "approximates, compared only with --undefined",
             Self::EntersTheKernel => "enters the kernel",
             Self::KernelAnswers => "answered by the kernel (UMIP)",
             Self::SegmentLoads => "loads a segment",
@@ -75,14 +75,21 @@ pub fn all() -> impl Iterator<Item = Code> {
 /// Why a form is not compared on this host, if it is not.
 #[must_use]
 pub fn exclusion(code: Code) -> Option<Exclusion> {
-    not_compared(code)
+    never_compared(code)
         .or_else(|| has_no_bases(code).then_some(Exclusion::SegmentLoads))
         .or_else(|| by_feature(code.cpuid_features()))
 }
 
-/// Why a form is compared on no host, if it is not.
+/// Why a form is compared on no host unless that is asked for, if it is not.
 #[must_use]
 pub fn not_compared(code: Code) -> Option<Exclusion> {
+    never_compared(code).or_else(|| {
+        undefined::is_approximation(code.mnemonic()).then_some(Exclusion::Approximation)
+    })
+}
+
+/// Why a form is compared on no host.
+fn never_compared(code: Code) -> Option<Exclusion> {
     let op = code.op_code();
     if matches!(op.encoding(), EncodingKind::EVEX | EncodingKind::XOP | EncodingKind::MVEX)
         || op.encoding() == EncodingKind::D3NOW
@@ -113,7 +120,6 @@ fn by_name(mnemonic: Mnemonic) -> Option<Exclusion> {
             Exclusion::TellsOfTheMachine
         }
         Rdrand | Rdseed => Exclusion::Random,
-        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1 => Exclusion::LastPlace,
         Syscall | Sysenter | Sysexit | Sysexitq | Sysret | Sysretq | Int | Int1 | Into | Uiret => {
             Exclusion::EntersTheKernel
         }

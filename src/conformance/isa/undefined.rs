@@ -81,7 +81,7 @@ pub(super) fn flags_after(insn: &Instruction, cl: Option<u8>) -> u64 {
     rflags(insn.rflags_undefined())
 }
 
-/// Whether the result itself is undefined, or an approximation of the maker's choice.
+/// Whether the result itself is undefined, or an [approximation](is_approximation).
 pub(super) fn has_undefined_result(insn: &Instruction, cl: Option<u8>) -> bool {
     use Mnemonic::*;
     match insn.mnemonic() {
@@ -90,10 +90,15 @@ pub(super) fn has_undefined_result(insn: &Instruction, cl: Option<u8>) -> bool {
             shift_count(insn, cl).map_or(width == 16, |count| usize::from(count) > width)
         }
         Bswap => operand_bits(insn) == 16,
-        Rcpps | Rcpss | Rsqrtps | Rsqrtss | Vrcpps | Vrcpss | Vrsqrtps | Vrsqrtss => true,
-        F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1 => true,
-        _ => false,
+        other => is_approximation(other),
     }
+}
+
+/// Whether an instruction's result is an approximation of the maker's choice.
+pub(super) fn is_approximation(mnemonic: Mnemonic) -> bool {
+    use Mnemonic::*;
+    matches!(mnemonic, Rcpps | Rcpss | Rsqrtps | Rsqrtss | Vrcpps | Vrcpss | Vrsqrtps | Vrsqrtss)
+        || matches!(mnemonic, F2xm1 | Fcos | Fpatan | Fptan | Fsin | Fsincos | Fyl2x | Fyl2xp1)
 }
 
 /// Flags that an instruction reads.
