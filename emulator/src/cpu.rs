@@ -11,7 +11,7 @@ use crate::event::{Exception, KeptHits, Pending};
 use crate::mem::tlb::{NEVER_FAST, Privilege, Tlb};
 use crate::random::RandomNumbers;
 use crate::regs::control::{cr0, cr4, efer};
-use crate::regs::{Control, Msrs, RFlags, Regs};
+use crate::regs::{Control, Msrs, RFlags, Regs, SegmentReg};
 use crate::run::Exit;
 use crate::timing::{FixedEvent, TimingModel};
 
@@ -65,6 +65,7 @@ pub struct Cpu {
     /// Where the run loop begins to look at every instruction.
     pub(crate) soft_deadline: u64,
     pub(crate) halted: bool,
+    pub(crate) waits_for_startup: bool,
     pub(crate) epoch: u32,
     /// [`crate::mem::phys::PhysMem::code_epoch`] when the links were last right.
     pub(crate) code_epoch: u64,
@@ -102,6 +103,7 @@ impl Cpu {
             deadline: u64::MAX,
             soft_deadline: u64::MAX,
             halted: false,
+            waits_for_startup: false,
             epoch: 0,
             code_epoch: 0,
             times_memory: timing.observes_memory(),
@@ -247,6 +249,60 @@ impl Cpu {
         self.pending.interrupt.take()
     }
 
+    /// Sets the interrupt line of the bus: while it is up, the bus is asked for a vector
+    /// as soon as RFLAGS.IF allows.
+    pub fn set_interrupt_line(&mut self, up: bool) {
+        self.pending.line = up;
+        self.attention.set(Attention::INTERRUPT, up || self.pending.interrupt.is_some());
+    }
+
+    /// Makes a non-maskable interrupt pending.
+    pub fn raise_nmi(&mut self) {
+        self.pending.nmi = true;
+        self.attention.raise(Attention::NMI);
+    }
+
+    /// INIT: the state of SDM vol. 3A, table 10-1. The clock, the x87 and vector
+    /// registers and the MSRs stay; the CPU waits for a start-up message.
+    pub fn init(&mut self) {
+        let Regs { x87, vector, msrs, .. } = std::mem::take(&mut self.regs);
+        self.regs = Regs { x87, vector, msrs, ..Regs::at_reset() };
+        self.debug = DebugRegs::default();
+        self.pending = Pending::default();
+        self.attention = Attention::default();
+        self.records = [None; 4];
+        self.halted = false;
+        self.waits_for_startup = true;
+        self.rebuild_watch();
+        self.flush_tlb();
+        self.sync_mode();
+    }
+
+    /// A start-up message: real mode at `page * 4096`. It is ignored by a CPU that does
+    /// not wait for one.
+    pub fn startup(&mut self, page: u8) {
+        if !std::mem::take(&mut self.waits_for_startup) {
+            return;
+        }
+        let code = &mut self.regs.seg[SegmentReg::Cs as usize];
+        code.selector = u16::from(page) << 8;
+        code.base = u64::from(page) << 12;
+        self.regs.rip = 0;
+        self.sync_mode();
+    }
+
+    /// Whether the CPU waits for a start-up message, as every CPU but the first does
+    /// after INIT.
+    #[must_use]
+    pub fn waits_for_startup(&self) -> bool {
+        self.waits_for_startup
+    }
+
+    /// Lets the clock of a CPU that does nothing run on to `cycles`.
+    pub fn idle_until(&mut self, cycles: u64) {
+        self.cycles = self.cycles.max(cycles);
+    }
+
     /// Whether the CPU waits in HLT.
     #[must_use]
     pub fn is_halted(&self) -> bool {
@@ -373,6 +429,10 @@ impl Cpu {
             u8::from(pending.sti_shadow),
             u8::from(pending.icebp),
             u8::from(self.halted),
+            u8::from(self.waits_for_startup),
+            u8::from(pending.line),
+            u8::from(pending.nmi),
+            u8::from(pending.nmi_blocked),
             u8::from(pending.interrupt.is_some()),
             pending.interrupt.unwrap_or(0),
         ]);

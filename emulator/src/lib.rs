@@ -4,6 +4,9 @@
 //! no operating system: no process, no signal, no system call number.
 
 pub mod alu;
+pub mod board;
+pub mod boot;
+pub mod bus;
 pub mod cpu;
 pub mod cpuid;
 pub mod debug;

@@ -10,6 +10,12 @@ pub struct Pending {
     pub debug: u64,
     /// An interrupt that waits for RFLAGS.IF.
     pub interrupt: Option<u8>,
+    /// The bus has an interrupt that waits for RFLAGS.IF.
+    pub line: bool,
+    /// A non-maskable interrupt waits.
+    pub nmi: bool,
+    /// A non-maskable interrupt is being served: until IRET no other is taken.
+    pub nmi_blocked: bool,
     /// ICEBP was executed: a #DB without conditions is due.
     pub icebp: bool,
     /// The next boundary lies in the shadow of MOV SS or POP SS.
@@ -47,6 +53,8 @@ impl Attention {
     pub const INTERRUPT: u32 = 1 << 4;
     /// Cycles came near the deadline.
     pub const DEADLINE: u32 = 1 << 5;
+    /// A non-maskable interrupt waits.
+    pub const NMI: u32 = 1 << 8;
     /// ICEBP was executed.
     pub const ICEBP: u32 = 1 << 7;
     /// Translated code was overwritten.

@@ -1,12 +1,14 @@
 //! Guest-physical memory: one flat range of RAM from address 0.
 //!
-//! Accesses beyond RAM behave as an empty bus: reads give ones, writes vanish.
+//! Accesses beyond RAM behave as an empty bus: reads give ones, writes vanish. Those of
+//! instructions go to the machine's devices, where it has any.
 //! Two sets of frames are kept beside the bytes: those written since the last
 //! digest, and those that hold translated code (with the 64-byte lines that do).
 
 use bitvec::prelude::{BitVec, bitvec};
 
 use super::{PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE};
+use crate::bus::Bus;
 
 /// Lines of 64 bytes in a frame, as bits of a word.
 type LineSet = u64;
@@ -24,7 +26,7 @@ struct CodeFrame {
 }
 
 /// RAM of the machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PhysMem {
     bytes: Vec<u8>,
     written: BitVec,
@@ -32,6 +34,7 @@ pub struct PhysMem {
     is_code: BitVec,
     code_epoch: u64,
     write_tlb_epoch: u64,
+    bus: Option<Box<dyn Bus>>,
 }
 
 impl PhysMem {
@@ -46,7 +49,24 @@ impl PhysMem {
             is_code: bitvec![0; frames],
             code_epoch: 0,
             write_tlb_epoch: 0,
+            bus: None,
         }
+    }
+
+    /// Connects devices. Accesses beyond RAM by instructions go to them from now on.
+    pub fn set_bus(&mut self, bus: Box<dyn Bus>) {
+        self.bus = Some(bus);
+    }
+
+    /// The devices.
+    #[must_use]
+    pub fn bus(&self) -> Option<&dyn Bus> {
+        self.bus.as_deref()
+    }
+
+    /// The devices, to be changed.
+    pub fn bus_mut(&mut self) -> Option<&mut (dyn Bus + 'static)> {
+        self.bus.as_deref_mut()
     }
 
     /// Bytes of RAM.

@@ -15,8 +15,16 @@ pub mod cr0 {
     pub const WP: u64 = 1 << 16;
     /// Alignment checks allowed.
     pub const AM: u64 = 1 << 18;
+    /// Extension type: always set.
+    pub const ET: u64 = 1 << 4;
+    /// Not write-through.
+    pub const NW: u64 = 1 << 29;
+    /// Cache disable.
+    pub const CD: u64 = 1 << 30;
     /// Paging.
     pub const PG: u64 = 1 << 31;
+    /// Value after reset and INIT.
+    pub const RESET: u64 = CD | NW | ET;
 }
 
 /// Bits of CR4.

@@ -42,6 +42,23 @@ pub struct Regs {
 }
 
 impl Regs {
+    /// The registers after reset and INIT, but for the x87, the vector registers and the
+    /// MSRs (SDM vol. 3A, table 10-1): real mode at 0xFFFFFFF0.
+    #[must_use]
+    pub fn at_reset() -> Self {
+        let mut regs = Self::default();
+        for segment in &mut regs.seg {
+            *segment = Segment { selector: 0, base: 0, limit: 0xffff, access: 0x93 };
+        }
+        let code = &mut regs.seg[SegmentReg::Cs as usize];
+        *code = Segment { selector: 0xf000, base: 0xffff_0000, limit: 0xffff, access: 0x9b };
+        regs.rip = 0xfff0;
+        regs.control.cr0 = control::cr0::RESET;
+        regs.control.gdtr.limit = 0xffff;
+        regs.control.idtr.limit = 0xffff;
+        regs
+    }
+
     /// RFLAGS as PUSHF would see it, RF and VM included.
     #[must_use]
     pub fn rflags(&self) -> u64 {

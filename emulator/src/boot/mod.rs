@@ -1,0 +1,1 @@
+//! Starting images on a bare machine.
