@@ -84,6 +84,14 @@ impl Cpu {
         BusCycle { cpu: self.apic_id as usize, cycles: self.cycles }
     }
 
+    /// Takes the interrupt that the bus has for this vCPU.
+    pub(crate) fn acknowledge(&mut self, mem: &mut PhysMem) -> Option<u8> {
+        let from = self.bus_cycle();
+        let vector = mem.bus_mut().and_then(|bus| bus.acknowledge(from));
+        self.after_bus(mem);
+        vector
+    }
+
     /// After an access to the bus: ends the run at the next boundary where its owner must
     /// look, and takes over the interrupt line.
     pub(crate) fn after_bus(&mut self, mem: &mut PhysMem) {

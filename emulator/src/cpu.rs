@@ -4,14 +4,14 @@
 //! Neighbours: [`crate::mem::access`] is its data port, [`crate::run`] its loop,
 //! [`crate::event::delivery`] its exception entry.
 
-use crate::cpuid::{CpuModel, Leaf, Os};
+use crate::cpuid::{CpuModel, CpuVendor, Leaf, Os};
 use crate::debug::{AccessRecord, DebugRegs, Dr7, WatchSet, dr6};
 use crate::event::pending::Attention;
 use crate::event::{Exception, KeptHits, Pending};
 use crate::mem::tlb::{NEVER_FAST, Privilege, Tlb};
 use crate::random::RandomNumbers;
-use crate::regs::control::{cr0, cr4, efer};
-use crate::regs::{Control, Msrs, RFlags, Regs, SegmentReg};
+use crate::regs::control::{cr0, cr4, debugctl, efer};
+use crate::regs::{CodeView, Control, Msrs, RFlags, Regs, SegmentReg, StackView};
 use crate::run::Exit;
 use crate::timing::{FixedEvent, TimingModel};
 
@@ -28,6 +28,9 @@ pub(crate) enum StepRule {
     /// MOV SS and POP SS: no trap, and the next boundary is shadowed.
     OpensShadow,
 }
+
+/// A step of [`Cpu`]'s epoch; below it are the privilege and the size of the code.
+const EPOCH_STEP: u32 = 8;
 
 /// The translation caches.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +53,10 @@ pub struct Cpu {
     pub(crate) tlbs: Tlbs,
     /// Tag bits of the present privilege: a [`Privilege`] and [`NEVER_FAST`].
     pub(crate) mode: u64,
+    /// How instructions are fetched, from CS.
+    pub(crate) code: CodeView,
+    /// How the stack is addressed, from SS.
+    pub(crate) stack: StackView,
     pub(crate) pending: Pending,
     pub(crate) attention: Attention,
     pub(crate) fault: Option<Exception>,
@@ -71,6 +78,10 @@ pub struct Cpu {
     pub(crate) code_epoch: u64,
     pub(crate) timing: Box<dyn TimingModel>,
     pub(crate) model: CpuModel,
+    /// Whose rules hold where vendors differ.
+    pub(crate) vendor: CpuVendor,
+    /// Whether VMCALL at CPL 0 asks a monitor; otherwise it is #UD.
+    pub(crate) monitored: bool,
     /// Initial APIC id: the vCPU's number.
     pub(crate) apic_id: u32,
     /// Whether the timing model wants to hear of memory accesses.
@@ -90,6 +101,8 @@ impl Cpu {
             records: [None; 4],
             tlbs: Tlbs::default(),
             mode: Privilege::Supervisor as u64,
+            code: CodeView::default(),
+            stack: StackView::default(),
             pending: Pending::default(),
             attention: Attention::default(),
             fault: None,
@@ -109,6 +122,8 @@ impl Cpu {
             times_memory: timing.observes_memory(),
             timing,
             model,
+            vendor: CpuVendor::default(),
+            monitored: true,
             apic_id,
             random: RandomNumbers::new(0, apic_id),
         }
@@ -138,12 +153,31 @@ impl Cpu {
         self.model
     }
 
+    /// The vendor whose rules hold.
+    #[must_use]
+    pub fn vendor(&self) -> CpuVendor {
+        self.vendor
+    }
+
+    /// Chooses the vendor. Registers that the other lacks keep their values.
+    pub fn set_vendor(&mut self, vendor: CpuVendor) {
+        self.vendor = vendor;
+        self.debug.set_vendor(vendor);
+    }
+
+    /// Says whether VMCALL at CPL 0 ends the run with [`Exit::Hypercall`], as it does at
+    /// first, or is undefined, as on a machine without a monitor.
+    pub fn set_monitored(&mut self, monitored: bool) {
+        self.monitored = monitored;
+    }
+
     /// What CPUID answers on this vCPU with CR4 and XCR0 as they are.
     #[must_use]
     pub fn cpuid(&self, function: u32, subleaf: u32) -> Leaf {
         let control = &self.regs.control;
         let os = Os { osxsave: control.cr4 & cr4::OSXSAVE != 0, xcr0: control.xcr0 };
-        self.model.cpuid_under(function, subleaf, self.apic_id, &os)
+        let leaf = self.model.cpuid_under(function, subleaf, self.apic_id, &os);
+        self.vendor.cpuid(function, leaf)
     }
 
     /// Lets the clock run on by `cycles`: work that is not modelled instruction
@@ -240,26 +274,35 @@ impl Cpu {
     /// A second one before that replaces the first.
     pub fn raise_interrupt(&mut self, vector: u8) {
         self.pending.interrupt = Some(vector);
-        self.attention.raise(Attention::INTERRUPT);
+        self.sync_interrupts();
     }
 
     /// Takes back an interrupt that was not delivered yet.
     pub fn cancel_interrupt(&mut self) -> Option<u8> {
-        self.attention.clear(Attention::INTERRUPT);
-        self.pending.interrupt.take()
+        let taken = self.pending.interrupt.take();
+        self.sync_interrupts();
+        taken
     }
 
     /// Sets the interrupt line of the bus: while it is up, the bus is asked for a vector
     /// as soon as RFLAGS.IF allows.
     pub fn set_interrupt_line(&mut self, up: bool) {
         self.pending.line = up;
-        self.attention.set(Attention::INTERRUPT, up || self.pending.interrupt.is_some());
+        self.sync_interrupts();
     }
 
     /// Makes a non-maskable interrupt pending.
     pub fn raise_nmi(&mut self) {
         self.pending.nmi = true;
-        self.attention.raise(Attention::NMI);
+        self.sync_interrupts();
+    }
+
+    /// Looks for interrupts at boundaries only while one would be taken.
+    pub(crate) fn sync_interrupts(&mut self) {
+        let open = self.regs.system_flags & RFlags::IF != 0;
+        let waits = self.pending.line || self.pending.interrupt.is_some();
+        self.attention.set(Attention::INTERRUPT, waits && open);
+        self.attention.set(Attention::NMI, self.pending.nmi && !self.pending.nmi_blocked);
     }
 
     /// INIT: the state of SDM vol. 3A, table 10-1. The clock, the x87 and vector
@@ -267,6 +310,7 @@ impl Cpu {
     pub fn init(&mut self) {
         let Regs { x87, vector, msrs, .. } = std::mem::take(&mut self.regs);
         self.regs = Regs { x87, vector, msrs, ..Regs::at_reset() };
+        self.regs.msrs.debugctl = 0;
         self.debug = DebugRegs::default();
         self.pending = Pending::default();
         self.attention = Attention::default();
@@ -345,32 +389,50 @@ impl Cpu {
 
     /// Makes every block lookup go through the page tables again.
     pub(crate) fn drop_links(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(EPOCH_STEP);
     }
 
     /// The present privilege.
     #[must_use]
     pub fn privilege(&self) -> Privilege {
-        if self.mode & Privilege::User as u64 != 0 {
-            Privilege::User
-        } else {
-            Privilege::Supervisor
+        match self.mode & !NEVER_FAST {
+            mode if mode == Privilege::User as u64 => Privilege::User,
+            mode if mode == Privilege::SupervisorOfUser as u64 => Privilege::SupervisorOfUser,
+            _ => Privilege::Supervisor,
         }
     }
 
-    /// Brings what is derived from CPL, RFLAGS and CR0 up to date.
+    /// Brings what is derived from CS, SS, RFLAGS and the control registers up to date.
     pub(crate) fn sync_mode(&mut self) {
         let user = self.regs.cpl() == 3;
+        let code = CodeView::of(&self.regs);
+        if !code.shares_links(&self.code) {
+            self.drop_links();
+        }
+        self.code = code;
+        self.stack = StackView::of(&self.regs);
+        // Blocks are linked within one privilege and one size of code.
+        self.epoch = self.epoch & !(EPOCH_STEP - 1) | u32::from(user) | code.tag();
         let aligned = user
             && self.regs.system_flags & RFlags::AC != 0
             && self.regs.control.cr0 & cr0::AM != 0;
-        self.mode = u64::from(user) | if aligned { NEVER_FAST } else { 0 };
+        let opened =
+            self.regs.control.cr4 & cr4::SMAP != 0 && self.regs.system_flags & RFlags::AC != 0;
+        let privilege = match (user, opened) {
+            (true, _) => Privilege::User,
+            (false, true) => Privilege::SupervisorOfUser,
+            (false, false) => Privilege::Supervisor,
+        };
+        self.mode = privilege as u64 | if aligned { NEVER_FAST } else { 0 };
         let flags = self.regs.system_flags;
         self.attention.set(Attention::TRAP_FLAG, flags & RFlags::TF != 0);
         self.attention.set(Attention::RESUME_FLAG, flags & RFlags::RF != 0);
+        let records = self.regs.msrs.debugctl & debugctl::LBR != 0;
+        self.attention.set(Attention::BRANCHES, records);
+        self.sync_interrupts();
     }
 
-    /// Whether 64-bit mode is active.
+    /// Whether IA-32e mode is active: 64-bit or compatibility mode.
     #[must_use]
     pub fn in_long_mode(&self) -> bool {
         self.regs.control.efer & efer::LMA != 0
@@ -447,7 +509,7 @@ impl Cpu {
 
     /// System registers that are seldom written: the rest of the control registers,
     /// the table registers and the MSRs.
-    fn system_words(&self) -> [u64; 24] {
+    fn system_words(&self) -> impl Iterator<Item = u64> {
         let Control {
             cr0: _,
             cr2: _,
@@ -461,7 +523,10 @@ impl Cpu {
             tss_base,
             tss_limit,
             tr,
+            tr_access,
             ldtr,
+            ldt_base,
+            ldt_limit,
         } = &self.regs.control;
         let Msrs {
             star,
@@ -473,6 +538,12 @@ impl Cpu {
             tsc_offset,
             debugctl,
             pat,
+            last_branches,
+            misc_enable,
+            spec_ctrl,
+            mtrr_def_type,
+            mtrr_fixed,
+            mtrr_variable,
             sysenter_cs,
             sysenter_esp,
             sysenter_eip,
@@ -488,7 +559,10 @@ impl Cpu {
             *tss_base,
             u64::from(*tss_limit),
             u64::from(*tr),
+            u64::from(*tr_access),
             u64::from(*ldtr),
+            *ldt_base,
+            u64::from(*ldt_limit),
             *star,
             *lstar,
             *cstar,
@@ -498,10 +572,19 @@ impl Cpu {
             *tsc_offset,
             *debugctl,
             *pat,
+            last_branches.top(),
+            last_branches.last().from,
+            last_branches.last().to,
+            *misc_enable,
+            *spec_ctrl,
+            *mtrr_def_type,
             *sysenter_cs,
             *sysenter_esp,
             *sysenter_eip,
             u64::from(self.apic_id),
         ]
+        .into_iter()
+        .chain(*mtrr_fixed)
+        .chain(*mtrr_variable)
     }
 }

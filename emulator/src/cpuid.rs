@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use iced_x86::CpuidFeature;
 
-use crate::regs::control::xcr0;
+use crate::regs::control::{cr4, xcr0};
 use crate::regs::xsave::{AVX_BYTES, AVX_OFFSET, area_bytes};
 
 mod features;
@@ -52,6 +52,64 @@ impl CpuModel {
             Self::V2 => "v2",
             Self::V3 => "v3",
         }
+    }
+}
+
+/// The maker of the processor, where makers differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CpuVendor {
+    /// Intel: what the rules were measured on.
+    #[default]
+    Intel,
+    /// AMD (APM vol. 2, chapter 13).
+    Amd,
+}
+
+impl CpuVendor {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intel => "intel",
+            Self::Amd => "amd",
+        }
+    }
+
+    /// What CPUID answers on this vendor's processors in place of Intel's.
+    #[must_use]
+    pub fn cpuid(self, function: u32, intel: Leaf) -> Leaf {
+        let word = |text: &[u8; 4]| u32::from_le_bytes(*text);
+        let name = Leaf { ebx: word(b"Auth"), edx: word(b"enti"), ecx: word(b"cAMD"), ..intel };
+        match (self, function) {
+            (Self::Intel, _) => intel,
+            (Self::Amd, 0 | 0x8000_0000) => name,
+            // Family 17h, model 31h.
+            (Self::Amd, 1) => Leaf { eax: 0x0083_0f10, ..intel },
+            // Data breakpoint extension is not offered; CR8 by LOCK MOV CR0 is not either.
+            (Self::Amd, 2 | 4) => Leaf::default(),
+            (Self::Amd, _) => intel,
+        }
+    }
+}
+
+/// A vendor that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown processor vendor '{0}' (known: intel, amd)")]
+pub struct UnknownVendor(pub String);
+
+impl FromStr for CpuVendor {
+    type Err = UnknownVendor;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVendor> {
+        let known = [Self::Intel, Self::Amd].into_iter();
+        let mut known = known.filter(|vendor| vendor.name() == text);
+        known.next().ok_or_else(|| UnknownVendor(text.to_owned()))
+    }
+}
+
+impl fmt::Display for CpuVendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -92,8 +150,18 @@ const fn leaf(eax: u32, ebx: u32, ecx: u32, edx: u32) -> Leaf {
     Leaf { eax, ebx, ecx, edx }
 }
 
-/// Features that are no instruction's. Leaf 1 EDX: DE, PAE, APIC, PGE, PAT.
-const MACHINE_1_EDX: u32 = 1 << 2 | 1 << 6 | 1 << 9 | 1 << 13 | 1 << 16;
+/// Features that are no instruction's. Leaf 1 EDX: DE, PSE, PAE, MCE, APIC, MTRR, PGE,
+/// MCA, PAT.
+const MACHINE_1_EDX: u32 =
+    1 << 2 | 1 << 3 | 1 << 6 | 1 << 7 | APIC | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
+/// Leaf 1 EDX: the local APIC, while it is enabled.
+pub(crate) const APIC: u32 = 1 << 9;
+/// Leaf 1 ECX from v2 on: PCID, x2APIC, TSC deadline.
+const MACHINE_1_ECX: u32 = 1 << 17 | 1 << 21 | 1 << 24;
+/// Leaf 7 EBX from v3 on: SMEP.
+const MACHINE_7_EBX: u32 = 1 << 7;
+/// Leaf 7 ECX from v3 on: UMIP.
+const MACHINE_7_ECX: u32 = 1 << 2;
 /// Leaf 0x80000001 EDX: NX, 1 GiB pages.
 const MACHINE_EXTENDED_EDX: u32 = 1 << 20 | 1 << 26;
 /// Leaf 0x80000001 ECX: LAHF and SAHF in 64-bit mode.
@@ -139,6 +207,23 @@ impl CpuModel {
         sse | avx
     }
 
+    /// Bits of CR4 that software may set.
+    #[must_use]
+    pub fn cr4_supported(self) -> u64 {
+        let base = cr4::TSD
+            | cr4::DE
+            | cr4::PSE
+            | cr4::PAE
+            | cr4::MCE
+            | cr4::PGE
+            | cr4::PCE
+            | cr4::OSFXSR
+            | cr4::OSXMMEXCPT;
+        let newer = if self >= Self::V2 { cr4::PCIDE } else { 0 };
+        let newest = cr4::UMIP | cr4::FSGSBASE | cr4::OSXSAVE | cr4::SMEP | cr4::SMAP;
+        base | newer | if self >= Self::V3 { newest } else { 0 }
+    }
+
     /// Whether programs may use RDFSBASE and its like where CR4.FSGSBASE is set.
     #[must_use]
     pub fn has_fsgsbase(self) -> bool {
@@ -175,14 +260,19 @@ impl CpuModel {
             1 => {
                 let edx = self.bits(Output::Leaf1Edx) | MACHINE_1_EDX;
                 let ebx = apic_id << 24 | CLFLUSH_LINE;
-                leaf(self.signature(), ebx, self.bits(Output::Leaf1Ecx), edx)
+                let ecx = self.bits(Output::Leaf1Ecx);
+                let machine = if self >= Self::V2 { MACHINE_1_ECX } else { 0 };
+                leaf(self.signature(), ebx, ecx | machine, edx)
             }
             // One descriptor that sends readers to leaf 4.
             2 => leaf(0x00ff_ff01, 0, 0, 0),
             4 => deterministic_cache(subleaf),
             7 if subleaf == 0 => {
                 let ebx = self.bits(Output::Leaf7Ebx) | X87_POINTERS;
-                leaf(0, ebx, self.bits(Output::Leaf7Ecx), 0)
+                let ecx = self.bits(Output::Leaf7Ecx);
+                let newer = self >= Self::V3;
+                let (more_b, more_c) = if newer { (MACHINE_7_EBX, MACHINE_7_ECX) } else { (0, 0) };
+                leaf(0, ebx | more_b, ecx | more_c, 0)
             }
             0xd => self.xsave_leaf(subleaf, xcr0::X87),
             0x8000_0000 => leaf(MAX_EXTENDED, 0, 0, 0),

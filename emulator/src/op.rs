@@ -3,6 +3,7 @@
 use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
+use crate::regs::SegmentReg;
 use crate::regs::gpr::ZERO;
 use crate::regs::gpr::reg::{RBP, RSP};
 
@@ -98,8 +99,43 @@ macro_rules! quick {
 }
 pub(crate) use quick;
 
-/// Segment of a memory operand that adds no base.
+/// Segment of a memory operand that adds no base in 64-bit mode: DS.
 pub const FLAT: u8 = 3;
+
+/// How far an effective address reaches, and what a segment adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AddressSize {
+    /// 64 bits.
+    Bits64,
+    /// 32 bits in 64-bit mode.
+    Bits32,
+    /// 32 bits outside 64-bit mode: every segment has a base, and linear addresses have
+    /// 32 bits.
+    Legacy32,
+    /// The same with 16 bits.
+    Legacy16,
+}
+
+impl AddressSize {
+    /// The bits of an effective address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn mask(self) -> u64 {
+        match self {
+            Self::Bits64 => u64::MAX,
+            Self::Bits32 | Self::Legacy32 => 0xffff_ffff,
+            Self::Legacy16 => 0xffff,
+        }
+    }
+
+    /// Whether the address is one of code outside 64-bit mode.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_legacy(self) -> bool {
+        matches!(self, Self::Legacy32 | Self::Legacy16)
+    }
+}
 
 /// Kinds of addresses that chains tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +144,7 @@ pub(crate) enum AddressKind {
     Plain,
     /// Base, index and displacement.
     Indexed,
-    /// With a segment base, or cut to 32 bits.
+    /// With a segment base, or not of 64 bits.
     Other,
 }
 
@@ -137,8 +173,8 @@ pub struct Op {
     pub scale: u8,
     /// Number of the segment whose base is added ([`FLAT`] adds nothing in 64-bit mode).
     pub seg: u8,
-    /// Whether the effective address is cut to 32 bits.
-    pub short_address: bool,
+    /// Size of the effective address.
+    pub address: AddressSize,
     /// Bytes of the instruction.
     pub len: u8,
     /// Instructions of the block that come before.
@@ -163,7 +199,7 @@ impl Op {
             index: ZERO,
             scale: 0,
             seg: FLAT,
-            short_address: false,
+            address: AddressSize::Bits64,
             len: 0,
             nth: 0,
             offset: 0,
@@ -177,12 +213,12 @@ impl Op {
         let gpr = &cpu.regs.gpr;
         let index = gpr.get(self.index) << (self.scale & 3);
         let address = gpr.get(self.base).wrapping_add(index).wrapping_add(self.disp);
-        if self.short_address { address & 0xffff_ffff } else { address }
+        address & self.address.mask()
     }
 
     /// What the address of the memory operand is made of.
     pub(crate) fn address_kind(&self) -> AddressKind {
-        if self.seg != FLAT || self.short_address {
+        if self.seg != FLAT || self.address != AddressSize::Bits64 {
             AddressKind::Other
         } else if self.index == ZERO {
             AddressKind::Plain
@@ -194,18 +230,28 @@ impl Op {
     /// Whether the memory operand belongs to the stack segment, which decides the
     /// fault for an address that is not canonical (SDM vol. 1, 3.3.7.1).
     pub(crate) fn is_on_stack(&self) -> bool {
-        self.seg == FLAT && matches!(self.base, RSP | RBP)
+        let in_64 = self.seg == FLAT && matches!(self.base, RSP | RBP);
+        if self.address.is_legacy() { self.seg == SegmentReg::Ss as u8 } else { in_64 }
     }
 
     /// Linear address of the memory operand.
     #[inline(always)]
     #[must_use]
     pub fn linear(&self, cpu: &Cpu) -> u64 {
-        let address = self.effective(cpu);
-        if self.seg == FLAT {
-            address
+        self.linear_of(cpu, self.effective(cpu))
+    }
+
+    /// Linear address of an effective address in the segment of the memory operand.
+    #[inline(always)]
+    #[must_use]
+    pub fn linear_of(&self, cpu: &Cpu, effective: u64) -> u64 {
+        let base = cpu.regs.seg[(self.seg as usize).min(5)].base;
+        if self.address.is_legacy() {
+            effective.wrapping_add(base) & 0xffff_ffff
+        } else if self.seg == FLAT {
+            effective
         } else {
-            address.wrapping_add(cpu.regs.seg[(self.seg as usize).min(5)].base)
+            effective.wrapping_add(base)
         }
     }
 }

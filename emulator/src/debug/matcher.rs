@@ -3,6 +3,7 @@
 
 use super::dr6;
 use super::dr7::{Dr7, EntryKind};
+use crate::cpuid::CpuVendor;
 
 /// The debug registers of one vCPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,11 +11,13 @@ pub struct DebugRegs {
     address: [u64; 4],
     dr6: u64,
     dr7: Dr7,
+    vendor: CpuVendor,
 }
 
 impl Default for DebugRegs {
     fn default() -> Self {
-        Self { address: [0; 4], dr6: dr6::RESET, dr7: Dr7::RESET }
+        let vendor = CpuVendor::default();
+        Self { address: [0; 4], dr6: dr6::RESET, dr7: Dr7::RESET, vendor }
     }
 }
 
@@ -46,6 +49,10 @@ impl DebugRegs {
         self.dr7
     }
 
+    pub(crate) fn set_vendor(&mut self, vendor: CpuVendor) {
+        self.vendor = vendor;
+    }
+
     pub(crate) fn set_address(&mut self, index: usize, value: u64) {
         self.address[index & 3] = value;
     }
@@ -67,8 +74,8 @@ impl DebugRegs {
         (base, base + (len - 1))
     }
 
-    /// B bits of the enabled entries that an access of `size` bytes at `linear`
-    /// matches (rules M3, M10).
+    /// B bits of the entries that an access of `size` bytes at `linear` matches (rules
+    /// M3, M10, M11).
     #[must_use]
     pub fn match_data(&self, linear: u64, size: u64, access: DataAccess) -> u64 {
         self.collect(|index, kind| {
@@ -85,19 +92,37 @@ impl DebugRegs {
         })
     }
 
+    /// B bits of the enabled I/O entries that an access to `size` ports from `port` on
+    /// matches (rule X1). The entries exist while CR4.DE is set.
+    #[must_use]
+    pub fn match_port(&self, port: u16, size: u32) -> u64 {
+        self.collect(|index, kind| {
+            let (first, last) = self.range(index);
+            let (port, size) = (u64::from(port), u64::from(size));
+            kind == EntryKind::Io && port <= last && first < port + size
+        })
+    }
+
     /// B bits of the entries that an instruction at `linear` matches (rule M1).
     #[must_use]
     pub fn match_execute(&self, linear: u64) -> u64 {
         self.collect(|index, kind| kind == EntryKind::Execute && self.range(index).0 == linear)
     }
 
-    /// B bits of the enabled entries that match. A disabled entry that matches
-    /// beside an enabled one may be reported by some processors (rule M11); this
-    /// model never does.
+    /// B bits of the entries that match, where one of them is enabled. Intel's processors
+    /// report disabled entries beside it, AMD's do not (rule M11).
     fn collect(&self, matches: impl Fn(usize, EntryKind) -> bool) -> u64 {
-        (0..4)
-            .filter(|&index| self.dr7.is_enabled(index) && matches(index, self.dr7.kind(index)))
-            .fold(0, |bits, index| bits | 1 << index)
+        let bits = (0..4)
+            .filter(|&index| matches(index, self.dr7.kind(index)))
+            .fold(0, |bits, index| bits | 1 << index);
+        let enabled = (0..4)
+            .filter(|&index| self.dr7.is_enabled(index))
+            .fold(0, |bits, index| bits | 1 << index);
+        match self.vendor {
+            _ if bits & enabled == 0 => 0,
+            CpuVendor::Intel => bits,
+            CpuVendor::Amd => bits & enabled,
+        }
     }
 }
 
@@ -108,8 +133,8 @@ mod tests {
 
     /// Rule M3, byte by byte: the definition, without any arithmetic on ranges.
     fn naive(debug: &DebugRegs, linear: u64, size: u64, access: DataAccess) -> u64 {
-        let mut bits = 0;
-        for index in (0..4).filter(|&index| debug.dr7().is_enabled(index)) {
+        let (mut bits, mut enabled) = (0, false);
+        for index in 0..4 {
             let len = debug.dr7().len(index);
             let base = debug.address(index) / len * len;
             for byte in 0..size {
@@ -122,11 +147,13 @@ mod tests {
                     };
                     if same && kind {
                         bits |= 1 << index;
+                        enabled |= debug.dr7().is_enabled(index);
                     }
                 }
             }
         }
-        bits
+        // Rule M11: a disabled entry counts beside an enabled one.
+        if enabled { bits } else { 0 }
     }
 
     proptest! {

@@ -8,11 +8,12 @@ use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction};
 
 use super::lower::{self, Ends};
 use crate::cpu::Cpu;
+use crate::event::Exception;
 use crate::event::exception::Faulted;
 use crate::insn::{self, fused};
 use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
-use crate::mem::{PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE, is_canonical};
+use crate::mem::{PAGE_OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE, segment};
 use crate::op::Op;
 use crate::timing::BranchKind;
 
@@ -33,6 +34,11 @@ pub(crate) struct Link {
     pub(crate) epoch: u32,
 }
 
+impl Link {
+    /// A link to nowhere: no epoch has all bits set.
+    pub(crate) const DEAD: Self = Self { rip: u64::MAX, id: BlockId(u32::MAX), epoch: u32::MAX };
+}
+
 /// A frame that a block's bytes come from, and its code's generation then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Source {
@@ -43,10 +49,14 @@ struct Source {
 /// A run of instructions.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// Linear address of the first instruction.
+    /// Instruction pointer at the first instruction.
     pub(crate) rip: u64,
-    /// Linear address after the last instruction.
+    /// Instruction pointer after the last instruction.
     pub(crate) end: u64,
+    /// Linear address of the first instruction.
+    linear: u64,
+    /// Bytes of the instructions.
+    len: u64,
     /// The ops, in order.
     pub(crate) ops: Box<[Op]>,
     /// Instructions in the block.
@@ -69,8 +79,10 @@ impl Block {
     pub(crate) fn is_current(&self, cpu: &Cpu, mem: &PhysMem) -> bool {
         let unchanged = self.sources.iter().all(|s| mem.code_generation(s.frame) == s.generation);
         let armed = cpu.watch.executes();
-        let inside = armed.iter().any(|&at| at > self.rip && at < self.end);
-        let needless_cut = self.cut_for_breakpoint && !armed.contains(&self.end);
+        let inside = |&at: &u64| (1..self.len).contains(&at.wrapping_sub(self.linear));
+        let inside = armed.iter().any(inside);
+        let end = self.linear.wrapping_add(self.len);
+        let needless_cut = self.cut_for_breakpoint && !armed.contains(&end);
         unchanged && !inside && !needless_cut
     }
 
@@ -82,8 +94,20 @@ impl Block {
 
 /// The bytes from which a block is decoded.
 struct Code {
+    /// To the end of the page, of the code segment, or of what a block may take.
     bytes: Vec<u8>,
     frame: u64,
+    /// Instruction pointer and linear address of the first byte.
+    rip: u64,
+    linear: u64,
+    /// 16, 32 or 64.
+    bits: u32,
+}
+
+impl Code {
+    fn decoder<'a>(&self, bytes: &'a [u8]) -> Decoder<'a> {
+        Decoder::with_ip(self.bits, bytes, self.rip, DecoderOptions::NONE)
+    }
 }
 
 /// Translates the block at the CPU's RIP.
@@ -92,37 +116,38 @@ struct Code {
 /// The fetch of the first instruction faulted.
 pub(crate) fn build(cpu: &mut Cpu, mem: &mut PhysMem) -> Result<Block, Faulted> {
     let rip = cpu.regs.rip;
-    if !is_canonical(rip) {
-        return Err(cpu.raise(crate::event::Exception::gp0()));
-    }
     let code = fetch_page(cpu, mem, rip)?;
     let mut draft = Draft::default();
-    decode_run(cpu, &code, rip, &mut draft);
+    decode_run(cpu, &code, &mut draft);
     let first = code.frame;
     let mut second = first;
     if draft.insns.is_empty() {
-        second = decode_crossing(cpu, mem, &code, rip, &mut draft)?;
+        second = decode_crossing(cpu, mem, &code, &mut draft)?;
     }
-    let end = rip.wrapping_add(draft.len);
-    let offset = rip & PAGE_OFFSET_MASK;
+    let end = cpu.code.wrap(rip.wrapping_add(draft.len));
+    let offset = code.linear & PAGE_OFFSET_MASK;
     mem.add_code(first, offset, (offset + draft.len - 1).min(PAGE_OFFSET_MASK));
     if second != first {
-        mem.add_code(second, 0, end.wrapping_sub(1) & PAGE_OFFSET_MASK);
+        let last = offset + draft.len - 1;
+        mem.add_code(second, 0, last & PAGE_OFFSET_MASK);
     }
-    draft.fuse();
+    if cpu.code.is_64() {
+        draft.fuse();
+    }
     let source = |frame| Source { frame, generation: mem.code_generation(frame) };
     let sources = [source(first), source(second)];
     let cost = cpu.timing.block(&draft.insns);
-    let dead = Link { rip: 0, id: BlockId(u32::MAX), epoch: cpu.epoch.wrapping_sub(1) };
     Ok(Block {
         rip,
         end,
+        linear: code.linear,
+        len: draft.len,
         nr_insns: draft.insns.len() as u32,
         branch: if cpu.timing.observes_branches() { draft.branch() } else { None },
         ops: draft.ops.into_boxed_slice(),
         before: cost.before.into_boxed_slice(),
         total: cost.total,
-        links: [dead; 2],
+        links: [Link::DEAD; 2],
         sources,
         cut_for_breakpoint: draft.cut_for_breakpoint,
     })
@@ -147,6 +172,10 @@ impl Draft {
             op.nth = nth;
             op.offset = self.len as u16;
         };
+        if let Some(mut check) = segment::check_op(insn) {
+            place(&mut check);
+            self.ops.push(check);
+        }
         if cpu.timing.observes_memory() {
             for mut probe in lower::memory_probes(insn) {
                 place(&mut probe);
@@ -177,21 +206,33 @@ impl Draft {
 
 /// The bytes from `rip` to the end of its page.
 fn fetch_page(cpu: &mut Cpu, mem: &mut PhysMem, rip: u64) -> Result<Code, Faulted> {
+    let linear = cpu.code.linear(rip);
     let privilege = cpu.privilege();
-    let physical = cpu.translate(mem, rip, Want::Fetch, privilege)?;
-    let room = (PAGE_SIZE - (rip & PAGE_OFFSET_MASK)) as usize;
-    let mut bytes = vec![0; room.min(MAX_INSNS * MAX_INSN_BYTES)];
+    let physical = cpu.translate(mem, linear, Want::Fetch, privilege)?;
+    let page = PAGE_SIZE - (linear & PAGE_OFFSET_MASK);
+    let most = (MAX_INSNS * MAX_INSN_BYTES) as u64;
+    let mut bytes = vec![0; page.min(most).min(room_in_segment(cpu)) as usize];
     mem.read(physical, &mut bytes);
-    Ok(Code { bytes, frame: physical >> PAGE_SHIFT })
+    let bits = cpu.code.size.bits();
+    Ok(Code { bytes, frame: physical >> PAGE_SHIFT, rip, linear, bits })
+}
+
+/// Bytes from RIP to the end of the code segment.
+fn room_in_segment(cpu: &Cpu) -> u64 {
+    let view = &cpu.code;
+    if view.limit >= 0xffff_ffff {
+        return u64::MAX;
+    }
+    view.limit.wrapping_sub(cpu.regs.rip).saturating_add(1)
 }
 
 /// Decodes whole instructions as long as the block goes on.
-fn decode_run(cpu: &Cpu, code: &Code, rip: u64, draft: &mut Draft) {
-    let mut decoder = Decoder::with_ip(64, &code.bytes, rip, DecoderOptions::NONE);
+fn decode_run(cpu: &Cpu, code: &Code, draft: &mut Draft) {
+    let mut decoder = code.decoder(&code.bytes);
     let mut insn = Instruction::default();
     while decoder.can_decode() {
         let start = decoder.position();
-        let at = decoder.ip();
+        let at = cpu.code.linear(decoder.ip());
         if !draft.insns.is_empty() && cpu.watch.watches_execute(at) {
             draft.cut_for_breakpoint = true;
             return;
@@ -221,17 +262,26 @@ fn decode_crossing(
     cpu: &mut Cpu,
     mem: &mut PhysMem,
     code: &Code,
-    rip: u64,
     draft: &mut Draft,
 ) -> Result<u64, Faulted> {
-    let next_page = (rip & !PAGE_OFFSET_MASK).wrapping_add(PAGE_SIZE);
+    let room = room_in_segment(cpu);
+    if room <= code.bytes.len() as u64 {
+        return Err(cpu.raise(Exception::gp0()));
+    }
+    let next_page = (code.linear & !PAGE_OFFSET_MASK).wrapping_add(PAGE_SIZE);
+    let next_page = if cpu.code.is_64() { next_page } else { next_page & 0xffff_ffff };
     let privilege = cpu.privilege();
     let physical = cpu.translate(mem, next_page, Want::Fetch, privilege)?;
     let mut bytes = code.bytes.clone();
     let held = bytes.len();
     bytes.resize(MAX_INSN_BYTES.max(held), 0);
     mem.read(physical, &mut bytes[held..]);
-    let insn = Decoder::with_ip(64, &bytes, rip, DecoderOptions::NONE).decode();
+    bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    let mut decoder = code.decoder(&bytes);
+    let insn = decoder.decode();
+    if decoder.last_error() == DecoderError::NoMoreBytes && bytes.len() < MAX_INSN_BYTES {
+        return Err(cpu.raise(Exception::gp0()));
+    }
     if insn.is_invalid() {
         push_invalid(cpu, &bytes, draft);
     } else {
@@ -243,7 +293,11 @@ fn decode_crossing(
 /// Puts an undefined instruction into a block: #UD, or #GP where only its length
 /// is wrong (SDM vol. 2A, 2.3.11).
 fn push_invalid(cpu: &Cpu, bytes: &[u8], draft: &mut Draft) {
-    let run = if is_too_long(bytes) { insn::system::too_long } else { insn::system::undefined };
+    let run = if is_too_long(cpu.code.size.bits(), bytes) {
+        insn::system::too_long
+    } else {
+        insn::system::undefined
+    };
     let mut insn = Instruction::default();
     insn.set_len(1);
     draft.push(cpu, &insn, &bytes[..1]);
@@ -254,8 +308,8 @@ fn push_invalid(cpu: &Cpu, bytes: &[u8], draft: &mut Draft) {
 
 /// Whether an instruction that the decoder refuses would be one but for its length:
 /// without some of its prefixes it is, and with them it has more than 15 bytes.
-fn is_too_long(bytes: &[u8]) -> bool {
-    let read = Decoder::new(64, bytes, DecoderOptions::NO_INVALID_CHECK).decode();
+fn is_too_long(bits: u32, bytes: &[u8]) -> bool {
+    let read = Decoder::new(bits, bytes, DecoderOptions::NO_INVALID_CHECK).decode();
     if !read.is_invalid() {
         // Short enough: something else is wrong with it, LOCK for instance.
         return false;
@@ -263,7 +317,7 @@ fn is_too_long(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(MAX_INSN_BYTES)];
     let prefixes = head.iter().take_while(|&&byte| lower::is_legacy_prefix(byte)).count();
     (1..=prefixes).any(|dropped| {
-        let mut decoder = Decoder::new(64, &bytes[dropped..], DecoderOptions::NO_INVALID_CHECK);
+        let mut decoder = Decoder::new(bits, &bytes[dropped..], DecoderOptions::NO_INVALID_CHECK);
         let insn = decoder.decode();
         let goes_on = decoder.last_error() == DecoderError::NoMoreBytes;
         goes_on || (!insn.is_invalid() && dropped + insn.len() > MAX_INSN_BYTES)

@@ -5,10 +5,12 @@ use rustc_hash::FxHashMap;
 
 use super::block::{self, Block, BlockId, Link};
 use crate::cpu::Cpu;
+use crate::event::Exception;
 use crate::event::exception::Faulted;
-use crate::mem::PAGE_SHIFT;
 use crate::mem::paging::Want;
 use crate::mem::phys::PhysMem;
+use crate::mem::{PAGE_SHIFT, is_canonical};
+use crate::regs::CodeView;
 
 /// Entries of the table of recent blocks.
 const RECENT: usize = 4096;
@@ -20,6 +22,10 @@ const MAX_BLOCKS: usize = 1 << 17;
 struct Key {
     rip: u64,
     frame: u64,
+    /// The code segment.
+    size: u32,
+    base: u64,
+    limit: u64,
 }
 
 /// Blocks and the ways to them.
@@ -32,11 +38,10 @@ pub(crate) struct CodeCache {
 
 impl Default for CodeCache {
     fn default() -> Self {
-        let dead = Link { rip: u64::MAX, id: BlockId(u32::MAX), epoch: u32::MAX };
         Self {
             blocks: Vec::new(),
             by_key: FxHashMap::default(),
-            recent: vec![dead; RECENT].into_boxed_slice(),
+            recent: vec![Link::DEAD; RECENT].into_boxed_slice(),
         }
     }
 }
@@ -61,7 +66,7 @@ impl CodeCache {
     pub(crate) fn find(&mut self, cpu: &mut Cpu, mem: &mut PhysMem) -> Result<BlockId, Faulted> {
         let rip = cpu.regs.rip;
         let id = self.find_or_build(cpu, mem)?;
-        if !cpu.watch.watches_execute(rip) {
+        if !cpu.watch.watches_execute(cpu.code.linear(rip)) {
             self.recent[recent_index(rip)] = Link { rip, id, epoch: cpu.epoch };
         }
         Ok(id)
@@ -69,12 +74,14 @@ impl CodeCache {
 
     fn find_or_build(&mut self, cpu: &mut Cpu, mem: &mut PhysMem) -> Result<BlockId, Faulted> {
         let rip = cpu.regs.rip;
-        if !crate::mem::is_canonical(rip) {
-            return Err(cpu.raise(crate::event::Exception::gp0()));
+        let CodeView { size, base, limit } = cpu.code;
+        let reachable = if cpu.code.is_64() { is_canonical(rip) } else { rip <= limit };
+        if !reachable {
+            return Err(cpu.raise(Exception::gp0()));
         }
         let privilege = cpu.privilege();
-        let physical = cpu.translate(mem, rip, Want::Fetch, privilege)?;
-        let key = Key { rip, frame: physical >> PAGE_SHIFT };
+        let physical = cpu.translate(mem, cpu.code.linear(rip), Want::Fetch, privilege)?;
+        let key = Key { rip, frame: physical >> PAGE_SHIFT, size: size.bits(), base, limit };
         let known = self.by_key.get(&key).copied();
         if let Some(id) = known
             && self.blocks[id.0 as usize].is_current(cpu, mem)
@@ -90,6 +97,7 @@ impl CodeCache {
         if self.blocks.len() >= MAX_BLOCKS {
             self.blocks.clear();
             self.by_key.clear();
+            self.recent.fill(Link::DEAD);
             cpu.drop_links();
         }
         let id = BlockId(self.blocks.len() as u32);

@@ -3,13 +3,13 @@
 
 use std::sync::OnceLock;
 
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{CodeSize, FlowControl, Instruction, Mnemonic, OpAccess, OpKind, Register};
 
 use super::table;
 use crate::cpu::Cpu;
 use crate::cpuid::Treatment;
 use crate::insn::{system, timing_probe};
-use crate::op::{FLAT, Op, OpFn, Run};
+use crate::op::{AddressSize, FLAT, Op, OpFn, Run, alone};
 use crate::regs::gpr::{HIGH_BYTE, ZERO};
 use crate::timing::BranchKind;
 
@@ -77,6 +77,20 @@ fn rules() -> &'static [Vec<Rule>] {
 /// the run and names it.
 pub(crate) fn lower(cpu: &Cpu, insn: &Instruction, bytes: &[u8]) -> Lowered {
     debug_assert!(bytes.len() <= 15, "an instruction has at most 15 bytes");
+    let mut lowered = lower_for_model(cpu, insn);
+    if is_legacy(insn) {
+        // Chains know only flat 64-bit addresses.
+        lowered.op.chain = alone;
+    }
+    lowered
+}
+
+/// Whether an instruction belongs to code outside 64-bit mode.
+pub(crate) fn is_legacy(insn: &Instruction) -> bool {
+    insn.code_size() != CodeSize::Code64
+}
+
+fn lower_for_model(cpu: &Cpu, insn: &Instruction) -> Lowered {
     match cpu.model.treatment(insn) {
         Treatment::Executes => lower_offered(insn),
         Treatment::Ignores => Lowered { op: Op::new(system::nop), ends: Ends::No },
@@ -153,7 +167,8 @@ pub(crate) fn memory_probes(insn: &Instruction) -> Vec<Op> {
             op.index = register(used.index())?;
             op.scale = used.scale().trailing_zeros() as u8;
             op.disp = used.displacement();
-            op.seg = segment(used.segment());
+            op.seg = segment(insn, used.segment());
+            op.address = address_size(insn, used.address_size());
             op.imm = used.memory_size().size() as u64;
             Some(op)
         })
@@ -194,7 +209,7 @@ pub(crate) fn operands(insn: &Instruction, run: OpFn) -> Option<Op> {
             | OpKind::MemorySegRSI
             | OpKind::MemorySegDI
             | OpKind::MemorySegEDI
-            | OpKind::MemorySegRDI => op.seg = segment(insn.memory_segment()),
+            | OpKind::MemorySegRDI => op.seg = segment(insn, insn.memory_segment()),
             OpKind::MemoryESDI | OpKind::MemoryESEDI | OpKind::MemoryESRDI => {}
             OpKind::Immediate8_2nd | OpKind::FarBranch16 | OpKind::FarBranch32 => return None,
         }
@@ -204,28 +219,65 @@ pub(crate) fn operands(insn: &Instruction, run: OpFn) -> Option<Op> {
 
 /// Fills in the memory operand.
 fn memory(insn: &Instruction, op: &mut Op) -> Option<()> {
-    op.seg = segment(insn.memory_segment());
+    op.seg = segment(insn, insn.memory_segment());
     op.disp = insn.memory_displacement64();
+    op.address = address_size(insn, explicit_address_size(insn));
     if insn.is_ip_rel_memory_operand() {
-        op.short_address = insn.memory_base() == Register::EIP;
         return Some(());
     }
     op.base = register(insn.memory_base())?;
     op.index = register(insn.memory_index())?;
     op.scale = insn.memory_index_scale().trailing_zeros() as u8;
-    let short = |reg: Register| reg != Register::None && reg.size() == 4;
-    let absolute = insn.memory_base() == Register::None && insn.memory_index() == Register::None;
-    op.short_address = short(insn.memory_base())
-        || short(insn.memory_index())
-        || (absolute && insn.memory_displ_size() == 4);
     Some(())
 }
 
+/// The address size of the memory operand, as its registers or the size of its
+/// displacement tell.
+fn explicit_address_size(insn: &Instruction) -> CodeSize {
+    let of_register = |register: Register| match register.size() {
+        2 => CodeSize::Code16,
+        4 => CodeSize::Code32,
+        _ => CodeSize::Code64,
+    };
+    match (insn.memory_base(), insn.memory_index()) {
+        (Register::None, index) if index.is_gpr() => of_register(index),
+        (Register::None, _) => match insn.memory_displ_size() {
+            2 => CodeSize::Code16,
+            4 => CodeSize::Code32,
+            _ => CodeSize::Code64,
+        },
+        (base, _) => of_register(base),
+    }
+}
+
+/// The address size of a string operand; 64 bits for all others.
+pub(crate) fn implicit_address_size(kind: OpKind) -> CodeSize {
+    match kind {
+        OpKind::MemorySegSI | OpKind::MemorySegDI | OpKind::MemoryESDI => CodeSize::Code16,
+        OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI => CodeSize::Code32,
+        _ => CodeSize::Code64,
+    }
+}
+
+/// An address size as ops know it.
+pub(crate) fn address_size(insn: &Instruction, size: CodeSize) -> AddressSize {
+    match (is_legacy(insn), size) {
+        (true, CodeSize::Code16) => AddressSize::Legacy16,
+        (true, _) => AddressSize::Legacy32,
+        (false, CodeSize::Code32) => AddressSize::Bits32,
+        (false, _) => AddressSize::Bits64,
+    }
+}
+
 /// The segment as ops name it: only FS and GS add a base in 64-bit mode.
-pub(crate) fn segment(register: Register) -> u8 {
+pub(crate) fn segment(insn: &Instruction, register: Register) -> u8 {
     match register {
         Register::FS => 4,
         Register::GS => 5,
+        _ if !is_legacy(insn) => FLAT,
+        Register::ES => 0,
+        Register::CS => 1,
+        Register::SS => 2,
         _ => FLAT,
     }
 }

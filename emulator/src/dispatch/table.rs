@@ -2,8 +2,9 @@
 
 use super::lower::Family;
 use crate::insn::{
-    alu, atomic, avx, bits, bmi, branch, descriptor, far, flags, iret, mmx, mov, movbe, muldiv,
-    privileged, random, segbase, segload, shift, sse, stack, string, systable, system, x87, xsave,
+    alu, atomic, avx, bits, bmi, branch, decimal, descriptor, far, flags, iret, mmx, mov, movbe,
+    msr, muldiv, port, privileged, random, segbase, segload, shift, sse, stack, string, systable,
+    system, x87, xsave,
 };
 
 /// Every family.
@@ -31,6 +32,7 @@ pub(crate) static FAMILIES: &[Family] = &[
     bits::FAMILY,
     bmi::FAMILY,
     branch::FAMILY,
+    decimal::FAMILY,
     descriptor::FAMILY,
     far::FAMILY,
     flags::FAMILY,
@@ -40,7 +42,9 @@ pub(crate) static FAMILIES: &[Family] = &[
     mmx::transfer::FAMILY,
     mov::FAMILY,
     movbe::FAMILY,
+    msr::FAMILY,
     muldiv::FAMILY,
+    port::FAMILY,
     privileged::FAMILY,
     random::FAMILY,
     segbase::FAMILY,

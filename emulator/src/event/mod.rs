@@ -1,7 +1,8 @@
 //! Events: exceptions, what is pending at an instruction boundary, and delivery.
 //! Source: SDM vol. 3A, chapter 6.
 
-pub mod delivery;
+pub(crate) mod delivery;
+mod enter;
 pub mod exception;
 pub mod pending;
 

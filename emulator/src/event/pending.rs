@@ -55,6 +55,8 @@ impl Attention {
     pub const DEADLINE: u32 = 1 << 5;
     /// A non-maskable interrupt waits.
     pub const NMI: u32 = 1 << 8;
+    /// Branches are recorded (IA32_DEBUGCTL.LBR).
+    pub const BRANCHES: u32 = 1 << 9;
     /// ICEBP was executed.
     pub const ICEBP: u32 = 1 << 7;
     /// Translated code was overwritten.

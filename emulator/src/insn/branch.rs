@@ -5,16 +5,16 @@ use iced_x86::{Instruction, Mnemonic, OpKind};
 use super::forms::{Form, form};
 use super::stack::{pop, push, push_fast, top_fast};
 use crate::cpu::Cpu;
-use crate::dispatch::lower::{Family, Lowered};
+use crate::dispatch::lower::{Family, Lowered, is_legacy};
 use crate::event::Exception;
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, Run, alone, quick};
+use crate::op::{Flow, Op, OpFn, Run, alone, quick};
 use crate::regs::flags::{Condition, condition};
 use crate::regs::gpr::reg::{RCX, RSP};
-use crate::regs::{B8, B32, B64, Width};
+use crate::regs::{B8, B16, B32, B64, Width};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -39,6 +39,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Jg, jcc_rule::<condition::G>),
     (Mnemonic::Jrcxz, |insn| Lowered::last(insn, jcxz::<B64>)),
     (Mnemonic::Jecxz, |insn| Lowered::last(insn, jcxz::<B32>)),
+    (Mnemonic::Jcxz, |insn| Lowered::last(insn, jcxz::<B16>)),
     (Mnemonic::Loop, loop_rule::<Always>),
     (Mnemonic::Loope, loop_rule::<condition::E>),
     (Mnemonic::Loopne, loop_rule::<condition::Ne>),
@@ -60,10 +61,20 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Setg, set_rule::<condition::G>),
 ];
 
-/// Sets RIP; a target that is not canonical faults at the branch.
+/// The instances of a function for operands of 16, 32 and 64 bits.
+macro_rules! sizes {
+    ($function:ident) => {
+        [$function::<B16> as OpFn, $function::<B32> as OpFn, $function::<B64> as OpFn]
+    };
+}
+
+/// Sets RIP; a target that is not canonical, or beyond the limit of the code segment,
+/// faults at the branch.
 #[inline(always)]
 fn jump_to(cpu: &mut Cpu, target: u64) -> Result<Flow, Faulted> {
-    if !is_canonical(target) {
+    let view = cpu.code;
+    let reachable = if view.is_64() { is_canonical(target) } else { target <= view.limit };
+    if !reachable {
         return Err(cpu.raise(Exception::gp0()));
     }
     cpu.regs.rip = target;
@@ -75,12 +86,28 @@ fn jmp_rule(insn: &Instruction) -> Option<Lowered> {
         return None;
     }
     let run = match form(insn)? {
+        Form::Imm if is_legacy(insn) => jmp_direct_checked,
         Form::Imm => return Lowered::quick_last(insn, quick!(jmp_direct)),
-        Form::Reg => jmp_reg,
-        Form::Mem => jmp_mem,
+        Form::Reg => by_size(insn, sizes!(jmp_reg)),
+        Form::Mem => by_size(insn, sizes!(jmp_mem)),
         _ => return None,
     };
     Lowered::last(insn, run)
+}
+
+/// Chooses by the operand size of a near branch.
+fn by_size(insn: &Instruction, functions: [OpFn; 3]) -> OpFn {
+    let [word, double, quad] = functions;
+    match insn.op_code().operand_size() {
+        16 => word,
+        32 => double,
+        _ => quad,
+    }
+}
+
+/// A direct branch outside 64-bit mode.
+fn jmp_direct_checked(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    jump_to(cpu, op.imm)
 }
 
 #[inline(always)]
@@ -89,13 +116,13 @@ fn jmp_direct(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulte
     Ok(Flow::Jump)
 }
 
-fn jmp_reg(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let target = cpu.regs.gpr.get(op.dst);
+fn jmp_reg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let target = W::get(&cpu.regs.gpr, op.dst);
     jump_to(cpu, target)
 }
 
-fn jmp_mem(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let target = B64::load(cpu, mem, op.linear(cpu))?;
+fn jmp_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let target = W::load(cpu, mem, op.linear(cpu))?;
     jump_to(cpu, target)
 }
 
@@ -105,13 +132,13 @@ fn call_rule(insn: &Instruction) -> Option<Lowered> {
     if insn.is_call_far_indirect() || insn.is_call_far() {
         return None;
     }
-    let run = match form(insn)? {
-        Form::Imm => call_direct,
-        Form::Reg => call_reg,
-        Form::Mem => call_mem,
+    let functions = match form(insn)? {
+        Form::Imm => sizes!(call_direct),
+        Form::Reg => sizes!(call_reg),
+        Form::Mem => sizes!(call_mem),
         _ => return None,
     };
-    let mut lowered = Lowered::last(insn, run)?;
+    let mut lowered = Lowered::last(insn, by_size(insn, functions))?;
     if insn.op0_kind() == OpKind::Memory || insn.op0_kind() == OpKind::Register {
         lowered.op.imm = insn.next_ip();
     } else {
@@ -124,14 +151,19 @@ fn call_rule(insn: &Instruction) -> Option<Lowered> {
 /// The return address is stored before the target is checked, and stays in memory
 /// when the target is refused (measured); RSP does not move then.
 #[inline(always)]
-fn call_to(cpu: &mut Cpu, mem: &mut PhysMem, target: u64, return_to: u64) -> Result<Flow, Faulted> {
+fn call_to<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    target: u64,
+    return_to: u64,
+) -> Result<Flow, Faulted> {
     let top = cpu.regs.gpr.get(RSP);
-    push::<B64>(cpu, mem, return_to)?;
+    push::<W>(cpu, mem, return_to)?;
     jump_to(cpu, target).inspect_err(|_| cpu.regs.gpr.set(RSP, top))
 }
 
-fn call_direct(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    call_to(cpu, mem, op.imm, op.disp)
+fn call_direct<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    call_to::<W>(cpu, mem, op.imm, op.disp)
 }
 
 fn call_direct_chain(
@@ -147,18 +179,21 @@ fn call_direct_chain(
     Ok(Flow::Jump)
 }
 
-fn call_reg(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let target = cpu.regs.gpr.get(op.dst);
-    call_to(cpu, mem, target, op.imm)
+fn call_reg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let target = W::get(&cpu.regs.gpr, op.dst);
+    call_to::<W>(cpu, mem, target, op.imm)
 }
 
-fn call_mem(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let target = B64::load(cpu, mem, op.linear(cpu))?;
-    call_to(cpu, mem, target, op.imm)
+fn call_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    let target = W::load(cpu, mem, op.linear(cpu))?;
+    call_to::<W>(cpu, mem, target, op.imm)
 }
 
 fn ret_rule(insn: &Instruction) -> Option<Lowered> {
-    Lowered::quick_last(insn, Run { alone: ret, chain: ret_chain })
+    if insn.op_code().operand_size() == 64 {
+        return Lowered::quick_last(insn, Run { alone: ret::<B64>, chain: ret_chain });
+    }
+    Lowered::last(insn, by_size(insn, sizes!(ret)))
 }
 
 fn ret_chain(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, rest: &[Op]) -> Result<Flow, Faulted> {
@@ -174,16 +209,24 @@ fn ret_chain(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op, rest: &[Op]) -> Result<F
 }
 
 /// RET and RET imm16; RSP stays where the target is refused.
-fn ret(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+fn ret<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let top = cpu.regs.gpr.get(RSP);
-    let target = pop::<B64>(cpu, mem)?;
+    let target = pop::<W>(cpu, mem)?;
     let flow = jump_to(cpu, target).inspect_err(|_| cpu.regs.gpr.set(RSP, top))?;
-    cpu.regs.gpr.set(RSP, cpu.regs.gpr.get(RSP).wrapping_add(op.imm));
+    cpu.set_stack_pointer(cpu.stack_pointer(op.imm));
     Ok(flow)
 }
 
 fn jcc_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
+    if is_legacy(insn) {
+        return Lowered::last(insn, jcc_checked::<C>);
+    }
     Lowered::quick_last(insn, quick!(jcc::<C>))
+}
+
+/// A conditional branch outside 64-bit mode.
+fn jcc_checked<C: Condition>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    if C::holds(&cpu.regs.status) { jump_to(cpu, op.imm) } else { Ok(Flow::Next) }
 }
 
 #[inline(always)]
@@ -196,11 +239,7 @@ fn jcc<C: Condition>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow,
 }
 
 fn jcxz<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    if W::get(&cpu.regs.gpr, RCX) == 0 {
-        cpu.regs.rip = op.imm;
-        return Ok(Flow::Jump);
-    }
-    Ok(Flow::Next)
+    if W::get(&cpu.regs.gpr, RCX) == 0 { jump_to(cpu, op.imm) } else { Ok(Flow::Next) }
 }
 
 /// LOOP's further condition: none.
@@ -213,12 +252,12 @@ impl Condition for Always {
 }
 
 fn loop_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {
-    use iced_x86::Code;
-    let short = matches!(
-        insn.code(),
-        Code::Loop_rel8_64_ECX | Code::Loope_rel8_64_ECX | Code::Loopne_rel8_64_ECX
-    );
-    Lowered::last(insn, if short { loop_while::<C, B32> } else { loop_while::<C, B64> })
+    let run = match insn.op_code().address_size() {
+        16 => loop_while::<C, B16>,
+        32 => loop_while::<C, B32>,
+        _ => loop_while::<C, B64>,
+    };
+    Lowered::last(insn, run)
 }
 
 fn loop_while<C: Condition, W: Width>(
@@ -227,12 +266,10 @@ fn loop_while<C: Condition, W: Width>(
     op: &Op,
 ) -> Result<Flow, Faulted> {
     let count = W::get(&cpu.regs.gpr, RCX).wrapping_sub(1) & W::MASK;
+    let taken = count != 0 && C::holds(&cpu.regs.status);
+    let flow = if taken { jump_to(cpu, op.imm)? } else { Flow::Next };
     W::set(&mut cpu.regs.gpr, RCX, count);
-    if count != 0 && C::holds(&cpu.regs.status) {
-        cpu.regs.rip = op.imm;
-        return Ok(Flow::Jump);
-    }
-    Ok(Flow::Next)
+    Ok(flow)
 }
 
 fn set_rule<C: Condition + 'static>(insn: &Instruction) -> Option<Lowered> {

@@ -43,7 +43,8 @@ fn check(cpu: &mut Cpu, number: u8) -> Result<usize, Faulted> {
 
 fn mov_dr_r64(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let number = check(cpu, op.dst)?;
-    let value = cpu.regs.gpr.get(op.src);
+    let reach = if cpu.code.is_64() { u64::MAX } else { 0xffff_ffff };
+    let value = cpu.regs.gpr.get(op.src) & reach;
     if number > 3 && value >> 32 != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
@@ -65,7 +66,8 @@ fn mov_r64_dr(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulte
         4 | 6 => cpu.debug.dr6(),
         _ => cpu.debug.dr7().0,
     };
-    cpu.regs.gpr.set(op.dst, value);
+    let reach = if cpu.code.is_64() { u64::MAX } else { 0xffff_ffff };
+    cpu.regs.gpr.set(op.dst, value & reach);
     cpu.charge_event(FixedEvent::MovFromDr);
     Ok(Flow::Next)
 }

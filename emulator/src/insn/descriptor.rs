@@ -1,8 +1,8 @@
-//! Descriptors of the GDT: reading them, and what LAR, LSL, VERR and VERW tell of them
-//! (SDM vol. 3A, 3.4.5 and 5.2; vol. 2, LAR).
+//! Descriptors of the GDT and the LDT: reading them, and what LAR, LSL, VERR and VERW tell
+//! of them (SDM vol. 3A, 3.4.5 and 5.2; vol. 2, LAR).
 //!
-//! Reads of the table are the processor's own: supervisor rights, and matched as data
-//! (rule M12). There is no LDT: a selector of it is beyond the table's limit.
+//! Reads of the tables are the processor's own: supervisor rights, and matched as data
+//! (rule M12).
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
@@ -14,7 +14,7 @@ use crate::event::{Exception, Vector};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
-use crate::regs::{B8, B16, LazyFlags, RFlags, Segment};
+use crate::regs::{B8, B16, B64, LazyFlags, RFlags, Segment};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
@@ -45,9 +45,14 @@ pub(super) enum Kind {
 
 /// Types of system descriptors in 64-bit mode (SDM vol. 3A, table 3-2).
 pub(super) const CALL_GATE: u8 = 0xc;
-const LDT: u8 = 2;
-const TSS_AVAILABLE: u8 = 9;
+pub(super) const LDT: u8 = 2;
+pub(super) const TSS_AVAILABLE: u8 = 9;
 const TSS_BUSY: u8 = 0xb;
+/// Further types outside IA-32e mode.
+pub(super) const TSS16_AVAILABLE: u8 = 1;
+const TSS16_BUSY: u8 = 3;
+pub(super) const CALL_GATE_16: u8 = 4;
+pub(super) const TASK_GATE: u8 = 5;
 
 /// Accessed bit of code and data.
 const ACCESSED: u16 = 1;
@@ -87,8 +92,43 @@ pub(super) fn refuse_gp(cpu: &mut Cpu, selector: u16) -> Faulted {
 
 /// Reads the descriptor that a selector names.
 pub(super) fn read(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Segment, Faulted> {
-    let descriptor = cpu.read_descriptor(mem, selector)?;
-    Ok(Segment::from_descriptor(selector, descriptor))
+    read_raw(cpu, mem, selector).map(|word| Segment::from_descriptor(selector, word))
+}
+
+/// Reads the second half of a descriptor of 16 bytes, which those of system segments and
+/// call gates have in IA-32e mode.
+pub(super) fn read_upper(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<u64, Faulted> {
+    let upper = (selector & !7).checked_add(8).map(|next| next | selector & 7);
+    let Some(at) = upper.and_then(|upper| cpu.descriptor_address(upper)) else {
+        return Err(refuse_gp(cpu, selector));
+    };
+    cpu.with_system_rights(|cpu| B64::load(cpu, mem, at))
+}
+
+/// Reads a descriptor's eight bytes as they are in the table.
+pub(super) fn read_raw(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<u64, Faulted> {
+    let Some(at) = cpu.descriptor_address(selector) else {
+        return Err(refuse_gp(cpu, selector));
+    };
+    cpu.with_system_rights(|cpu| B64::load(cpu, mem, at))
+}
+
+impl Cpu {
+    /// Linear address of the descriptor that a selector names, where its table has it.
+    pub(crate) fn descriptor_address(&self, selector: u16) -> Option<u64> {
+        let control = &self.regs.control;
+        let (base, limit) = if selector & 4 == 0 {
+            (control.gdtr.base, u32::from(control.gdtr.limit))
+        } else if is_null(control.ldtr) {
+            return None;
+        } else {
+            (control.ldt_base, control.ldt_limit)
+        };
+        let offset = u32::from(selector & !7);
+        let at = base.wrapping_add(u64::from(offset));
+        let at = if self.in_long_mode() { at } else { at & 0xffff_ffff };
+        (offset + 7 <= limit).then_some(at)
+    }
 }
 
 /// Sets the accessed bit of a segment that is being loaded, in the table too.
@@ -101,19 +141,27 @@ pub(super) fn mark_accessed(
         return Ok(());
     }
     segment.access |= ACCESSED;
-    let table = cpu.regs.control.gdtr.base;
-    let at = table.wrapping_add(u64::from(segment.selector & !7)).wrapping_add(ACCESS_BYTE);
-    let access = u64::from(segment.access);
-    cpu.with_system_rights(|cpu| B8::store(cpu, mem, at, access))
+    set_access_byte(cpu, mem, segment.selector, segment.access)
+}
+
+/// Writes the byte of a descriptor that has its type.
+pub(super) fn set_access_byte(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    selector: u16,
+    access: u16,
+) -> Result<(), Faulted> {
+    let Some(at) = cpu.descriptor_address(selector) else {
+        return Err(refuse_gp(cpu, selector));
+    };
+    let at = at.wrapping_add(ACCESS_BYTE);
+    cpu.with_system_rights(|cpu| B8::store(cpu, mem, at, u64::from(access)))
 }
 
 /// The descriptor that a selector names, if the table has it; a look that faults only
 /// by paging.
 fn look_up(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Option<Segment>, Faulted> {
-    let table = cpu.regs.control.gdtr;
-    let offset = selector & !7;
-    let beyond = u32::from(offset) + 7 > u32::from(table.limit);
-    if is_null(selector) || selector & 4 != 0 || beyond {
+    if is_null(selector) || cpu.descriptor_address(selector).is_none() {
         return Ok(None);
     }
     read(cpu, mem, selector).map(Some)
@@ -127,7 +175,19 @@ fn is_visible(cpu: &Cpu, segment: &Segment) -> bool {
 
 /// What an instruction tells of a descriptor; `None` where it has nothing of the kind.
 trait Told: 'static {
-    fn of(kind: Kind, segment: &Segment) -> Option<u64>;
+    fn of(cpu: &Cpu, kind: Kind, segment: &Segment) -> Option<u64>;
+}
+
+/// Whether LAR and LSL tell of a system segment: LDTs and TSSs, those of 16 bits only
+/// outside IA-32e mode.
+fn is_told(cpu: &Cpu, kind: u8) -> bool {
+    matches!(kind, LDT | TSS_AVAILABLE | TSS_BUSY)
+        || (!cpu.in_long_mode() && matches!(kind, TSS16_AVAILABLE | TSS16_BUSY))
+}
+
+/// Whether LAR tells of a gate that exists only outside IA-32e mode.
+fn is_old_gate(cpu: &Cpu, kind: u8) -> bool {
+    !cpu.in_long_mode() && matches!(kind, CALL_GATE_16 | TASK_GATE)
 }
 
 /// LAR: bits 8 to 23 of the second doubleword, the limit's among them (measured).
@@ -136,9 +196,9 @@ struct AccessRights;
 struct Limit;
 
 impl Told for AccessRights {
-    fn of(kind: Kind, segment: &Segment) -> Option<u64> {
+    fn of(cpu: &Cpu, kind: Kind, segment: &Segment) -> Option<u64> {
         let known = match kind {
-            Kind::System(kind) => matches!(kind, LDT | TSS_AVAILABLE | TSS_BUSY | CALL_GATE),
+            Kind::System(kind) => is_told(cpu, kind) || kind == CALL_GATE || is_old_gate(cpu, kind),
             Kind::Data { .. } | Kind::Code { .. } => true,
         };
         let granular = segment.access & 0x8000 != 0;
@@ -148,9 +208,9 @@ impl Told for AccessRights {
 }
 
 impl Told for Limit {
-    fn of(kind: Kind, segment: &Segment) -> Option<u64> {
+    fn of(cpu: &Cpu, kind: Kind, segment: &Segment) -> Option<u64> {
         let known = match kind {
-            Kind::System(kind) => matches!(kind, LDT | TSS_AVAILABLE | TSS_BUSY),
+            Kind::System(kind) => is_told(cpu, kind),
             Kind::Data { .. } | Kind::Code { .. } => true,
         };
         known.then(|| u64::from(segment.limit))
@@ -193,7 +253,7 @@ fn tell<T: Told, W: MemWidth>(
     selector: u16,
 ) -> Result<Flow, Faulted> {
     let segment = look_up(cpu, mem, selector)?.filter(|segment| is_visible(cpu, segment));
-    let told = segment.and_then(|segment| T::of(kind(&segment), &segment));
+    let told = segment.and_then(|segment| T::of(cpu, kind(&segment), &segment));
     if let Some(value) = told {
         W::set(&mut cpu.regs.gpr, op.dst, value & W::MASK);
     }

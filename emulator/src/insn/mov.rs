@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use iced_x86::{Instruction, Mnemonic, Register};
+use iced_x86::{CodeSize, Instruction, Mnemonic, Register};
 
 use super::forms::{
     Form, by_width, form, operand_bytes, quick_widths, wide_widths, width_index, widths,
@@ -11,10 +11,11 @@ use super::memory::{Load, Store, load_rule, store_rule};
 use super::{controlreg, debugreg, segload};
 use crate::alu::bits::bswap;
 use crate::cpu::Cpu;
-use crate::dispatch::lower::{Ends, Family, Lowered, segment};
+use crate::dispatch::lower::{Ends, Family, Lowered, address_size, segment};
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
+use crate::mem::segment::Intent;
 use crate::op::{Flow, Op, Run};
 use crate::regs::flags::{Condition, condition};
 use crate::regs::gpr::reg::{RAX, RBX, RDX};
@@ -245,15 +246,21 @@ fn bswap_reg<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flo
 /// The address is rBX plus AL, which is no index register as others are.
 fn xlat_rule(insn: &Instruction) -> Option<Lowered> {
     let mut op = Op::new(xlat);
-    op.seg = segment(insn.memory_segment());
+    op.seg = segment(insn, insn.memory_segment());
     op.base = RBX;
-    op.short_address = insn.memory_base() == Register::EBX;
+    let size = match insn.memory_base() {
+        Register::BX => CodeSize::Code16,
+        Register::EBX => CodeSize::Code32,
+        _ => CodeSize::Code64,
+    };
+    op.address = address_size(insn, size);
     Some(Lowered { op, ends: Ends::No })
 }
 
 fn xlat(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let mut at = *op;
     at.disp = B8::get(&cpu.regs.gpr, RAX);
+    cpu.check_operand(&at, at.seg, at.effective(cpu), 1, Intent::Read)?;
     let value = B8::load(cpu, mem, at.linear(cpu))?;
     B8::set(&mut cpu.regs.gpr, RAX, value);
     Ok(cpu.completed())

@@ -1,133 +1,95 @@
-//! What user code may only try: privileged instructions and ports.
-//!
-//! These raise #GP(0) before they touch anything; at CPL 0, or where the I/O bitmap
-//! lets user code through to a port, they are not built and the run stops at them.
-//! Sources: SDM vol. 3A, 5.9 (privileged instructions); vol. 1, 19.5 (I/O privilege).
+//! Instructions of CPL 0 that are about caches, translations and access rights
+//! (SDM vol. 3A, 5.9; vol. 2).
 
-use iced_x86::{Instruction, Mnemonic, OpKind};
+use iced_x86::{Instruction, Mnemonic};
 
-use super::system::unsupported;
+use super::forms::operand_bytes;
+use super::syscall::sysexit;
+use super::system::check_cpl0;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Ends, Family, Lowered};
 use crate::event::Exception;
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
+use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
-use crate::regs::gpr::reg::RDX;
-use crate::regs::{B16, Width};
+use crate::regs::control::cr4;
+use crate::regs::gpr::reg::RCX;
+use crate::regs::{B32, B64, RFlags, Width};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
-    (Mnemonic::Lgdt, privileged_rule),
-    (Mnemonic::Lidt, privileged_rule),
-    (Mnemonic::Lldt, privileged_rule),
-    (Mnemonic::Ltr, privileged_rule),
-    (Mnemonic::Lmsw, privileged_rule),
-    (Mnemonic::Invd, privileged_rule),
-    (Mnemonic::Wbinvd, privileged_rule),
-    (Mnemonic::Wbnoinvd, privileged_rule),
-    (Mnemonic::Rdmsr, privileged_rule),
-    (Mnemonic::Wrmsr, privileged_rule),
-    (Mnemonic::Rdpmc, privileged_rule),
-    (Mnemonic::Invpcid, privileged_rule),
-    (Mnemonic::Sysexit, privileged_rule),
-    (Mnemonic::Sysexitq, privileged_rule),
-    (Mnemonic::Clac, undefined_below_rule),
-    (Mnemonic::Stac, undefined_below_rule),
-    (Mnemonic::Monitor, undefined_below_rule),
-    (Mnemonic::Mwait, undefined_below_rule),
-    (Mnemonic::In, port_rule),
-    (Mnemonic::Out, port_rule),
-    (Mnemonic::Insb, port_rule),
-    (Mnemonic::Insw, port_rule),
-    (Mnemonic::Insd, port_rule),
-    (Mnemonic::Outsb, port_rule),
-    (Mnemonic::Outsw, port_rule),
-    (Mnemonic::Outsd, port_rule),
+    (Mnemonic::Invd, |_| last(flush_caches)),
+    (Mnemonic::Wbinvd, |_| last(flush_caches)),
+    (Mnemonic::Wbnoinvd, |_| last(flush_caches)),
+    (Mnemonic::Rdpmc, |_| last(rdpmc)),
+    (Mnemonic::Invpcid, invpcid_rule),
+    (Mnemonic::Sysexit, |_| last(sysexit::<B32>)),
+    (Mnemonic::Sysexitq, |_| last(sysexit::<B64>)),
+    (Mnemonic::Clac, |_| last(clac)),
+    (Mnemonic::Stac, |_| last(stac)),
 ];
 
-/// The decoder's code in `imm`, for the refusal's name.
-fn named(insn: &Instruction, run: OpFn) -> Op {
-    let mut op = Op::new(run);
-    op.imm = insn.code() as u64;
-    op
+fn last(run: OpFn) -> Option<Lowered> {
+    Some(Lowered { op: Op::new(run), ends: Ends::Yes })
 }
 
-fn privileged_rule(insn: &Instruction) -> Option<Lowered> {
-    Some(Lowered { op: named(insn, privileged), ends: Ends::Yes })
+/// INVD, WBINVD and WBNOINVD: caches are not modelled by content.
+fn flush_caches(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_cpl0(cpu)?;
+    Ok(cpu.completed())
 }
 
-/// RDPMC too: nothing sets CR4.PCE.
-fn privileged(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    if cpu.regs.cpl() != 0 {
+/// RDPMC: the processor has no counters, so that every number raises #GP(0).
+fn rdpmc(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    if cpu.regs.cpl() != 0 && cpu.regs.control.cr4 & cr4::PCE == 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
-    unsupported(cpu, mem, op)
+    let _number = B32::get(&cpu.regs.gpr, RCX);
+    Err(cpu.raise(Exception::gp0()))
 }
 
-fn undefined_below_rule(insn: &Instruction) -> Option<Lowered> {
-    Some(Lowered { op: named(insn, undefined_below), ends: Ends::Yes })
+fn invpcid_rule(insn: &Instruction) -> Option<Lowered> {
+    let wide = operand_bytes(insn, 0) == 8;
+    Lowered::last(insn, if wide { invpcid::<B64> } else { invpcid::<B32> })
 }
 
-/// Instructions that do not exist above CPL 0.
-fn undefined_below(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+/// INVPCID: kinds 0 to 3; translations are not kept by context, so that each forgets at
+/// least what it must.
+fn invpcid<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    check_cpl0(cpu)?;
+    let kind = W::get(&cpu.regs.gpr, op.dst);
+    let linear = op.linear(cpu);
+    let context = B64::load(cpu, mem, linear)?;
+    let address = B64::load(cpu, mem, linear.wrapping_add(8))?;
+    let of_context = kind < 2 && context >> 12 != 0;
+    let without_pcid = kind < 2 && context != 0 && cpu.regs.control.cr4 & cr4::PCIDE == 0;
+    if kind > 3 || of_context || without_pcid || (kind == 0 && !is_canonical(address)) {
+        return Err(cpu.raise(Exception::gp0()));
+    }
+    cpu.flush_tlb();
+    Ok(Flow::Boundary)
+}
+
+/// CLAC and STAC do not exist above CPL 0.
+fn check_exists(cpu: &mut Cpu) -> Result<(), Faulted> {
     if cpu.regs.cpl() != 0 {
         return Err(cpu.raise(Exception::ud()));
-    }
-    unsupported(cpu, mem, op)
-}
-
-/// An immediate port in `dst`, the number of ports in `third`.
-fn port_rule(insn: &Instruction) -> Option<Lowered> {
-    let has_immediate = (0..insn.op_count()).any(|at| insn.op_kind(at) == OpKind::Immediate8);
-    let mut op = named(insn, if has_immediate { at_immediate } else { at_dx });
-    if has_immediate {
-        op.dst = insn.immediate8();
-    }
-    op.third = match insn.mnemonic() {
-        Mnemonic::In => insn.op0_register().size() as u8,
-        Mnemonic::Out => insn.op1_register().size() as u8,
-        _ => insn.memory_size().size() as u8,
-    };
-    Some(Lowered { op, ends: Ends::Yes })
-}
-
-fn at_immediate(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    check_ports(cpu, mem, u64::from(op.dst), op.third)?;
-    unsupported(cpu, mem, op)
-}
-
-fn at_dx(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let port = B16::get(&cpu.regs.gpr, RDX);
-    check_ports(cpu, mem, port, op.third)?;
-    unsupported(cpu, mem, op)
-}
-
-/// Offset in the TSS of the word that says where the I/O bitmap begins.
-const BITMAP_OFFSET: u64 = 102;
-
-/// Refuses ports that neither IOPL nor the bitmap allows: two bytes of it are read
-/// whatever the width, and both must be within the TSS.
-fn check_ports(cpu: &mut Cpu, mem: &mut PhysMem, port: u64, count: u8) -> Result<(), Faulted> {
-    if u64::from(cpu.regs.cpl()) <= cpu.regs.system_flags >> 12 & 3 {
-        return Ok(());
-    }
-    let begin = tss_word(cpu, mem, BITMAP_OFFSET)?;
-    let bits = tss_word(cpu, mem, begin + port / 8)?;
-    let wanted = ((1u64 << count) - 1) << (port % 8);
-    if bits & wanted != 0 {
-        return Err(cpu.raise(Exception::gp0()));
     }
     Ok(())
 }
 
-/// A word of the TSS.
-fn tss_word(cpu: &mut Cpu, mem: &mut PhysMem, offset: u64) -> Result<u64, Faulted> {
-    let control = &cpu.regs.control;
-    if offset + 1 > u64::from(control.tss_limit) {
-        return Err(cpu.raise(Exception::gp0()));
-    }
-    let at = control.tss_base.wrapping_add(offset);
-    cpu.with_system_rights(|cpu| B16::load(cpu, mem, at))
+fn clac(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_exists(cpu)?;
+    cpu.regs.system_flags &= !RFlags::AC;
+    cpu.sync_mode();
+    Ok(cpu.completed())
+}
+
+fn stac(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    check_exists(cpu)?;
+    cpu.regs.system_flags |= RFlags::AC;
+    cpu.sync_mode();
+    Ok(cpu.completed())
 }

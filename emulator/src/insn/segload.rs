@@ -1,4 +1,4 @@
-//! Segment registers: MOV to and from them, LSS, LFS, LGS, and the load that POP shares
+//! Segment registers: MOV to and from them, LSS, LFS, LGS, LES, LDS, and the load that POP shares
 //! (SDM vol. 2B, MOV; vol. 3A, 3.4.4 and 5.4.1).
 //!
 //! MOV SS opens a shadow (rule S1); LSS and the others do not.
@@ -14,6 +14,7 @@ use crate::event::{Exception, Vector};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
+use crate::regs::control::cr0;
 use crate::regs::{B16, B32, Segment, SegmentReg, Width};
 
 /// Instructions of this family; MOV comes through [`rule`].
@@ -21,6 +22,8 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Lss, |insn| pointer_rule(insn, SegmentReg::Ss)),
     (Mnemonic::Lfs, |insn| pointer_rule(insn, SegmentReg::Fs)),
     (Mnemonic::Lgs, |insn| pointer_rule(insn, SegmentReg::Gs)),
+    (Mnemonic::Les, |insn| pointer_rule(insn, SegmentReg::Es)),
+    (Mnemonic::Lds, |insn| pointer_rule(insn, SegmentReg::Ds)),
 ];
 
 /// MOV with a segment register.
@@ -96,22 +99,62 @@ pub(super) fn load_segment(
     reg: u8,
     selector: u16,
 ) -> Result<(), Faulted> {
-    let segment = if reg == SegmentReg::Ss as u8 {
-        stack_segment(cpu, mem, selector, cpu.regs.cpl())?
+    let is_stack = reg == SegmentReg::Ss as u8;
+    if cpu.regs.control.cr0 & cr0::PE == 0 {
+        cpu.set_real_segment(reg, selector);
+        if is_stack {
+            cpu.rule = StepRule::OpensShadow;
+        }
+        return Ok(());
+    }
+    let segment = if is_stack {
+        let null = NullStack::of(cpu.code.is_64());
+        stack_segment(cpu, mem, selector, cpu.regs.cpl(), null)?
     } else if is_null(selector) {
         Segment { selector, ..Segment::default() }
     } else {
         data_segment(cpu, mem, selector)?
     };
     cpu.regs.seg[usize::from(reg) % 6] = segment;
-    if reg == SegmentReg::Ss as u8 {
+    if is_stack {
         cpu.rule = StepRule::OpensShadow;
+        cpu.sync_mode();
     }
     Ok(())
 }
 
+impl Cpu {
+    /// Loads a segment register as real mode does: the base from the selector, the rest
+    /// as it was.
+    pub(crate) fn set_real_segment(&mut self, reg: u8, selector: u16) {
+        let held = &mut self.regs.seg[usize::from(reg) % 6];
+        held.selector = selector;
+        held.base = u64::from(selector) << 4;
+    }
+}
+
+/// Whether SS may hold a null selector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NullStack {
+    /// In 64-bit code below CPL 3.
+    Allowed,
+    /// Elsewhere.
+    Refused,
+}
+
+impl NullStack {
+    /// The rule for code that is or is not 64-bit code.
+    pub(super) fn of(in_64: bool) -> Self {
+        if in_64 { Self::Allowed } else { Self::Refused }
+    }
+}
+
 /// The segment that ES, DS, FS or GS would hold.
-fn data_segment(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Segment, Faulted> {
+pub(super) fn data_segment(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    selector: u16,
+) -> Result<Segment, Faulted> {
     let mut segment = descriptor::read(cpu, mem, selector)?;
     let reachable = cpu.regs.cpl().max(rpl(selector)) <= segment.dpl();
     let fits = match kind(&segment) {
@@ -129,16 +172,16 @@ fn data_segment(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Segme
     Ok(segment)
 }
 
-/// The segment that SS would hold at privilege `cpl`. Null is fine in 64-bit code below
-/// CPL 3.
+/// The segment that SS would hold at privilege `cpl`.
 pub(super) fn stack_segment(
     cpu: &mut Cpu,
     mem: &mut PhysMem,
     selector: u16,
     cpl: u8,
+    null: NullStack,
 ) -> Result<Segment, Faulted> {
     if is_null(selector) {
-        if cpl == 3 || rpl(selector) != cpl {
+        if null == NullStack::Refused || cpl == 3 || rpl(selector) != cpl {
             return Err(cpu.raise(Exception::gp0()));
         }
         return Ok(Segment { selector, ..Segment::default() });

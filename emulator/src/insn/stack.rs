@@ -1,29 +1,36 @@
-//! PUSH, POP, ENTER, LEAVE, PUSHF and POPF in 64-bit mode (SDM vol. 1, 6.2 and 7.3.1.5).
+//! PUSH, POP, ENTER, LEAVE, PUSHF, POPF, PUSHA and POPA (SDM vol. 1, 6.2 and 7.3.1.5).
 //! A push changes RSP only when its store succeeded.
 
 use iced_x86::{Code, Instruction, Mnemonic};
 
-use super::forms::{Form, form, operand_bytes};
+use super::forms::{Form, form};
 use super::segload::load_segment;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Ends, Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, Run, alone, go_on};
+use crate::mem::segment::Intent;
+use crate::op::{Flow, Op, OpFn, Run, alone, go_on};
 use crate::regs::gpr::reg::{RBP, RSP};
-use crate::regs::{B16, B64, LazyFlags, RFlags};
+use crate::regs::{B16, B32, B64, LazyFlags, RFlags};
 
 /// Instructions of this family.
 pub(crate) const FAMILY: Family = &[
     (Mnemonic::Push, push_rule),
     (Mnemonic::Pop, pop_rule),
     (Mnemonic::Pushfq, |insn| Lowered::plain(insn, pushf::<B64>)),
+    (Mnemonic::Pushfd, |insn| Lowered::plain(insn, pushf::<B32>)),
     (Mnemonic::Pushf, |insn| Lowered::plain(insn, pushf::<B16>)),
     (Mnemonic::Popfq, |insn| Lowered::last(insn, popf::<B64>)),
+    (Mnemonic::Popfd, |insn| Lowered::last(insn, popf::<B32>)),
     (Mnemonic::Popf, |insn| Lowered::last(insn, popf::<B16>)),
     (Mnemonic::Leave, leave_rule),
     (Mnemonic::Enter, enter_rule),
+    (Mnemonic::Pushad, |insn| Lowered::plain(insn, pusha::<B32>)),
+    (Mnemonic::Pusha, |insn| Lowered::plain(insn, pusha::<B16>)),
+    (Mnemonic::Popad, |insn| Lowered::plain(insn, popa::<B32>)),
+    (Mnemonic::Popa, |insn| Lowered::plain(insn, popa::<B16>)),
 ];
 
 /// Stores below RSP and moves RSP.
@@ -33,19 +40,41 @@ pub(crate) fn push<W: MemWidth>(
     mem: &mut PhysMem,
     value: u64,
 ) -> Result<(), Faulted> {
-    let top = cpu.regs.gpr.get(RSP).wrapping_sub(u64::from(W::BYTES));
-    W::store(cpu, mem, top, value).map_err(|_| cpu.blame_stack())?;
-    cpu.regs.gpr.set(RSP, top);
+    let top = cpu.stack_pointer(u64::from(W::BYTES).wrapping_neg());
+    store_at::<W>(cpu, mem, top, value)?;
+    cpu.set_stack_pointer(top);
     Ok(())
 }
 
 /// Loads at RSP and moves RSP.
 #[inline(always)]
 pub(crate) fn pop<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem) -> Result<u64, Faulted> {
-    let top = cpu.regs.gpr.get(RSP);
-    let value = W::load(cpu, mem, top).map_err(|_| cpu.blame_stack())?;
-    cpu.regs.gpr.set(RSP, top.wrapping_add(u64::from(W::BYTES)));
+    let value = load_at::<W>(cpu, mem, cpu.stack_pointer(0))?;
+    cpu.set_stack_pointer(cpu.stack_pointer(u64::from(W::BYTES)));
     Ok(value)
+}
+
+/// Stores at an offset in the stack segment.
+#[inline(always)]
+pub(super) fn store_at<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    pointer: u64,
+    value: u64,
+) -> Result<(), Faulted> {
+    let linear = cpu.stack_linear(pointer, W::BYTES, Intent::Write)?;
+    W::store(cpu, mem, linear, value).map_err(|_| cpu.blame_stack())
+}
+
+/// Loads at an offset in the stack segment.
+#[inline(always)]
+pub(super) fn load_at<W: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    pointer: u64,
+) -> Result<u64, Faulted> {
+    let linear = cpu.stack_linear(pointer, W::BYTES, Intent::Read)?;
+    W::load(cpu, mem, linear).map_err(|_| cpu.blame_stack())
 }
 
 /// [`push`] if nothing but the bytes matters.
@@ -63,24 +92,41 @@ pub(crate) fn top_fast<W: MemWidth>(cpu: &Cpu, mem: &PhysMem) -> Option<u64> {
     W::load_fast(cpu, mem, cpu.regs.gpr.get(RSP))
 }
 
-fn push_rule(insn: &Instruction) -> Option<Lowered> {
-    let short = insn.stack_pointer_increment() == -2;
-    if insn.op0_register().is_segment_register() {
-        return Lowered::plain(insn, if short { push_sreg::<B16> } else { push_sreg::<B64> });
-    }
-    let run = match (form(insn)?, short) {
-        (Form::Reg, false) => {
-            let run = Run { alone: push_reg::<B64>, chain: push_reg_chain::<B64> };
-            return Lowered::quick(insn, run);
-        }
-        (Form::Reg, true) => push_reg::<B16>,
-        (Form::Mem, false) => push_mem::<B64>,
-        (Form::Mem, true) => push_mem::<B16>,
-        (Form::Imm, false) => push_imm::<B64>,
-        (Form::Imm, true) => push_imm::<B16>,
-        _ => return None,
+/// The instances of a function for slots of 16, 32 and 64 bits.
+macro_rules! slots {
+    ($function:ident) => {
+        [$function::<B16> as OpFn, $function::<B32> as OpFn, $function::<B64> as OpFn]
     };
-    Lowered::plain(insn, run)
+}
+
+/// Chooses by how far the stack pointer moves.
+fn by_slot(insn: &Instruction, functions: [OpFn; 3]) -> Option<OpFn> {
+    let [word, double, quad] = functions;
+    match insn.stack_pointer_increment().abs() {
+        2 => Some(word),
+        4 => Some(double),
+        8 => Some(quad),
+        _ => None,
+    }
+}
+
+fn push_rule(insn: &Instruction) -> Option<Lowered> {
+    let functions = if insn.op0_register().is_segment_register() {
+        // Of a slot of 32 bits the lower half is written (x86-debug section 9).
+        [push_sreg::<B16, B16>, push_sreg::<B32, B16>, push_sreg::<B64, B64>]
+    } else {
+        match form(insn)? {
+            Form::Reg if insn.stack_pointer_increment() == -8 => {
+                let run = Run { alone: push_reg::<B64>, chain: push_reg_chain::<B64> };
+                return Lowered::quick(insn, run);
+            }
+            Form::Reg => slots!(push_reg),
+            Form::Mem => slots!(push_mem),
+            Form::Imm => slots!(push_imm),
+            _ => return None,
+        }
+    };
+    Lowered::plain(insn, by_slot(insn, functions)?)
 }
 
 fn push_reg_chain<W: MemWidth>(
@@ -115,20 +161,18 @@ fn push_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Fl
 
 fn pop_rule(insn: &Instruction) -> Option<Lowered> {
     if insn.op0_register().is_segment_register() {
-        let short = insn.stack_pointer_increment() == 2;
-        return Lowered::last(insn, if short { pop_sreg::<B16> } else { pop_sreg::<B64> });
+        return Lowered::last(insn, by_slot(insn, slots!(pop_sreg))?);
     }
-    let run = match (form(insn)?, operand_bytes(insn, 0)) {
-        (Form::Reg, 8) => {
+    let functions = match form(insn)? {
+        Form::Reg if insn.stack_pointer_increment() == 8 => {
             let run = Run { alone: pop_reg::<B64>, chain: pop_reg_chain::<B64> };
             return Lowered::quick(insn, run);
         }
-        (Form::Reg, 2) => pop_reg::<B16>,
-        (Form::Mem, 8) => pop_mem::<B64>,
-        (Form::Mem, 2) => pop_mem::<B16>,
+        Form::Reg => slots!(pop_reg),
+        Form::Mem => slots!(pop_mem),
         _ => return None,
     };
-    Lowered::plain(insn, run)
+    Lowered::plain(insn, by_slot(insn, functions)?)
 }
 
 fn pop_reg_chain<W: MemWidth>(
@@ -161,19 +205,55 @@ fn pop_mem<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flo
     Ok(cpu.completed())
 }
 
-fn push_sreg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+/// Moves RSP by a slot and writes the part `P` of it.
+fn push_sreg<W: MemWidth, P: MemWidth>(
+    cpu: &mut Cpu,
+    mem: &mut PhysMem,
+    op: &Op,
+) -> Result<Flow, Faulted> {
     let selector = cpu.regs.seg[op.dst as usize % 6].selector;
-    push::<W>(cpu, mem, u64::from(selector))?;
+    let top = cpu.stack_pointer(u64::from(W::BYTES).wrapping_neg());
+    store_at::<P>(cpu, mem, top, u64::from(selector))?;
+    cpu.set_stack_pointer(top);
     Ok(cpu.completed())
 }
 
 /// Loads two bytes of the slot, whatever its size (x86-debug section 9).
 fn pop_sreg<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    let top = cpu.regs.gpr.get(RSP);
-    let selector = B16::load(cpu, mem, top).map_err(|_| cpu.blame_stack())?;
-    load_segment(cpu, mem, op.dst, selector as u16)?;
-    cpu.regs.gpr.set(RSP, top.wrapping_add(u64::from(W::BYTES)));
+    let selector = load_at::<B16>(cpu, mem, cpu.stack_pointer(0))?;
+    let after = cpu.stack_pointer(u64::from(W::BYTES));
+    cpu.set_stack_pointer(after);
+    let top = cpu.stack_pointer(u64::from(W::BYTES).wrapping_neg());
+    load_segment(cpu, mem, op.dst, selector as u16).inspect_err(|_| cpu.set_stack_pointer(top))?;
     Ok(Flow::Boundary)
+}
+
+/// PUSHA: eight registers, RSP as it was; they are stored one after the other, so that a
+/// fault leaves those before it written.
+fn pusha<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    let slot = |nth: u64| (nth * u64::from(W::BYTES)).wrapping_neg();
+    for reg in 0..8 {
+        let value = W::get(&cpu.regs.gpr, reg);
+        let at = cpu.stack_pointer(slot(u64::from(reg) + 1));
+        store_at::<W>(cpu, mem, at, value)?;
+    }
+    cpu.set_stack_pointer(cpu.stack_pointer(slot(8)));
+    Ok(cpu.completed())
+}
+
+/// POPA reads the slot of RSP too and leaves RSP behind all eight; a fault leaves the
+/// registers before it loaded (rule F3).
+fn popa<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+    for nth in 0..8u8 {
+        let at = cpu.stack_pointer(u64::from(nth) * u64::from(W::BYTES));
+        let value = load_at::<W>(cpu, mem, at)?;
+        let reg = 7 - nth;
+        if reg != RSP {
+            W::set(&mut cpu.regs.gpr, reg, value);
+        }
+    }
+    cpu.set_stack_pointer(cpu.stack_pointer(8 * u64::from(W::BYTES)));
+    Ok(cpu.completed())
 }
 
 fn pushf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
@@ -204,15 +284,19 @@ fn popf<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow,
 }
 
 fn leave_rule(insn: &Instruction) -> Option<Lowered> {
-    let short = insn.code() == Code::Leavew;
-    Lowered::plain(insn, if short { leave::<B16> } else { leave::<B64> })
+    let run = match insn.code() {
+        Code::Leavew => leave::<B16>,
+        Code::Leaved => leave::<B32>,
+        _ => leave::<B64>,
+    };
+    Lowered::plain(insn, run)
 }
 
 fn leave<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
-    let frame = cpu.regs.gpr.get(RBP);
-    let outer = W::load(cpu, mem, frame).map_err(|_| cpu.blame_stack())?;
+    let frame = cpu.regs.gpr.get(RBP) & cpu.stack.mask;
+    let outer = load_at::<W>(cpu, mem, frame)?;
     W::set(&mut cpu.regs.gpr, RBP, outer);
-    cpu.regs.gpr.set(RSP, frame.wrapping_add(u64::from(W::BYTES)));
+    cpu.set_stack_pointer(frame.wrapping_add(u64::from(W::BYTES)));
     Ok(cpu.completed())
 }
 
@@ -220,6 +304,7 @@ fn leave<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow
 fn enter_rule(insn: &Instruction) -> Option<Lowered> {
     let mut op = Op::new(match insn.code() {
         Code::Enterq_imm16_imm8 => enter::<B64>,
+        Code::Enterd_imm16_imm8 => enter::<B32>,
         Code::Enterw_imm16_imm8 => enter::<B16>,
         _ => return None,
     });
@@ -233,26 +318,24 @@ fn enter_rule(insn: &Instruction) -> Option<Lowered> {
 /// of RSP.
 fn enter<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let bytes = u64::from(W::BYTES);
+    let mask = cpu.stack.mask;
     let outer = cpu.regs.gpr.get(RBP);
-    let frame = cpu.regs.gpr.get(RSP).wrapping_sub(bytes);
+    let frame = cpu.stack_pointer(bytes.wrapping_neg());
     let level = u64::from(op.dst);
-    let store = |cpu: &mut Cpu, mem: &mut PhysMem, slot: u64, value: u64| {
-        let at = frame.wrapping_sub(bytes * slot);
-        W::store(cpu, mem, at, value).map_err(|_| cpu.blame_stack())
-    };
-    store(cpu, mem, 0, outer)?;
+    let below = |pointer: u64, slot: u64| pointer.wrapping_sub(bytes * slot) & mask;
+    store_at::<W>(cpu, mem, frame, outer)?;
     for slot in 1..level {
-        let at = outer.wrapping_sub(bytes * slot);
-        let pointer = W::load(cpu, mem, at).map_err(|_| cpu.blame_stack())?;
-        store(cpu, mem, slot, pointer)?;
+        let pointer = load_at::<W>(cpu, mem, below(outer, slot))?;
+        store_at::<W>(cpu, mem, below(frame, slot), pointer)?;
     }
     if level > 0 {
-        store(cpu, mem, level, frame)?;
+        store_at::<W>(cpu, mem, below(frame, level), frame)?;
     }
-    let final_top = frame.wrapping_sub(bytes * level).wrapping_sub(op.imm);
+    let final_top = below(frame, level).wrapping_sub(op.imm) & mask;
     // The final stack pointer must be writable, and is not matched (x86-debug section 9).
-    cpu.probe_store(mem, final_top, bytes).map_err(|_| cpu.blame_stack())?;
+    let probed = cpu.stack_linear(final_top, W::BYTES, Intent::Write)?;
+    cpu.probe_store(mem, probed, bytes).map_err(|_| cpu.blame_stack())?;
     W::set(&mut cpu.regs.gpr, RBP, frame);
-    cpu.regs.gpr.set(RSP, final_top);
+    cpu.set_stack_pointer(final_top);
     Ok(cpu.completed())
 }

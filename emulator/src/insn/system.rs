@@ -2,14 +2,14 @@
 //! and hypercalls, control registers, undefined and unsupported instructions.
 //! Source: SDM vol. 2.
 
-use iced_x86::{Code, Instruction, Mnemonic};
+use iced_x86::{Code, CodeSize, Instruction, Mnemonic};
 
 use super::syscall;
 use crate::cpu::{Cpu, StepRule};
 use crate::dispatch::lower::{Ends, Family, Lowered};
-use crate::event::Exception;
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
+use crate::event::{Exception, Vector};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
@@ -47,6 +47,7 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Int3, |insn| interrupt(insn, 3)),
     (Mnemonic::Int1, |insn| bare(insn, icebp, Ends::Yes)),
     (Mnemonic::Int, |insn| interrupt(insn, insn.immediate8())),
+    (Mnemonic::Into, |insn| with_next_rip(insn, into)),
     (Mnemonic::Ud0, |insn| bare(insn, undefined, Ends::Yes)),
     (Mnemonic::Ud1, |insn| bare(insn, undefined, Ends::Yes)),
     (Mnemonic::Ud2, |insn| bare(insn, undefined, Ends::Yes)),
@@ -71,6 +72,9 @@ fn bare(_insn: &Instruction, run: OpFn, ends: Ends) -> Option<Lowered> {
 fn with_next_rip(insn: &Instruction, run: OpFn) -> Option<Lowered> {
     let mut op = Op::new(run);
     op.imm = insn.next_ip();
+    if insn.code_size() != CodeSize::Code64 {
+        op.imm &= 0xffff_ffff;
+    }
     Some(Lowered { op, ends: Ends::Yes })
 }
 
@@ -96,11 +100,15 @@ fn clflush(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     Ok(cpu.completed())
 }
 
-fn cpuid(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
+fn cpuid(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     cpu.charge_event(FixedEvent::Cpuid);
     let gpr = &cpu.regs.gpr;
     let (function, subleaf) = (B32::get(gpr, RAX) as u32, B32::get(gpr, RCX) as u32);
-    let leaf = cpu.cpuid(function, subleaf);
+    let mut leaf = cpu.cpuid(function, subleaf);
+    let local_apic = mem.bus().map(|bus| bus.local_apic(cpu.apic_id as usize));
+    if function == 1 && local_apic.is_some_and(|apic| !apic.enabled) {
+        leaf.edx &= !crate::cpuid::APIC;
+    }
     for (reg, value) in [(RAX, leaf.eax), (RBX, leaf.ebx), (RCX, leaf.ecx), (RDX, leaf.edx)] {
         B32::set(&mut cpu.regs.gpr, reg, u64::from(value));
     }
@@ -151,6 +159,15 @@ fn int_n(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     Ok(Flow::JumpBoundary)
 }
 
+/// INTO: INT 4 where OF is set, and nothing else.
+fn into(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    if !cpu.regs.status.overflow() {
+        return Ok(cpu.completed());
+    }
+    cpu.software_interrupt(mem, Vector::Overflow as u8, op.imm)?;
+    Ok(Flow::JumpBoundary)
+}
+
 /// ICEBP: a #DB through vector 1 without a DPL check and without DR6 bits (rule I1).
 fn icebp(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     cpu.rule = StepRule::Never;
@@ -170,6 +187,13 @@ pub(crate) fn too_long(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Fl
     Err(cpu.raise(Exception::gp0()))
 }
 
+/// Stops the run at something that is not built.
+pub(super) fn refuse_by_name(cpu: &mut Cpu, name: &str) -> Flow {
+    let name = String::from(name);
+    cpu.exit = Some(Exit::Unsupported(Unsupported { rip: 0, name, bytes: Vec::new() }));
+    Flow::Refused
+}
+
 /// Stops the run at an instruction that exists and is not built. `op.imm` is the
 /// decoder's code.
 pub(crate) fn unsupported(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
@@ -179,7 +203,7 @@ pub(crate) fn unsupported(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<
     Ok(Flow::Refused)
 }
 
-fn check_cpl0(cpu: &mut Cpu) -> Result<(), Faulted> {
+pub(super) fn check_cpl0(cpu: &mut Cpu) -> Result<(), Faulted> {
     if cpu.regs.cpl() != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
@@ -195,7 +219,7 @@ fn hlt(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
 
 /// VMCALL asks the monitor at CPL 0; elsewhere there is no VMX.
 fn vmcall(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    if cpu.regs.cpl() != 0 {
+    if cpu.regs.cpl() != 0 || !cpu.monitored {
         return undefined(cpu, mem, op);
     }
     cpu.exit = Some(Exit::Hypercall);
@@ -216,6 +240,7 @@ fn sti(cpu: &mut Cpu, _mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
         cpu.attention.raise(Attention::SHADOW);
     }
     cpu.regs.system_flags |= RFlags::IF;
+    cpu.sync_interrupts();
     Ok(cpu.completed())
 }
 

@@ -23,7 +23,7 @@ use crate::op::{Flow, Op, OpFn};
 use crate::regs::control::{cr0, cr4, xcr0};
 use crate::regs::gpr::reg::{RAX, RCX, RDX};
 use crate::regs::xsave::{self, ALIGNMENT, AREA_BYTES, COMPACTED, LEGACY_BYTES, Pointers, Restore};
-use crate::regs::{B32, Width};
+use crate::regs::{B32, CodeSize, Width};
 
 #[cfg(test)]
 mod tests;
@@ -210,8 +210,9 @@ fn save<S: Save>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faul
     probe_last(cpu, mem, linear, requested, Want::Write)?;
     let image = image(cpu, pointers(op));
     let written = S::written(requested, in_use);
+    let size = cpu.code.size;
     without_alignment_check(cpu, |cpu| {
-        let parts = parts(written, S::writes_mxcsr(requested, written));
+        let parts = parts(size, written, S::writes_mxcsr(requested, written));
         for part in parts.iter().flatten() {
             cpu.probe_store(mem, linear + part.start as u64, part.len() as u64)?;
         }
@@ -224,15 +225,20 @@ fn save<S: Save>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faul
 }
 
 /// The parts of an area that components and MXCSR are in.
-fn parts(components: u64, mxcsr: bool) -> [Option<Range<usize>>; 5] {
+fn parts(size: CodeSize, components: u64, mxcsr: bool) -> [Option<Range<usize>>; 5] {
     let [x87, registers] = X87_PARTS;
+    // Outside 64-bit mode there are eight registers.
+    let reachable = |part: Range<usize>| match size {
+        CodeSize::Bits64 => part,
+        CodeSize::Bits32 | CodeSize::Bits16 => part.start..part.start + part.len() / 2,
+    };
     let has = |feature| components & feature != 0;
     [
         has(xcr0::X87).then_some(x87),
         mxcsr.then_some(MXCSR_PART),
         has(xcr0::X87).then_some(registers),
-        has(xcr0::SSE).then_some(XMM_PART),
-        has(xcr0::AVX).then_some(AVX_PART),
+        has(xcr0::SSE).then_some(reachable(XMM_PART)),
+        has(xcr0::AVX).then_some(reachable(AVX_PART)),
     ]
 }
 
@@ -273,16 +279,20 @@ fn xrstor(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
             .ok_or_else(|| cpu.raise(Exception::gp0()))?;
         probe_last(cpu, mem, linear, requested, Want::Read)?;
         let mut image = [0; AREA_BYTES];
-        for part in parts(plan.load, false).into_iter().flatten() {
+        for part in parts(cpu.code.size, plan.load, false).into_iter().flatten() {
             cpu.load_slow(mem, linear + part.start as u64, &mut image[part])?;
         }
         if plan.mxcsr {
             let at = xsave::MXCSR_OFFSET..xsave::MXCSR_MASK_OFFSET;
             cpu.load_slow(mem, linear + at.start as u64, &mut image[at])?;
         }
+        let before = (!cpu.code.is_64()).then(|| cpu.regs.vector.clone());
         let regs = &mut cpu.regs;
         plan.apply(&image, pointers(op), &mut regs.vector, &mut regs.x87)
             .ok_or_else(|| cpu.raise(Exception::gp0()))?;
+        if let Some(before) = before {
+            cpu.regs.vector.keep_upper_registers(&before);
+        }
         Ok(cpu.completed())
     })
 }

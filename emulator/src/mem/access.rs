@@ -181,8 +181,8 @@ impl Cpu {
         let size = out.len() as u64;
         let pieces = self.pieces(mem, linear, size, Want::Read)?;
         let (head, tail) = out.split_at_mut(pieces.first_len as usize);
-        mem.read(pieces.first, head);
-        mem.read(pieces.second, tail);
+        self.read_physical(mem, pieces.first, head);
+        self.read_physical(mem, pieces.second, tail);
         if self.matches_page(linear, size, DataAccess::Load) {
             self.note_hits(mem, linear, size, DataAccess::Load, None);
         }
@@ -208,10 +208,8 @@ impl Cpu {
         let before = watched.then(|| self.watched_values(mem));
         let code_epoch = mem.code_epoch();
         let (head, tail) = data.split_at(pieces.first_len as usize);
-        mem.write(pieces.first, head);
-        if !tail.is_empty() {
-            mem.write(pieces.second, tail);
-        }
+        self.write_physical(mem, pieces.first, head);
+        self.write_physical(mem, pieces.second, tail);
         if mem.code_epoch() != code_epoch {
             self.attention.raise(Attention::CODE_CHANGED);
         }
@@ -219,6 +217,32 @@ impl Cpu {
             self.note_hits(mem, linear, size, DataAccess::Store, before);
         }
         Ok(())
+    }
+
+    /// Reads RAM, or devices beyond it.
+    fn read_physical(&mut self, mem: &mut PhysMem, physical: u64, out: &mut [u8]) {
+        let from = self.bus_cycle();
+        let beyond = physical >= mem.size() && !out.is_empty();
+        match mem.bus_mut() {
+            Some(bus) if beyond => {
+                bus.read_memory(from, physical, out);
+                self.after_bus(mem);
+            }
+            _ => mem.read(physical, out),
+        }
+    }
+
+    /// Writes RAM, or devices beyond it.
+    fn write_physical(&mut self, mem: &mut PhysMem, physical: u64, data: &[u8]) {
+        let from = self.bus_cycle();
+        let beyond = physical >= mem.size() && !data.is_empty();
+        match mem.bus_mut() {
+            Some(bus) if beyond => {
+                bus.write_memory(from, physical, data);
+                self.after_bus(mem);
+            }
+            _ => mem.write(physical, data),
+        }
     }
 
     /// Raises a fault: remembers it and returns its marker.
@@ -232,6 +256,11 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn completed(&self) -> Flow {
         if self.attention.is_quiet() { Flow::Next } else { Flow::Boundary }
+    }
+
+    /// A linear address behind an access: outside IA-32e mode they have 32 bits.
+    fn wrap_linear(&self, linear: u64) -> u64 {
+        if self.code.is_64() || linear >> 32 != 1 { linear } else { linear & 0xffff_ffff }
     }
 
     /// Translates every byte of an access.
@@ -260,7 +289,8 @@ impl Cpu {
         let mut pieces = Pieces { first, first_len: size, second: 0 };
         if size > room {
             pieces.first_len = room;
-            pieces.second = self.translate(mem, linear.wrapping_add(room), want, privilege)?;
+            let next = self.wrap_linear(linear.wrapping_add(room));
+            pieces.second = self.translate(mem, next, want, privilege)?;
         }
         Ok(pieces)
     }
@@ -283,8 +313,7 @@ impl Cpu {
             Some(physical) => physical,
             None => {
                 let control = &self.regs.control;
-                let flags = self.regs.system_flags;
-                walk(mem, control, flags, linear, want, privilege, Marks::Set)
+                walk(mem, control, linear, want, privilege, Marks::Set)
                     .map_err(|refused| self.raise(Exception::page_fault(linear, refused.error)))?
             }
         };
@@ -320,7 +349,7 @@ impl Cpu {
 
     /// Whether an access touches a page on which such accesses are watched.
     fn matches_page(&self, linear: u64, size: u64, access: DataAccess) -> bool {
-        let last = linear.wrapping_add(size.saturating_sub(1));
+        let last = self.wrap_linear(linear.wrapping_add(size.saturating_sub(1)));
         match access {
             DataAccess::Load => self.watch.watches_read(linear) || self.watch.watches_read(last),
             DataAccess::Store => self.watch.watches_write(linear) || self.watch.watches_write(last),
@@ -336,7 +365,7 @@ impl Cpu {
         access: DataAccess,
         before: Option<[u64; 4]>,
     ) {
-        let hits = self.debug.match_data(linear, size, access);
+        let hits = self.match_wrapping(linear, size, access);
         if hits == 0 {
             return;
         }
@@ -365,6 +394,17 @@ impl Cpu {
                 new: now[index],
             });
         }
+    }
+
+    /// The entries that an access matches; one that goes around 4 GiB touches both ends.
+    fn match_wrapping(&self, linear: u64, size: u64, access: DataAccess) -> u64 {
+        let end = linear.wrapping_add(size);
+        let behind = self.wrap_linear(end);
+        if behind == end || behind == 0 {
+            return self.debug.match_data(linear, size, access);
+        }
+        let head = self.debug.match_data(linear, size - behind, access);
+        head | self.debug.match_data(0, behind, access)
     }
 
     /// The bytes that each enabled entry covers, as they are now.
@@ -401,9 +441,8 @@ impl Cpu {
     #[must_use]
     pub fn peek_translate(&self, mem: &mut PhysMem, linear: u64) -> Option<u64> {
         let control = &self.regs.control;
-        let all_rights = crate::regs::RFlags::AC;
-        let want = Want::Read;
-        walk(mem, control, all_rights, linear, want, Privilege::Supervisor, Marks::Leave).ok()
+        let privilege = Privilege::SupervisorOfUser;
+        walk(mem, control, linear, Want::Read, privilege, Marks::Leave).ok()
     }
 }
 

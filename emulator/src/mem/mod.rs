@@ -7,6 +7,7 @@
 pub mod access;
 pub mod paging;
 pub mod phys;
+pub(crate) mod segment;
 pub mod tlb;
 
 /// Bytes in the smallest page.

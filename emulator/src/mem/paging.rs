@@ -1,9 +1,11 @@
-//! Page walks: 4-level paging with 4 KiB, 2 MiB and 1 GiB pages.
-//! Source: SDM vol. 3A, 4.5 (4-level paging) and 4.6 (access rights), 4.7 (page faults).
+//! Page walks: 4-level paging with 4 KiB, 2 MiB and 1 GiB pages, PAE paging and 32-bit
+//! paging. Source: SDM vol. 3A, 4.3 to 4.5 (the modes), 4.6 (access rights), 4.7 (page
+//! faults).
+
+mod two_level;
 
 use super::phys::PhysMem;
 use super::tlb::Privilege;
-use crate::regs::RFlags;
 use crate::regs::control::{Control, cr0, cr4, efer};
 
 /// Bits of a paging-structure entry.
@@ -61,7 +63,7 @@ pub struct Refused {
 }
 
 /// Bits 51 down to the processor's physical address width are reserved.
-const PHYSICAL_BITS: u32 = 46;
+pub(crate) const PHYSICAL_BITS: u32 = 46;
 const RESERVED_HIGH: u64 = 0x000f_ffff_ffff_ffff & !((1 << PHYSICAL_BITS) - 1);
 
 /// Whether the walk leaves marks in the tables.
@@ -73,6 +75,24 @@ pub enum Marks {
     Leave,
 }
 
+/// An access that is translated.
+#[derive(Clone, Copy, Debug)]
+struct Access {
+    want: Want,
+    privilege: Privilege,
+    marks: Marks,
+}
+
+/// Whether the four page-directory pointers of PAE paging may be loaded: no reserved bit
+/// is set in one that is present.
+pub(crate) fn pdptes_are_valid(mem: &PhysMem, control: &Control) -> bool {
+    let table = control.cr3 & 0xffff_ffe0;
+    let reserved = RESERVED_HIGH | entry::NX | 0x7ff0_0000_0000_0000 | 0x1e6;
+    (0..4)
+        .map(|index| mem.read_u64(table + 8 * index))
+        .all(|pointer| pointer & entry::PRESENT == 0 || pointer & reserved == 0)
+}
+
 /// Translates `linear`, checks rights, and sets accessed and dirty bits.
 ///
 /// # Errors
@@ -80,7 +100,6 @@ pub enum Marks {
 pub fn walk(
     mem: &mut PhysMem,
     control: &Control,
-    system_flags: u64,
     linear: u64,
     want: Want,
     privilege: Privilege,
@@ -89,12 +108,25 @@ pub fn walk(
     if control.cr0 & cr0::PG == 0 {
         return Ok(linear & 0xffff_ffff);
     }
+    let access = Access { want, privilege, marks };
+    if control.cr4 & cr4::PAE == 0 {
+        return two_level::walk(mem, control, linear, access);
+    }
     let mut path = [0u64; 4];
     let mut rights = entry::WRITE | entry::USER;
     let mut no_execute = false;
     let mut table = control.cr3 & entry::ADDRESS;
     let fault = |extra: u32| refuse(control, want, privilege, extra);
-    for level in (0..4u32).rev() {
+    let mut levels = 4u32;
+    if control.efer & efer::LMA == 0 {
+        let pointer = mem.read_u64((control.cr3 & 0xffff_ffe0) + (linear >> 30 & 3) * 8);
+        if pointer & entry::PRESENT == 0 {
+            return Err(fault(0));
+        }
+        table = pointer & entry::ADDRESS;
+        levels = 2;
+    }
+    for level in (0..levels).rev() {
         let shift = 12 + 9 * level;
         let at = table + (linear >> shift & 0x1ff) * 8;
         let value = mem.read_u64(at);
@@ -109,11 +141,11 @@ pub fn walk(
         no_execute |= value & entry::NX != 0;
         path[level as usize] = at;
         if is_leaf {
-            if !allows(control, system_flags, rights, no_execute, want, privilege) {
+            if !allows(control, rights, no_execute, want, privilege) {
                 return Err(fault(error_code::PRESENT));
             }
             if marks == Marks::Set {
-                set_marks(mem, &path, level, want);
+                set_marks(mem, &path[..levels as usize], level, want);
             }
             let offset_mask = (1u64 << shift) - 1;
             return Ok(value & entry::ADDRESS & !offset_mask | linear & offset_mask);
@@ -159,7 +191,6 @@ fn has_reserved_bits(control: &Control, value: u64, level: u32, is_leaf: bool) -
 /// Access rights of SDM vol. 3A, 4.6.1.
 fn allows(
     control: &Control,
-    system_flags: u64,
     rights: u64,
     no_execute: bool,
     want: Want,
@@ -172,11 +203,11 @@ fn allows(
         (Privilege::User, Want::Read) => user_page,
         (Privilege::User, Want::Write) => user_page && writable,
         (Privilege::User, Want::Fetch) => user_page && executable,
-        (Privilege::Supervisor, Want::Fetch) => {
+        (Privilege::Supervisor | Privilege::SupervisorOfUser, Want::Fetch) => {
             executable && !(user_page && control.cr4 & cr4::SMEP != 0)
         }
-        (Privilege::Supervisor, want) => {
-            let smap = control.cr4 & cr4::SMAP != 0 && system_flags & RFlags::AC == 0;
+        (Privilege::Supervisor | Privilege::SupervisorOfUser, want) => {
+            let smap = control.cr4 & cr4::SMAP != 0 && privilege == Privilege::Supervisor;
             let write_ok = writable || control.cr0 & cr0::WP == 0;
             !(user_page && smap) && (want == Want::Read || write_ok)
         }
@@ -184,9 +215,8 @@ fn allows(
 }
 
 /// Sets the accessed bits of the path and the dirty bit of its leaf.
-fn set_marks(mem: &mut PhysMem, path: &[u64; 4], leaf_level: u32, want: Want) {
-    for level in leaf_level..4 {
-        let at = path[level as usize];
+fn set_marks(mem: &mut PhysMem, path: &[u64], leaf_level: u32, want: Want) {
+    for (level, &at) in (0u32..).zip(path).skip(leaf_level as usize) {
         let value = mem.read_u64(at);
         let mut marked = value | entry::ACCESSED;
         if level == leaf_level && want == Want::Write {
@@ -224,7 +254,7 @@ mod tests {
 
     fn go(linear: u64, want: Want, privilege: Privilege) -> Result<u64, Refused> {
         let (mut mem, control) = tables();
-        walk(&mut mem, &control, 0, linear, want, privilege, Marks::Set)
+        walk(&mut mem, &control, linear, want, privilege, Marks::Set)
     }
 
     #[test]
@@ -249,7 +279,7 @@ mod tests {
     fn marks_are_set_only_by_accesses() {
         let (mut mem, control) = tables();
         let mut go = |marks| {
-            let _ = walk(&mut mem, &control, 0, 0x20_0000, Want::Write, Privilege::User, marks);
+            let _ = walk(&mut mem, &control, 0x20_0000, Want::Write, Privilege::User, marks);
             mem.read_u64(0x3008) & (entry::ACCESSED | entry::DIRTY)
         };
         assert_eq!(go(Marks::Leave), 0);

@@ -21,6 +21,8 @@ pub enum Privilege {
     Supervisor = 0,
     /// CPL 3.
     User = 1,
+    /// CPL 0 to 2 with RFLAGS.AC set while CR4.SMAP is: user pages may be accessed.
+    SupervisorOfUser = 4,
 }
 
 /// Bit of the fast tag's mode that keeps every access off the fast path

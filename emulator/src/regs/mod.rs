@@ -8,6 +8,7 @@ pub mod flags;
 pub mod gpr;
 pub mod seg;
 pub mod vector;
+pub mod view;
 pub mod x87;
 pub mod xsave;
 
@@ -16,6 +17,7 @@ pub use flags::{LazyFlags, RFlags};
 pub use gpr::{B8, B16, B32, B64, Gpr, Width};
 pub use seg::{Segment, SegmentReg};
 pub use vector::Vector;
+pub use view::{CodeSize, CodeView, StackView};
 pub use x87::X87;
 
 /// Everything that the instruction set calls a register, without debug registers.
@@ -71,9 +73,12 @@ impl Regs {
         self.system_flags = image & RFlags::SYSTEM;
     }
 
-    /// Current privilege level: the DPL of SS, kept as CS.RPL in this model.
+    /// Current privilege level: CS.RPL, and 0 in real mode.
     #[must_use]
     pub fn cpl(&self) -> u8 {
+        if self.control.cr0 & control::cr0::PE == 0 {
+            return 0;
+        }
         (self.seg[SegmentReg::Cs as usize].selector & 3) as u8
     }
 }

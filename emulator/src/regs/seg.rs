@@ -49,6 +49,12 @@ impl Segment {
         Self { selector, base, limit, access }
     }
 
+    /// Whether this is a data segment whose limit is its lower end.
+    #[must_use]
+    pub fn is_expand_down(&self) -> bool {
+        self.access & 0x1c == 0x14
+    }
+
     /// Descriptor privilege level.
     #[must_use]
     pub fn dpl(&self) -> u8 {

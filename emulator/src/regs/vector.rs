@@ -67,6 +67,11 @@ impl Vector {
         self.regs[(reg & 15) as usize]
     }
 
+    /// Takes back the registers that code outside 64-bit mode cannot name.
+    pub fn keep_upper_registers(&mut self, before: &Self) {
+        self.regs[8..].copy_from_slice(&before.regs[8..]);
+    }
+
     /// Writes a whole YMM register.
     #[inline(always)]
     pub fn set_ymm(&mut self, reg: u8, value: VectorReg) {

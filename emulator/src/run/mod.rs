@@ -11,6 +11,7 @@ use crate::event::{KeptHits, delivery};
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, go_on};
 use crate::regs::RFlags;
+use crate::regs::control::{TakenBranch, debugctl};
 use crate::timing::BranchEvent;
 
 /// Why a run ended.
@@ -60,8 +61,9 @@ pub(crate) fn run(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem, deadl
     cpu.sync_write_tlb(mem);
     cpu.drop_stale_links(mem);
     if cpu.halted {
-        let wakes = cpu.pending.interrupt.is_some() && cpu.regs.system_flags & RFlags::IF != 0;
-        if !wakes {
+        let waits = cpu.pending.interrupt.is_some() || cpu.pending.line;
+        let wakes = waits && cpu.regs.system_flags & RFlags::IF != 0;
+        if !wakes && !cpu.takes_nmi() {
             return Exit::Halted;
         }
         cpu.halted = false;
@@ -76,7 +78,7 @@ pub(crate) fn run(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem, deadl
         let id = match cache.find_recent(cpu) {
             Some(id) => id,
             // An instruction breakpoint comes before the fetch's faults (rule P2).
-            None if cpu.watch.watches_execute(cpu.regs.rip) => match step::step(cpu, cache, mem) {
+            None if cpu.watches_next_instruction() => match step::step(cpu, cache, mem) {
                 Some(exit) => return exit,
                 None => continue,
             },
@@ -183,7 +185,8 @@ fn settle(
     }
     let rip = block.rip.wrapping_add(u64::from(op.offset));
     let before = Before { trap_flag: false, ss_shadow: false };
-    finish(cpu, mem, flow, rip, rip.wrapping_add(u64::from(op.len)), before)
+    let next_rip = cpu.code.wrap(rip.wrapping_add(u64::from(op.len)));
+    finish(cpu, mem, flow, rip, next_rip, before)
 }
 
 /// Whether a flow means that the instruction has retired.
@@ -233,7 +236,14 @@ fn finish(
         }
     }
     cpu.stamp_records(rip);
+    let jumped = matches!(flow, Ok(Flow::Jump | Flow::JumpBoundary));
+    if jumped {
+        cpu.record_branch(rip);
+    }
+    let on_branches = cpu.regs.msrs.debugctl & debugctl::BTF != 0;
     let steps = match rule {
+        // Rule X3: taken branches only.
+        _ if on_branches && !jumped => false,
         StepRule::Normal => before.trap_flag,
         StepRule::Never => false,
         StepRule::AtEnd => cpu.regs.system_flags & RFlags::TF != 0,
@@ -265,16 +275,35 @@ fn refuse(cpu: &mut Cpu, mem: &mut PhysMem, len: u64) -> Option<Exit> {
     };
     unsupported.rip = cpu.regs.rip;
     unsupported.bytes = vec![0; len as usize];
+    unsupported.rip = cpu.code.linear(unsupported.rip);
     let read = cpu.peek(mem, unsupported.rip, &mut unsupported.bytes);
     unsupported.bytes.truncate(read);
     Some(Exit::Unsupported(unsupported))
 }
 
 impl Cpu {
+    /// Whether an instruction breakpoint is armed at the instruction to come.
+    fn watches_next_instruction(&self) -> bool {
+        self.watch.watches_execute(self.code.linear(self.regs.rip))
+    }
+
     /// Gives the accesses that matched the address of their instruction.
     fn stamp_records(&mut self, rip: u64) {
         for record in self.records.iter_mut().flatten().filter(|record| record.rip == 0) {
             record.rip = rip;
+        }
+    }
+
+    /// Whether a non-maskable interrupt would be taken.
+    fn takes_nmi(&self) -> bool {
+        self.pending.nmi && !self.pending.nmi_blocked
+    }
+
+    /// Records a taken branch where IA32_DEBUGCTL.LBR asks for it.
+    fn record_branch(&mut self, from: u64) {
+        if self.regs.msrs.debugctl & debugctl::LBR != 0 {
+            let (from, to) = (self.code.linear(from), self.code.linear(self.regs.rip));
+            self.regs.msrs.last_branches.push(TakenBranch { from, to });
         }
     }
 

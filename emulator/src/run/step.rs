@@ -50,7 +50,8 @@ impl From<Option<Exit>> for Served {
 fn served(cpu: &mut Cpu, mem: &mut PhysMem) -> Served {
     let ss_shadow = cpu.pending.ss_shadow;
     let flags = cpu.regs.system_flags;
-    let executes = if flags & RFlags::RF == 0 { cpu.debug.match_execute(cpu.regs.rip) } else { 0 };
+    let linear = cpu.code.linear(cpu.regs.rip);
+    let executes = if flags & RFlags::RF == 0 { cpu.debug.match_execute(linear) } else { 0 };
     // 4: traps of the previous instruction, with this one's execute match (rule P3).
     if cpu.pending.debug != 0 && !ss_shadow {
         let conditions = cpu.pending.debug | executes;
@@ -62,6 +63,10 @@ fn served(cpu: &mut Cpu, mem: &mut PhysMem) -> Served {
         cpu.attention.clear(Attention::ICEBP);
         return delivery::deliver_icebp(cpu, mem).into();
     }
+    // 5: NMI.
+    if cpu.takes_nmi() && !ss_shadow {
+        return delivery::deliver_nmi(cpu, mem).into();
+    }
     // 6: maskable interrupts.
     let blocked = ss_shadow || cpu.pending.sti_shadow;
     if let Some(vector) = cpu.pending.interrupt
@@ -69,6 +74,13 @@ fn served(cpu: &mut Cpu, mem: &mut PhysMem) -> Served {
         && !blocked
     {
         cpu.cancel_interrupt();
+        return delivery::deliver_interrupt(cpu, mem, vector).into();
+    }
+    if cpu.pending.line
+        && flags & RFlags::IF != 0
+        && !blocked
+        && let Some(vector) = cpu.acknowledge(mem)
+    {
         return delivery::deliver_interrupt(cpu, mem, vector).into();
     }
     // 7: instruction breakpoint; a shadowed match is lost (rule S1).
@@ -115,7 +127,8 @@ fn execute(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem) -> Option<Ex
         cpu.charge(u64::from(cost));
     }
     let rip = block.rip;
-    let exit = finish(cpu, mem, flow, rip, rip.wrapping_add(len), before);
+    let next_rip = cpu.code.wrap(rip.wrapping_add(len));
+    let exit = finish(cpu, mem, flow, rip, next_rip, before);
     let still_near = cpu.cycles >= cpu.soft_deadline;
     cpu.attention.set(Attention::DEADLINE, still_near);
     exit

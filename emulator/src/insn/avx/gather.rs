@@ -8,7 +8,7 @@
 //! before the first load, alignment is never checked, and the destination is as it was
 //! where the first load faults.
 
-use iced_x86::{Instruction, Mnemonic, Register};
+use iced_x86::{Instruction, Mnemonic};
 
 use super::masked::{Element, chosen, get_lane, set_lane};
 use super::operand::{
@@ -20,7 +20,7 @@ use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
-use crate::op::{FLAT, Flow, Op, OpFn};
+use crate::op::{Flow, Op, OpFn};
 use crate::regs::vector::VectorReg;
 use crate::regs::{B32, B64};
 use crate::timing::AccessKind;
@@ -40,10 +40,7 @@ pub(crate) const FAMILY: Family = &[
 fn rule<I: Lane, W: Element>(insn: &Instruction) -> Option<Lowered> {
     let wide = is_256(insn) || insn.memory_index().is_ymm();
     let run: OpFn = if wide { gather::<I, W, L256> } else { gather::<I, W, L128> };
-    let mut lowered = encoded(insn, run)?;
-    let absolute = insn.memory_base() == Register::None && insn.memory_displ_size() == 4;
-    lowered.op.short_address |= absolute;
-    Some(lowered)
+    encoded(insn, run)
 }
 
 /// Linear address of the element whose index is at `place`.
@@ -53,12 +50,7 @@ fn address<I: Lane>(cpu: &Cpu, op: &Op, indices: VectorReg, place: u32) -> u64 {
     let index = ((get_lane::<I>(indices, place) << unused) as i64 >> unused) as u64;
     let base = cpu.regs.gpr.get(op.base).wrapping_add(op.disp);
     let effective = base.wrapping_add(index << (op.scale & 3));
-    let effective = if op.short_address { effective & 0xffff_ffff } else { effective };
-    if op.seg == FLAT {
-        effective
-    } else {
-        effective.wrapping_add(cpu.regs.seg[(op.seg as usize).min(5)].base)
-    }
+    op.linear_of(cpu, effective & op.address.mask())
 }
 
 fn gather<I: Lane, W: Element, L: Length>(

@@ -1,6 +1,6 @@
 //! Moves between XMM registers and memory.
 
-use iced_x86::{Instruction, Mnemonic, OpKind};
+use iced_x86::{Instruction, Mnemonic};
 
 use super::integer::vector_run;
 use super::operand::{
@@ -9,7 +9,7 @@ use super::operand::{
 use crate::alu::simd::VectorOp;
 use crate::alu::simd::shuffle::{HighToLow, LowToHigh, MergeLow};
 use crate::cpu::Cpu;
-use crate::dispatch::lower::{Family, Lowered};
+use crate::dispatch::lower::{Family, Lowered, address_size, implicit_address_size};
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn, Run, alone, go_on};
@@ -191,7 +191,7 @@ pub(super) fn store<P: Part, const BYTES: usize>(
 pub(crate) fn implicit_rdi(insn: &Instruction, run: OpFn) -> Option<Lowered> {
     let mut lowered = Lowered::plain(insn, run)?;
     lowered.op.base = RDI;
-    lowered.op.short_address = insn.op0_kind() == OpKind::MemorySegEDI;
+    lowered.op.address = address_size(insn, implicit_address_size(insn.op0_kind()));
     Some(lowered)
 }
 

@@ -37,6 +37,8 @@ pub(crate) const FAMILY: Family = &[
 
 /// Offset of the area's last byte, which is translated first (rule F3, measured).
 const LAST: u64 = 511;
+/// Bytes of the area that hold registers outside 64-bit mode: XMM0 to XMM7.
+const LEGACY_MODE_BYTES: usize = 288;
 /// What an FXSAVE area is aligned to.
 const ALIGNMENT: u64 = 16;
 
@@ -116,21 +118,29 @@ fn pointers(op: &Op) -> Pointers {
 fn fxsave(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Write)?;
     let image = xsave::legacy_region(&cpu.regs.vector, &cpu.regs.x87, pointers(op));
-    cpu.store_bytes(mem, linear, image)?;
+    if cpu.code.is_64() {
+        cpu.store_bytes(mem, linear, image)?;
+    } else {
+        cpu.store_slow(mem, linear, &image[..LEGACY_MODE_BYTES])?;
+    }
     Ok(cpu.completed())
 }
 
-/// Reads XMM and x87 state, but not MXCSR_MASK.
+/// Reads XMM and x87 state, but not MXCSR_MASK; outside 64-bit mode eight XMM registers.
 fn fxrstor(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let linear = area(cpu, mem, op, Want::Read)?;
     let head: [u8; MXCSR_MASK_OFFSET] = cpu.load_bytes(mem, linear)?;
-    let tail: [u8; LEGACY_BYTES - ST0_OFFSET] = cpu.load_bytes(mem, linear + ST0_OFFSET as u64)?;
     let mut image = [0; LEGACY_BYTES];
     image[..MXCSR_MASK_OFFSET].copy_from_slice(&head);
-    image[ST0_OFFSET..].copy_from_slice(&tail);
+    let end = if cpu.code.is_64() { LEGACY_BYTES } else { LEGACY_MODE_BYTES };
+    cpu.load_slow(mem, linear + ST0_OFFSET as u64, &mut image[ST0_OFFSET..end])?;
     let mxcsr = xsave::mxcsr_of(&image).ok_or_else(|| cpu.raise(Exception::gp0()))?;
     cpu.regs.vector.mxcsr = mxcsr;
     xsave::load_x87(&mut cpu.regs.x87, &image, pointers(op));
+    let before = (!cpu.code.is_64()).then(|| cpu.regs.vector.clone());
     xsave::load_xmm(&mut cpu.regs.vector, &image);
+    if let Some(before) = before {
+        cpu.regs.vector.keep_upper_registers(&before);
+    }
     Ok(cpu.completed())
 }
