@@ -411,6 +411,7 @@ impl Cpu {
         }
         self.code = code;
         self.stack = StackView::of(&self.regs);
+        self.debug.set_long_mode(self.in_long_mode());
         // Blocks are linked within one privilege and one size of code.
         self.epoch = self.epoch & !(EPOCH_STEP - 1) | u32::from(user) | code.tag();
         let aligned = user

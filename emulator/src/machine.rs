@@ -1,7 +1,7 @@
 //! A machine: guest memory and several vCPUs, of which one runs at a time.
 
 use crate::cpu::Cpu;
-use crate::cpuid::CpuModel;
+use crate::cpuid::{CpuModel, CpuVendor};
 use crate::dispatch::cache::CodeCache;
 use crate::event::exception::Faulted;
 use crate::mem::phys::PhysMem;
@@ -57,6 +57,13 @@ impl Machine {
         for processor in &mut self.processors {
             let cpu = &mut processor.cpu;
             cpu.random = RandomNumbers::new(seed, cpu.apic_id);
+        }
+    }
+
+    /// Chooses the vendor of every vCPU.
+    pub fn set_vendor(&mut self, vendor: CpuVendor) {
+        for processor in &mut self.processors {
+            processor.cpu.set_vendor(vendor);
         }
     }
 

@@ -63,9 +63,10 @@ fn write_plan(out: &mut impl Write, plan: &Plan, symbols: &Symbols<'_>) -> io::R
     let machine = &plan.machine;
     writeln!(
         out,
-        "machine: {} CPUs, processor {}, {} bytes of memory, timing {}, seed {}, kernel {}",
+        "machine: {} CPUs, processor {} ({}), {} bytes of memory, timing {}, seed {}, kernel {}",
         machine.nr_cpus,
         machine.model,
+        machine.vendor,
         machine.ram_bytes,
         machine.timing.name(),
         machine.seed,

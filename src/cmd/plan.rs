@@ -42,6 +42,7 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         ram_bytes: args.mem,
         timing: args.timing,
         model: args.cpu,
+        vendor: args.cpu_vendor,
         seed: args.seed,
         ..MachineConfig::default()
     };

@@ -52,6 +52,7 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     out.u64(plan.machine.ram_bytes);
     out.text(plan.machine.timing.name());
     out.text(plan.machine.model.name());
+    out.text(plan.machine.vendor.name());
     out.u64(plan.machine.seed);
     out.list(&plan.argv, |out, word| out.bytes(word));
     out.list(&plan.envp, |out, word| out.bytes(word));
@@ -99,8 +100,12 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
     let model = model
         .parse()
         .map_err(|_| PayloadError::UnknownName { what: "processor model", name: model })?;
+    let vendor = from.text("processor vendor")?;
+    let vendor = vendor
+        .parse()
+        .map_err(|_| PayloadError::UnknownName { what: "processor vendor", name: vendor })?;
     let seed = from.u64("seed")?;
-    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, seed, generation })
+    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, vendor, seed, generation })
 }
 
 fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {

@@ -86,6 +86,7 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         "mem_bytes": plan.machine.ram_bytes,
         "timing": plan.machine.timing.name(),
         "processor": plan.machine.model.name(),
+        "vendor": plan.machine.vendor.name(),
         "seed": plan.machine.seed,
         "kernel": plan.machine.generation,
         "watches": watches,

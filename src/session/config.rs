@@ -1,7 +1,7 @@
 //! The machine that a run asks for: what `--cpus`, `--cpu`, `--mem`, `--timing`
 //! and `--seed` say.
 
-use emulator::cpuid::CpuModel;
+use emulator::cpuid::{CpuModel, CpuVendor};
 
 /// How cycles are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -51,6 +51,8 @@ pub struct MachineConfig {
     pub timing: Timing,
     /// The processor model.
     pub model: CpuModel,
+    /// Whose rules hold where processors' makers differ.
+    pub vendor: CpuVendor,
     /// Where the guest's random numbers and the scheduler's choices start from.
     pub seed: u64,
     /// The generation of the kernel layer, [`KERNEL_GENERATION`].
@@ -64,6 +66,7 @@ impl Default for MachineConfig {
             ram_bytes: 512 << 20,
             timing: Timing::None,
             model: CpuModel::default(),
+            vendor: CpuVendor::default(),
             seed: 0,
             generation: KERNEL_GENERATION.to_owned(),
         }

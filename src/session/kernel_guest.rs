@@ -32,6 +32,7 @@ impl Machine for KernelMachine {
             ram_bytes: config.ram_bytes,
             timing,
             model: config.model,
+            vendor: config.vendor,
             seed: config.seed,
         };
         let kernel =

@@ -12,12 +12,14 @@ pub struct DebugRegs {
     dr6: u64,
     dr7: Dr7,
     vendor: CpuVendor,
+    /// Whether IA-32e mode is active.
+    long_mode: bool,
 }
 
 impl Default for DebugRegs {
     fn default() -> Self {
         let vendor = CpuVendor::default();
-        Self { address: [0; 4], dr6: dr6::RESET, dr7: Dr7::RESET, vendor }
+        Self { address: [0; 4], dr6: dr6::RESET, dr7: Dr7::RESET, vendor, long_mode: false }
     }
 }
 
@@ -51,6 +53,17 @@ impl DebugRegs {
 
     pub(crate) fn set_vendor(&mut self, vendor: CpuVendor) {
         self.vendor = vendor;
+    }
+
+    /// Says whether IA-32e mode is active.
+    pub(crate) fn set_long_mode(&mut self, active: bool) {
+        self.long_mode = active;
+    }
+
+    /// Whether an entry's length exists: that of eight bytes is AMD's in IA-32e mode only,
+    /// and Intel's in every mode (rule R6).
+    fn has_length(&self, index: usize) -> bool {
+        self.dr7.len(index) != 8 || self.vendor == CpuVendor::Intel || self.long_mode
     }
 
     pub(crate) fn set_address(&mut self, index: usize, value: u64) {
@@ -113,7 +126,7 @@ impl DebugRegs {
     /// report disabled entries beside it, AMD's do not (rule M11).
     fn collect(&self, matches: impl Fn(usize, EntryKind) -> bool) -> u64 {
         let bits = (0..4)
-            .filter(|&index| matches(index, self.dr7.kind(index)))
+            .filter(|&index| matches(index, self.dr7.kind(index)) && self.has_length(index))
             .fold(0, |bits, index| bits | 1 << index);
         let enabled = (0..4)
             .filter(|&index| self.dr7.is_enabled(index))

@@ -8,7 +8,7 @@ use perf_core::{CpuId, Errno, HandlerId, Perf, PerfConfig, PerfEventAttr, Target
 
 use super::{Digest, Kernel, Watch};
 use crate::arch::x86::fpu::FpuState;
-use crate::arch::x86::hw::{CpuModel, Hw, TimingChoice};
+use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
@@ -46,6 +46,8 @@ pub struct KernelConfig {
     pub timing: TimingChoice,
     /// The processor: what CPUID offers, and what instructions there are.
     pub model: CpuModel,
+    /// Whose rules hold where processors' makers differ.
+    pub vendor: CpuVendor,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
 }
@@ -57,6 +59,7 @@ impl Default for KernelConfig {
             ram_bytes: 512 << 20,
             timing: TimingChoice::None,
             model: CpuModel::default(),
+            vendor: CpuVendor::default(),
             seed: 0,
         }
     }
@@ -141,6 +144,7 @@ impl Kernel {
         }
         let boot_realtime_ns = inputs.boot_realtime_ns()?;
         let mut hw = Hw::new(config.nr_cpus, config.ram_bytes, config.timing, config.model);
+        hw.set_vendor(config.vendor);
         if hw.has_random_numbers() {
             let mut seed = [0; 8];
             inputs.random(&mut seed)?;

@@ -4,7 +4,7 @@
 //! Everything else in the kernel model goes through [`Hw`]; no other module names
 //! the emulator's types (but for its siblings here).
 
-pub use emulator::cpuid::CpuModel;
+pub use emulator::cpuid::{CpuModel, CpuVendor};
 use emulator::machine::{Machine, MachineConfig};
 pub use emulator::timing::TimingChoice;
 use perf_core::CpuId;
@@ -45,6 +45,11 @@ impl Hw {
     pub fn new(nr_cpus: u32, ram_bytes: u64, timing: TimingChoice, model: CpuModel) -> Self {
         let nr_cpus = nr_cpus.max(1) as usize;
         Self { machine: Machine::new(&MachineConfig { nr_cpus, ram_bytes, timing, model }) }
+    }
+
+    /// Chooses the processors' vendor, before anything runs.
+    pub fn set_vendor(&mut self, vendor: CpuVendor) {
+        self.machine.set_vendor(vendor);
     }
 
     /// Whether programs find RDRAND or RDSEED.
