@@ -217,6 +217,7 @@ macro_rules! programs {
 }
 
 programs!(
+    compat,
     hello,
     overflow,
     perf_bp,

@@ -127,7 +127,8 @@ impl Cpu {
         if changed & cr0::PG != 0 {
             if set(cr0::PG) && control.efer & efer::LME != 0 {
                 let long_code = self.regs.seg[1].access & crate::regs::Segment::LONG != 0;
-                let old_tss = self.regs.control.tr_access & 8 == 0 && control.tr & !3 != 0;
+                // A TSS of 16 bits, available or busy.
+                let old_tss = matches!(control.tr_access & 0x1f, 1 | 3);
                 if control.cr4 & cr4::PAE == 0 || long_code || old_tss {
                     return false;
                 }
