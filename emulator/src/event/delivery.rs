@@ -28,7 +28,7 @@ pub(crate) enum DebugClass {
 
 /// Delivers the fault that the CPU has raised, with RF set in the image (rule T3).
 pub(crate) fn deliver_fault(cpu: &mut Cpu, mem: &mut PhysMem) -> Option<Exit> {
-    let Some(fault) = cpu.fault.take() else { return Some(Exit::Shutdown) };
+    let Some(fault) = cpu.fault.take() else { return Some(ended(cpu)) };
     cpu.charge_event(match fault.vector {
         Vector::PageFault => FixedEvent::PageFault,
         Vector::Debug => FixedEvent::DebugException,
@@ -39,6 +39,12 @@ pub(crate) fn deliver_fault(cpu: &mut Cpu, mem: &mut PhysMem) -> Option<Exit> {
         latch(cpu, dr6::BD);
     }
     deliver_exception(cpu, mem, fault, RFlags::RF)
+}
+
+/// How the run ends where a delivery failed without a fault: at something that is not
+/// built.
+fn ended(cpu: &mut Cpu) -> Exit {
+    cpu.exit.take().unwrap_or(Exit::Shutdown)
 }
 
 /// Delivers a #DB that reports `conditions` (bits of DR6).
@@ -92,7 +98,7 @@ pub(crate) fn deliver_interrupt(cpu: &mut Cpu, mem: &mut PhysMem, vector: u8) ->
     match enter(cpu, mem, vector, None, Source::Hardware, 0) {
         Ok(()) => None,
         Err(Faulted) => {
-            let nested = cpu.fault.take()?;
+            let Some(nested) = cpu.fault.take() else { return Some(ended(cpu)) };
             cpu.drop_hits();
             deliver_exception(cpu, mem, nested, 0)
         }
@@ -116,7 +122,7 @@ fn deliver_exception(
         if enter(cpu, mem, vector, error, Source::Hardware, extra_flags).is_ok() {
             return None;
         }
-        let Some(second) = cpu.fault.take() else { return Some(Exit::Shutdown) };
+        let Some(second) = cpu.fault.take() else { return Some(ended(cpu)) };
         // A delivery that fails reports none of its own accesses (rule F1).
         cpu.drop_hits();
         if current.vector == Vector::DoubleFault {

@@ -3,6 +3,7 @@
 
 use super::descriptor::{self, Kind, TSS_AVAILABLE, TSS16_AVAILABLE, is_null, kind, rpl};
 use super::segload::{NullStack, data_segment, stack_segment};
+use super::system::refuse_by_name;
 use crate::cpu::Cpu;
 use crate::debug::dr6;
 use crate::event::delivery;
@@ -212,6 +213,11 @@ pub(crate) fn switch(
     let old_selector = control.tr;
     let old = Tss { base: control.tss_base, wide: control.tr_access & WIDE != 0 };
     let image = new.read(cpu, mem)?;
+    if image.flags & RFlags::VM != 0 {
+        // No fault is raised: the run ends.
+        refuse_by_name(cpu, "task switch to virtual-8086 mode");
+        return Err(Faulted);
+    }
     let mut flags = cpu.regs.rflags();
     if cause == Cause::Return {
         flags &= !RFlags::NT;
@@ -335,6 +341,7 @@ pub(super) fn transfer(
     match switch(cpu, mem, selector, cause) {
         Ok(()) => Ok(Flow::JumpBoundary),
         // The old task is still there.
+        Err(Faulted) if cpu.exit.is_some() => Ok(Flow::Refused),
         Err(Faulted) if cpu.regs.control.tr == old => Err(Faulted),
         Err(Faulted) => {
             cpu.drop_hits();
