@@ -1,5 +1,7 @@
 //! Programs for the emulator's benches: one loop each, in a bare 64-bit machine.
 
+#![allow(dead_code, reason = "every bench uses another part")]
+
 use emulator::cpuid::CpuModel;
 use emulator::flat::{self, Level};
 use emulator::machine::{Machine, MachineConfig};
@@ -87,6 +89,50 @@ fn assemble(a: &mut CodeAssembler, body: Body, rounds: u32) -> Result<(), iced_x
             a.nop()?;
         }
     }
+    a.dec(ecx)?;
+    a.jne(top)?;
+    a.ud2()
+}
+
+/// Where the handler of #DB is: VMCALL and IRETQ.
+const HANDLER: u64 = 0x30_0000;
+/// The IDT, of which only the gate of #DB is there.
+const IDT: u64 = 0x31_0000;
+
+/// A machine that will store `stores` times to one word, and whose #DB handler asks the
+/// monitor; the word is watched if `armed`.
+pub(crate) fn stepping(stores: u32, armed: bool) -> Machine {
+    let mut a = CodeAssembler::new(64).expect("64-bit code");
+    store_loop(&mut a, stores).expect("the loop assembles");
+    let config = MachineConfig {
+        nr_cpus: 1,
+        ram_bytes: 16 << 20,
+        timing: TimingChoice::None,
+        model: CpuModel::V1,
+    };
+    let mut machine = Machine::new(&config);
+    let code = a.assemble(CODE).expect("the loop assembles");
+    machine.mem.write(CODE, &code);
+    machine.mem.write(HANDLER, &[0x0f, 0x01, 0xc1, 0x48, 0xcf]);
+    flat::start(&mut machine, 0, Level::Kernel, CODE, STACK);
+    let gate = HANDLER & 0xffff | u64::from(flat::CODE0) << 16 | 0x8e00 << 32 | HANDLER >> 16 << 48;
+    machine.mem.write_u64(IDT + 16, gate);
+    let cpu = machine.cpu_mut(0);
+    (cpu.regs.control.idtr.base, cpu.regs.control.idtr.limit) = (IDT, 0xfff);
+    if armed {
+        cpu.set_dr_address(0, DATA);
+        // G0, writes, 4 bytes.
+        cpu.set_dr7(0x000d_0002);
+    }
+    machine
+}
+
+fn store_loop(a: &mut CodeAssembler, stores: u32) -> Result<(), iced_x86::IcedError> {
+    let mut top = a.create_label();
+    a.mov(ecx, stores)?;
+    a.mov(rbx, DATA)?;
+    a.set_label(&mut top)?;
+    a.mov(dword_ptr(rbx), ecx)?;
     a.dec(ecx)?;
     a.jne(top)?;
     a.ud2()
