@@ -312,6 +312,7 @@ impl Cpu {
         self.regs = Regs { x87, vector, msrs, ..Regs::at_reset() };
         self.regs.msrs.debugctl = 0;
         self.debug = DebugRegs::default();
+        self.debug.set_vendor(self.vendor);
         self.pending = Pending::default();
         self.attention = Attention::default();
         self.records = [None; 4];

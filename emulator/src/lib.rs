@@ -4,6 +4,7 @@
 //! no operating system: no process, no signal, no system call number.
 
 pub mod alu;
+pub mod bare;
 pub mod board;
 pub mod boot;
 pub mod bus;

@@ -4,6 +4,9 @@
 //! makes validated objects from these.
 
 pub mod bench;
+pub mod boot;
+pub mod conformance_debug;
+pub mod conformance_ring0;
 pub mod instructions;
 mod size;
 pub mod watch_spec;
@@ -12,7 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use emulator::cpuid::CpuModel;
+use emulator::cpuid::{CpuModel, CpuVendor};
 
 use crate::session::config::Timing;
 use crate::session::plan::DEFAULT_MARK_EVERY;
@@ -37,6 +40,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Show what a recording holds.
     Dump(DumpArgs),
+    /// Start an image on a bare machine: multiboot, PVH or ELF-64.
+    Boot(boot::BootArgs),
     /// Compare the emulator with what it emulates.
     Conformance(ConformanceArgs),
     /// List the instructions, and which are built.
@@ -67,6 +72,10 @@ pub struct GuestArgs {
     /// The processor: v1, v2 or v3, after the x86-64 psABI levels.
     #[arg(long, value_name = "MODEL", default_value_t = CpuModel::default())]
     pub cpu: CpuModel,
+
+    /// Whose rules hold where they differ: intel or amd.
+    #[arg(long, value_name = "VENDOR", default_value_t = CpuVendor::default())]
+    pub cpu_vendor: CpuVendor,
 
     /// How cycles are counted.
     #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
@@ -193,6 +202,10 @@ pub struct ConformanceArgs {
 pub enum Conformance {
     /// User instructions with this processor: registers, flags, memory, exceptions.
     Isa(IsaArgs),
+    /// Debug-register cases measured on a processor with this emulator.
+    Debug(conformance_debug::DebugArgs),
+    /// The ring-0 conformance image here, on QEMU and on Bochs.
+    Ring0(conformance_ring0::Ring0Args),
 }
 
 /// `dr7 conformance isa`.

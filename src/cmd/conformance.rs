@@ -1,5 +1,7 @@
 //! `dr7 conformance`: the emulator beside what it emulates.
 
+mod debug;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -19,6 +21,8 @@ pub(super) fn conformance(
 ) -> Result<Outcome, CommandError> {
     match &args.what {
         Conformance::Isa(args) => compare_isa(args, streams),
+        Conformance::Debug(args) => debug::debug(args, streams),
+        Conformance::Ring0(args) => super::ring0::ring0(args, streams),
     }
 }
 

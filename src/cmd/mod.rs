@@ -4,6 +4,7 @@
 //! `recording` observe. Exit codes are `main`'s.
 
 mod bench;
+mod boot;
 mod conformance;
 mod divergence;
 mod dump;
@@ -11,6 +12,7 @@ mod instructions;
 mod plan;
 mod record;
 mod replay;
+mod ring0;
 mod run;
 
 #[cfg(test)]
@@ -33,6 +35,8 @@ use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
 
 pub use bench::BenchError;
+pub use boot::{BareEnd, BootError, CpuStates};
+pub use ring0::Ring0Error;
 
 /// How a command ended that did what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub enum Outcome {
     Diverged,
     /// What was asked for was shown.
     Shown,
+    /// The guest ended its bare machine so.
+    Bare(BareEnd),
 }
 
 /// Why a command could not do what it was asked for.
@@ -125,12 +131,26 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
+    /// A case file that is not as it should be.
+    #[error("{}: {source}", path.display())]
+    Cases {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::conformance::debug::FileError,
+    },
     /// Nothing can be compared.
     #[error("{0}")]
     Conformance(#[source] RunError),
     /// Data files cannot be written.
     #[error("data files: {0}")]
     DataFiles(#[source] io::Error),
+    /// An image cannot be run.
+    #[error("{0}")]
+    Boot(#[from] BootError),
+    /// The ring-0 image cannot be compared.
+    #[error("{0}")]
+    Ring0(#[from] Ring0Error),
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -154,6 +174,7 @@ pub fn execute(
         Command::Record(args) => record::record(&args, machine, stdin, streams),
         Command::Replay(args) => replay::replay(&args, machine, streams),
         Command::Dump(args) => dump::dump(&args, streams),
+        Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
         Command::Instructions(args) => instructions::instructions(&args, streams),
         Command::Bench(args) => bench::bench(&args, machine, streams),
