@@ -2,6 +2,12 @@
 //! boundary algorithm against its definition, over random programs.
 
 mod stand;
+mod watch {
+    mod many;
+    pub(crate) mod twin;
+
+    pub(crate) use super::{SIZES, address_space};
+}
 
 use emulator::cpu::Cpu;
 use emulator::debug::{AccessKind, AccessRecord, dr6};
@@ -16,79 +22,14 @@ use proptest::prelude::*;
 use stand::layout::CODE3;
 use stand::paging::Rights;
 use stand::{Stand, Stop};
+use watch::twin::{Kind, PAGE, Twin};
 
 /// Two groups of neighbouring pages whose numbers are equal modulo the TLB's size.
 const GROUPS: [u64; 2] = [0x4000_0000, 0x4010_0000];
 const PAGES_IN_GROUP: u64 = 3;
-const PAGE: u64 = 0x1000;
 const CODE: u64 = 0x1000_0000;
 /// L0 to L3, which enable the entries.
 const ENABLE: u64 = 0x55;
-
-/// DR0 to DR3 and DR7 as the twin keeps them.
-#[derive(Clone, Copy, Debug, Default)]
-struct Twin {
-    dr: [u64; 4],
-    dr7: u64,
-}
-
-/// What an access does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Load,
-    Store,
-}
-
-impl Twin {
-    fn field(&self, index: usize) -> u64 {
-        self.dr7 >> (16 + 4 * index) & 0xf
-    }
-
-    fn is_enabled(&self, index: usize) -> bool {
-        self.dr7 >> (2 * index) & 3 != 0
-    }
-
-    /// Every byte that an entry watches for an access of the kind.
-    fn watched(&self, index: usize, kind: Kind) -> Vec<u64> {
-        let field = self.field(index);
-        let applies = self.is_enabled(index)
-            && match field & 3 {
-                0b01 => kind == Kind::Store,
-                0b11 => true,
-                _ => false,
-            };
-        let len = [1, 2, 8, 4][(field >> 2) as usize];
-        let base = self.dr[index] / len * len;
-        if applies { (base..base + len).collect() } else { Vec::new() }
-    }
-
-    /// Rules M3 and M10, byte by byte.
-    fn hits(&self, kind: Kind, linear: u64, size: u64) -> u64 {
-        let mut bits = 0;
-        for byte in linear..linear + size {
-            for index in 0..4 {
-                if self.watched(index, kind).contains(&byte) {
-                    bits |= 1 << index;
-                }
-            }
-        }
-        bits
-    }
-
-    /// Rule M1.
-    fn executes(&self, linear: u64) -> u64 {
-        (0..4)
-            .filter(|&index| {
-                self.is_enabled(index) && self.field(index) == 0 && self.dr[index] == linear
-            })
-            .fold(0, |bits, index| bits | 1 << index)
-    }
-
-    /// Whether a byte of the page is watched for the kind.
-    fn watches_page(&self, kind: Kind, linear: u64) -> bool {
-        (0..4).flat_map(|index| self.watched(index, kind)).any(|at| at / PAGE == linear / PAGE)
-    }
-}
 
 /// One step of a random history.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +60,7 @@ fn control() -> impl Strategy<Value = u64> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let sizes = prop::sample::select(vec![1u64, 2, 4, 8, 16, 10, 28]);
+    let sizes = prop::sample::select(SIZES.map(|(size, _)| size).to_vec());
     let kind = prop::sample::select(vec![Kind::Load, Kind::Store]);
     prop_oneof![
         2 => (0usize..4, address(), control())
@@ -130,43 +71,67 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Maps pages that are not mapped yet.
+pub(crate) fn address_space(stand: &mut Stand, pages: impl IntoIterator<Item = u64>) {
+    for page in pages {
+        if !stand.is_mapped(page) {
+            stand.map(page, Rights::Write);
+        }
+    }
+}
+
 /// A stand with both groups mapped for CPL 3.
 fn prepare() -> Stand {
     let mut stand = Stand::new();
-    for page in 0..PAGES_IN_GROUP {
-        for group in GROUPS {
-            stand.map(group + page * PAGE, Rights::Write);
-        }
-    }
+    let group = |first: u64| (0..PAGES_IN_GROUP).map(move |page| first + page * PAGE);
+    address_space(&mut stand, GROUPS.into_iter().flat_map(group));
     stand.map(CODE, Rights::Execute);
     stand
 }
 
-/// Makes one access through the data port, the fast path where there is one.
+/// One access of a fixed size.
+pub(crate) type FixedAccess = fn(&mut Cpu, &mut PhysMem, Kind, u64);
+
+/// Makes an access of `N` bytes through the data port, the fast path where there is one.
+fn fixed<const N: usize>(cpu: &mut Cpu, mem: &mut PhysMem, kind: Kind, linear: u64) {
+    let done: Result<(), Faulted> = match kind {
+        Kind::Load => cpu.load_bytes::<N>(mem, linear).map(|_| ()),
+        Kind::Store => cpu.store_bytes(mem, linear, [linear as u8 ^ 0x5a; N]),
+    };
+    assert_eq!(done, Ok(()), "the page is mapped");
+}
+
+/// Accesses of every size that instructions have up to a vector register's, and of some
+/// that they have not.
+pub(crate) const SIZES: [(u64, FixedAccess); 16] = [
+    (1, fixed::<1>),
+    (2, fixed::<2>),
+    (3, fixed::<3>),
+    (4, fixed::<4>),
+    (5, fixed::<5>),
+    (6, fixed::<6>),
+    (7, fixed::<7>),
+    (8, fixed::<8>),
+    (10, fixed::<10>),
+    (14, fixed::<14>),
+    (16, fixed::<16>),
+    (28, fixed::<28>),
+    (31, fixed::<31>),
+    (32, fixed::<32>),
+    (63, fixed::<63>),
+    (64, fixed::<64>),
+];
+
+/// Makes one access.
 fn access(cpu: &mut Cpu, mem: &mut PhysMem, kind: Kind, linear: u64, size: u64) {
-    fn go<const N: usize>(cpu: &mut Cpu, mem: &mut PhysMem, kind: Kind, linear: u64) {
-        let done: Result<(), Faulted> = match kind {
-            Kind::Load => cpu.load_bytes::<N>(mem, linear).map(|_| ()),
-            Kind::Store => cpu.store_bytes(mem, linear, [linear as u8 ^ 0x5a; N]),
-        };
-        assert_eq!(done, Ok(()), "the page is mapped");
-    }
-    match size {
-        1 => go::<1>(cpu, mem, kind, linear),
-        2 => go::<2>(cpu, mem, kind, linear),
-        4 => go::<4>(cpu, mem, kind, linear),
-        8 => go::<8>(cpu, mem, kind, linear),
-        10 => go::<10>(cpu, mem, kind, linear),
-        16 => go::<16>(cpu, mem, kind, linear),
-        _ => go::<28>(cpu, mem, kind, linear),
-    }
+    let known = SIZES.into_iter().find(|(known, _)| *known == size);
+    known.expect("a size of the table").1(cpu, mem, kind, linear);
 }
 
 /// The bytes that an entry covers, as a number.
 fn covered(machine: &mut Machine, twin: &Twin, index: usize) -> u64 {
-    let len = [1, 2, 8, 4][(twin.field(index) >> 2) as usize];
     let mut bytes = [0; 8];
-    machine.peek(0, twin.dr[index] / len * len, &mut bytes[..len as usize]);
+    machine.peek(0, twin.base(index), &mut bytes[..twin.len(index) as usize]);
     u64::from_le_bytes(bytes)
 }
 

@@ -23,6 +23,8 @@ pub(crate) const STUBS: u64 = 0xffff_8000_0000_0000;
 pub(crate) const SYSCALL_STUB: u64 = STUBS + 0x1000;
 /// An IRETQ to start with.
 pub(crate) const IRET_STUB: u64 = STUBS + 0x1010;
+/// An LLDT of AX, and VMCALL after it.
+pub(crate) const LLDT_STUB: u64 = STUBS + 0x1020;
 /// Interrupt descriptor table: a whole page.
 pub(crate) const IDT: u64 = STUBS + 0x2000;
 /// Global descriptor table.
@@ -31,6 +33,12 @@ pub(crate) const GDT: u64 = STUBS + 0x3000;
 pub(crate) const GDT_ENTRIES: u16 = 16;
 /// Task state segment.
 pub(crate) const TSS: u64 = GDT + 0x800;
+/// Local descriptor table, where one was asked for.
+pub(crate) const LDT: u64 = GDT + 0xc00;
+/// Most descriptors in it.
+pub(crate) const LDT_ENTRIES: u16 = 0x80;
+/// Its selector.
+pub(crate) const LDT_SELECTOR: u16 = 0x50;
 /// Top of the stack at CPL 0.
 pub(crate) const STACK0: u64 = STUBS + 0x6000;
 /// Pages of the structures above.
@@ -52,6 +60,14 @@ pub(crate) fn descriptor(selector: u16) -> u64 {
 /// Whether delivery of a vector pushes an error code (SDM vol. 3A, table 6-1).
 pub(crate) fn has_error_code(vector: u8) -> bool {
     matches!(vector, 8 | 10..=14 | 17)
+}
+
+/// The descriptor of the local descriptor table: 16 bytes in 64-bit mode.
+pub(crate) fn ldt_descriptor() -> [u8; 16] {
+    const PRESENT_LDT: u64 = 0x82;
+    let limit = u64::from(LDT_ENTRIES) * 8 - 1;
+    let low = limit | (LDT & 0xff_ffff) << 16 | PRESENT_LDT << 40 | (LDT >> 24 & 0xff) << 56;
+    (u128::from(low) | u128::from(LDT >> 32) << 64).to_le_bytes()
 }
 
 /// A handler: VMCALL, drop the error code, IRETQ.
