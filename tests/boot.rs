@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Output;
 
 use guest_programs::{dr7, run, text};
-use iced_x86::code_asm::{CodeAssembler, al, dx, eax, ecx};
+use iced_x86::code_asm::{CodeAssembler, al, dword_ptr, dx, eax, rax};
 use images::{build_or_skip, code64, elf64};
 use proptest::prelude::*;
 use refusals::{assert_empty, assert_refused, directory, write};
@@ -122,6 +122,23 @@ fn each_end_has_its_status() {
         asm.jmp(top)
     });
     assert_ended(&limit, 8, &["limit", "1001 instructions"]);
+}
+
+/// A timer that nobody listens to does not keep a machine alive.
+#[test]
+fn a_machine_with_a_periodic_timer_halts_for_ever() {
+    for count in [1, 1_000_000] {
+        let halted = boot_code(&[], |asm| {
+            asm.mov(eax, 0xfee0_0000u32)?;
+            asm.mov(dword_ptr(rax + 0xf0), 0x1ff)?;
+            asm.mov(dword_ptr(rax + 0x320), 0x2_0040)?;
+            asm.mov(dword_ptr(rax + 0x3e0), 0xb)?;
+            asm.mov(dword_ptr(rax + 0x380), count)?;
+            asm.cli()?;
+            asm.hlt()
+        });
+        assert_ended(&halted, 6, &["halted for ever"]);
+    }
 }
 
 /// VMCALL is for monitors: here it is #UD.

@@ -34,7 +34,7 @@ pub const MAX_RAM_BYTES: u64 = 3 << 30;
 /// did something, is at its end.
 const IDLE_CYCLES: u64 = 60 * 3_000_000_000;
 /// The same after so many events of devices.
-const IDLE_EVENTS: u64 = 2_000_000;
+const IDLE_EVENTS: u64 = 100_000;
 
 /// What a bare machine is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -202,9 +202,9 @@ fn place_told(
     let names = inputs.modules.iter().map(|module| module.name.as_slice());
     let modules = names.map(|name| PlacedModule { name, start: 0, end: 0 }).collect();
     let mut contents = Contents { command_line: &command_line, modules, memory };
-    let (bytes, write): (u64, fn(u64, &Contents<'_>) -> Vec<u8>) = match image.protocol {
-        Protocol::Pvh => (pvh::info_bytes(&contents), pvh::start_info),
-        Protocol::Multiboot | Protocol::Long => (info::info_bytes(&contents), info::multiboot_info),
+    let bytes = match image.protocol {
+        Protocol::Pvh => pvh::info_bytes(&contents),
+        Protocol::Multiboot | Protocol::Long => info::info_bytes(&contents),
     };
     let info = ram.take_above_image(bytes).ok_or(no_room(Placed::Information, bytes))?;
     for (index, module) in inputs.modules.iter().enumerate() {
@@ -214,7 +214,11 @@ fn place_told(
         contents.modules[index].end = start + bytes;
         pieces.push((start, module.data.clone()));
     }
-    pieces.push((info, write(info, &contents)));
+    let told = match image.protocol {
+        Protocol::Pvh => pvh::start_info(info, &contents),
+        Protocol::Multiboot | Protocol::Long => info::multiboot_info(info, &contents),
+    };
+    pieces.push((info, told));
     Ok((info, contents.modules.iter().map(|module| module.start).collect()))
 }
 

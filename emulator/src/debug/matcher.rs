@@ -119,7 +119,12 @@ impl DebugRegs {
     /// B bits of the entries that an instruction at `linear` matches (rule M1).
     #[must_use]
     pub fn match_execute(&self, linear: u64) -> u64 {
-        self.collect(|index, kind| kind == EntryKind::Execute && self.range(index).0 == linear)
+        self.collect(|index, kind| {
+            // The length should be one byte; bits that another makes meaningless are so on
+            // both sides.
+            let (first, last) = self.range(index);
+            kind == EntryKind::Execute && (first..=last).contains(&linear)
+        })
     }
 
     /// B bits of the entries that match, where one of them is enabled. Intel's processors

@@ -21,10 +21,10 @@ impl WatchSet {
     pub fn of(debug: &DebugRegs) -> Self {
         let mut set = Self::default();
         for index in (0..4).filter(|&index| debug.dr7().is_enabled(index)) {
-            let (base, _) = debug.range(index);
+            let (base, last) = debug.range(index);
             let page = base & !PAGE_OFFSET_MASK;
             match debug.dr7().kind(index) {
-                EntryKind::Execute => set.executes.push(base),
+                EntryKind::Execute => set.executes.extend(base..=last),
                 EntryKind::Write => set.writes.push(page),
                 EntryKind::ReadWrite => {
                     set.writes.push(page);

@@ -55,6 +55,7 @@ mod number {
     pub(super) const MTRR_DEF_TYPE: u32 = 0x2ff;
     pub(super) const LASTBRANCH_FROM: u32 = 0x680;
     pub(super) const LASTBRANCH_TO: u32 = 0x6c0;
+    pub(super) const TSC_DEADLINE: u32 = 0x6e0;
     pub(super) const EFER: u32 = 0xc000_0080;
     pub(super) const STAR: u32 = 0xc000_0081;
     pub(super) const LSTAR: u32 = 0xc000_0082;
@@ -83,6 +84,9 @@ fn rdmsr(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let from = cpu.bus_cycle();
     let on_bus = mem.bus_mut().and_then(|bus| bus.read_msr(from, index));
     let value = match on_bus {
+        Some(Ok(cycles)) if index == number::TSC_DEADLINE && cycles != 0 => {
+            Some(cycles.wrapping_add(cpu.regs.msrs.tsc_offset))
+        }
         Some(Ok(value)) => Some(value),
         Some(Err(MsrRefused)) => None,
         None => cpu.read_msr(index),
@@ -101,7 +105,8 @@ fn wrmsr(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let gpr = &cpu.regs.gpr;
     let value = B32::get(gpr, RDX) << 32 | B32::get(gpr, RAX);
     let from = cpu.bus_cycle();
-    let on_bus = mem.bus_mut().and_then(|bus| bus.write_msr(from, index, value));
+    let on_bus =
+        mem.bus_mut().and_then(|bus| bus.write_msr(from, index, cpu.for_bus(index, value)));
     let done = match on_bus {
         Some(Ok(())) => true,
         Some(Err(MsrRefused)) => false,
@@ -235,6 +240,15 @@ impl Cpu {
             }
         }
         true
+    }
+
+    /// What the bus gets of a value for an MSR: it knows cycles, and not the TSC's offset.
+    fn for_bus(&self, index: u32, value: u64) -> u64 {
+        if index != number::TSC_DEADLINE || value == 0 {
+            return value;
+        }
+        // A time that is over is over at once, and zero would disarm the timer.
+        if value <= self.tsc() { 1 } else { value.wrapping_sub(self.regs.msrs.tsc_offset) }
     }
 
     /// IA32_DEBUGCTL: last-branch recording and single-stepping on branches are there.
