@@ -68,6 +68,7 @@ pub struct Cpu {
     pub(crate) slow_accesses: u64,
     pub(crate) cycles: u64,
     pub(crate) icount: u64,
+    pub(crate) deliveries: u64,
     pub(crate) deadline: u64,
     /// Where the run loop begins to look at every instruction.
     pub(crate) soft_deadline: u64,
@@ -113,6 +114,7 @@ impl Cpu {
             slow_accesses: 0,
             cycles: 0,
             icount: 0,
+            deliveries: 0,
             deadline: u64::MAX,
             soft_deadline: u64::MAX,
             halted: false,
@@ -139,6 +141,13 @@ impl Cpu {
     #[must_use]
     pub fn icount(&self) -> u64 {
         self.icount
+    }
+
+    /// Events delivered since reset: exceptions, interrupts, software interrupts. A CPU
+    /// that delivers them without end, for its own stack is watched, retires nothing.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries
     }
 
     /// The timing model.

@@ -106,7 +106,7 @@ fn a_multiboot_image_is_entered_in_flat_protected_mode() {
     assert_eq!(regs.gpr.get(reg::RSP), 32 * MIB);
     let control = &regs.control;
     assert_eq!((control.cr0, control.cr4, control.efer), (cr0::PE | cr0::ET, 0, 0));
-    assert_eq!((control.idtr.limit, control.tss_limit), (0, 0x67));
+    assert_eq!((control.idtr.base, control.idtr.limit, control.tss_limit), (0, 0x3ff, 0x67));
     for (nth, segment) in regs.seg.iter().enumerate() {
         let (selector, access) =
             if nth == SegmentReg::Cs as usize { (CODE32, 0xc09b) } else { (DATA, 0xc093) };

@@ -48,4 +48,6 @@ mod integer_tests;
 #[cfg(test)]
 mod measured_tests;
 #[cfg(test)]
+mod system_tests;
+#[cfg(test)]
 mod test_machine;

@@ -71,8 +71,10 @@ mod number {
 const MTRRCAP: u64 = 8 | 1 << 8 | 1 << 10;
 /// IA32_MISC_ENABLE: fast strings, and branch trace and precise events not there.
 const MISC_ENABLE_RESET: u64 = 1 | 1 << 11 | 1 << 12;
-/// Memory types that PAT and MTRRs may hold: UC, WC, WT, WP, WB.
-const MEMORY_TYPES: u32 = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
+/// Memory types that MTRRs may hold: UC, WC, WT, WP, WB.
+const MTRR_TYPES: u32 = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
+/// The same for the PAT, which has UC- besides.
+const PAT_TYPES: u32 = MTRR_TYPES | 1 << 7;
 
 fn selected(cpu: &Cpu) -> u32 {
     B32::get(&cpu.regs.gpr, RCX) as u32
@@ -120,9 +122,9 @@ fn wrmsr(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     Ok(Flow::Boundary)
 }
 
-/// Whether every byte of an MSR is a memory type.
-fn holds_memory_types(value: u64) -> bool {
-    value.to_le_bytes().iter().all(|&kind| kind < 8 && MEMORY_TYPES >> kind & 1 != 0)
+/// Whether every byte of an MSR is one of some memory types.
+fn holds_types(value: u64, types: u32) -> bool {
+    value.to_le_bytes().iter().all(|&kind| kind < 8 && types >> kind & 1 != 0)
 }
 
 /// An MSR that takes any value, or any canonical one.
@@ -137,14 +139,14 @@ fn plain(msrs: &mut Msrs, index: u32) -> Option<(&mut u64, Taken)> {
         number::FMASK => (&mut msrs.fmask, Taken::Low),
         number::KERNEL_GS_BASE => (&mut msrs.kernel_gs_base, Taken::Canonical),
         number::TSC_AUX => (&mut msrs.tsc_aux, Taken::Low),
-        number::PAT => (&mut msrs.pat, Taken::Types),
+        number::PAT => (&mut msrs.pat, Taken::Types(PAT_TYPES)),
         number::MISC_ENABLE => (&mut msrs.misc_enable, Taken::Any),
         number::SPEC_CTRL => (&mut msrs.spec_ctrl, Taken::Only(0b111)),
         number::MTRR_DEF_TYPE => (&mut msrs.mtrr_def_type, Taken::Only(0xcff)),
         number::LASTBRANCH_TOS => return None,
         _ => {
             if let Some(at) = number::MTRR_FIXED.iter().position(|&fixed| fixed == index) {
-                (&mut msrs.mtrr_fixed[at], Taken::Types)
+                (&mut msrs.mtrr_fixed[at], Taken::Types(MTRR_TYPES))
             } else {
                 let at = index.checked_sub(number::MTRR_VARIABLE)? as usize;
                 (msrs.mtrr_variable.get_mut(at)?, Taken::Any)
@@ -161,8 +163,8 @@ enum Taken {
     Canonical,
     /// Bits 63 to 32 clear.
     Low,
-    /// Bytes that are memory types.
-    Types,
+    /// Bytes that are of these memory types.
+    Types(u32),
     /// No bits beyond these.
     Only(u64),
 }
@@ -173,7 +175,7 @@ impl Taken {
             Self::Any => true,
             Self::Canonical => is_canonical(value),
             Self::Low => value >> 32 == 0,
-            Self::Types => holds_memory_types(value),
+            Self::Types(types) => holds_types(value, types),
             Self::Only(bits) => value & !bits == 0,
         }
     }

@@ -87,6 +87,7 @@ pub(super) fn enter(
     } else {
         real::enter(cpu, mem, &arrival)?;
     }
+    cpu.deliveries += 1;
     cpu.pending.ss_shadow = false;
     cpu.pending.sti_shadow = false;
     cpu.attention.clear(Attention::SHADOW);

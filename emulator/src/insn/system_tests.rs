@@ -1,0 +1,227 @@
+//! System registers, segments outside 64-bit mode, paging modes, branch tracing.
+
+use super::test_machine::{CODE, DATA, machine, run};
+use crate::cpuid::{CpuModel, CpuVendor};
+use crate::debug::dr6;
+use crate::flat;
+use crate::machine::Machine;
+use crate::mem::paging::entry;
+use crate::regs::control::{cr0, cr4, debugctl, efer};
+use crate::regs::gpr::reg::{RAX, RBX, RCX, RDX};
+use crate::regs::{RFlags, Segment, SegmentReg};
+use crate::run::Exit;
+
+const GENERAL_PROTECTION: u64 = 13;
+const STACK_FAULT: u64 = 12;
+const MOV_CR0_RAX: &[u8] = &[0x0f, 0x22, 0xc0];
+const MOV_CR3_RAX: &[u8] = &[0x0f, 0x22, 0xd8];
+const MOV_CR4_RAX: &[u8] = &[0x0f, 0x22, 0xe0];
+const WRMSR: &[u8] = &[0x0f, 0x30];
+const RDMSR: &[u8] = &[0x0f, 0x32];
+
+/// The exception of one instruction with a value in RAX.
+fn with_rax(code: &[u8], value: impl Fn(&Machine) -> u64) -> Option<u64> {
+    let mut machine = machine(CpuModel::V3);
+    let value = value(&machine);
+    machine.cpu_mut(0).regs.gpr.set(RAX, value);
+    run(&mut machine, code)
+}
+
+#[test]
+fn control_registers_take_only_what_exists() {
+    let old = |of: fn(&Machine) -> u64, change: u64| move |machine: &Machine| of(machine) ^ change;
+    let cr0 = |machine: &Machine| machine.cpu(0).regs.control.cr0;
+    let cr4 = |machine: &Machine| machine.cpu(0).regs.control.cr4;
+    let refused = Some(GENERAL_PROTECTION);
+    assert_eq!(with_rax(MOV_CR0_RAX, old(cr0, cr0::AM)), None);
+    assert_eq!(with_rax(MOV_CR0_RAX, old(cr0, 1 << 32)), refused, "upper half");
+    assert_eq!(with_rax(MOV_CR0_RAX, old(cr0, cr0::NW)), refused, "NW without CD");
+    assert_eq!(with_rax(MOV_CR0_RAX, old(cr0, cr0::PG)), refused, "PG off in 64-bit code");
+    assert_eq!(with_rax(MOV_CR0_RAX, old(cr0, cr0::PE)), refused, "PG without PE");
+    assert_eq!(with_rax(MOV_CR4_RAX, old(cr4, cr4::DE | cr4::PGE)), None);
+    assert_eq!(with_rax(MOV_CR4_RAX, old(cr4, cr4::PAE)), refused, "PAE off in IA-32e mode");
+    assert_eq!(with_rax(MOV_CR4_RAX, old(cr4, 1 << 23)), refused, "CET is not offered");
+    assert_eq!(with_rax(MOV_CR3_RAX, |_| 1 << 50), refused, "beyond the physical width");
+}
+
+/// The exception of WRMSR of a value.
+fn write_msr(index: u64, value: u64) -> Option<u64> {
+    let mut machine = machine(CpuModel::V3);
+    let gpr = &mut machine.cpu_mut(0).regs.gpr;
+    gpr.set(RCX, index);
+    gpr.set(RAX, value & 0xffff_ffff);
+    gpr.set(RDX, value >> 32);
+    run(&mut machine, WRMSR)
+}
+
+#[test]
+fn msrs_take_only_what_they_may_hold() {
+    let refused = Some(GENERAL_PROTECTION);
+    assert_eq!(write_msr(0xc000_0082, 0xffff_8000_0000_1000), None);
+    assert_eq!(write_msr(0xc000_0082, 1 << 50), refused, "LSTAR is canonical");
+    assert_eq!(write_msr(0x277, 0x0007_0406_0007_0406), None);
+    assert_eq!(write_msr(0x277, 2), refused, "no memory type is 2");
+    assert_eq!(write_msr(0xc000_0080, 1 << 20), refused, "a bit of EFER that is not there");
+    assert_eq!(write_msr(0xc000_0080, efer::SCE), refused, "LME off while paging");
+    assert_eq!(write_msr(0x1d9, debugctl::BTF | debugctl::LBR), None);
+    assert_eq!(write_msr(0x1d9, 1 << 2), refused, "no bus-lock detection");
+    assert_eq!(write_msr(0x1234_5678, 0), refused, "no such register");
+}
+
+#[test]
+fn an_msr_is_read_in_two_halves() {
+    let mut machine = machine(CpuModel::V3);
+    machine.cpu_mut(0).regs.seg[SegmentReg::Gs as usize].base = 0x1234_5678_9abc;
+    machine.cpu_mut(0).regs.gpr.set(RCX, 0xc000_0101);
+    assert_eq!(run(&mut machine, RDMSR), None);
+    let gpr = &machine.cpu(0).regs.gpr;
+    assert_eq!((gpr.get(RDX), gpr.get(RAX)), (0x1234, 0x5678_9abc));
+}
+
+/// Rule X3: with BTF and TF the trap comes after the taken branch, and BTF is off then.
+#[test]
+fn stepping_on_branches_stops_at_the_first_that_is_taken() {
+    let mut machine = machine(CpuModel::V3);
+    let cpu = machine.cpu_mut(0);
+    assert!(cpu.write_msr(0x1d9, debugctl::BTF));
+    cpu.set_rflags(RFlags::TF | RFlags::ZF);
+    // nop; jne +0; nop; jmp +0; nop
+    let vector = run(&mut machine, &[0x90, 0x75, 0, 0x90, 0xeb, 0, 0x90]);
+    assert_eq!(vector, Some(1));
+    let cpu = machine.cpu(0);
+    assert_eq!(cpu.debug().dr6() & (dr6::BS | dr6::B_MASK), dr6::BS);
+    assert_eq!(cpu.read_msr(0x1d9), Some(0));
+    let (mut frame, at) = ([0; 8], cpu.regs.gpr.get(4));
+    machine.peek(0, at, &mut frame);
+    assert_eq!(u64::from_le_bytes(frame), CODE + 6);
+}
+
+#[test]
+fn taken_branches_are_recorded_while_lbr_is_set() {
+    let mut machine = machine(CpuModel::V3);
+    assert!(machine.cpu_mut(0).write_msr(0x1d9, debugctl::LBR));
+    // jmp +1; nop; call +0
+    assert_eq!(run(&mut machine, &[0xeb, 1, 0x90, 0xe8, 0, 0, 0, 0]), None);
+    let cpu = machine.cpu(0);
+    let top = cpu.read_msr(0x1c9).unwrap();
+    assert_eq!(top, 2);
+    let entry = |nth: u64| {
+        (cpu.read_msr(0x680 + nth as u32).unwrap(), cpu.read_msr(0x6c0 + nth as u32).unwrap())
+    };
+    assert_eq!(entry(top), (CODE + 3, CODE + 8));
+    assert_eq!(entry(top - 1), (CODE, CODE + 3));
+    machine.cpu_mut(0).set_vendor(CpuVendor::Amd);
+    assert_eq!(machine.cpu(0).read_msr(0x1db), Some(CODE + 3));
+    assert_eq!(machine.cpu(0).read_msr(0x1c9), None);
+}
+
+/// 32-bit code at CPL 0 in compatibility mode, with DS as the descriptor says.
+fn compatibility(data: u64) -> Machine {
+    let mut machine = machine(CpuModel::V3);
+    let cpu = machine.cpu_mut(0);
+    cpu.regs.seg[SegmentReg::Cs as usize] =
+        Segment::from_descriptor(flat::CODE0, 0x00cf_9b00_0000_ffff);
+    cpu.regs.seg[SegmentReg::Ds as usize] = Segment::from_descriptor(flat::DATA0, data);
+    cpu.set_rflags(RFlags::FIXED);
+    machine
+}
+
+#[test]
+fn limits_and_types_hold_outside_64_bit_mode() {
+    const UP: u64 = 0x0040_9300_0000_0fff;
+    const DOWN: u64 = 0x0040_9700_0000_0fff;
+    const READ_ONLY: u64 = 0x0040_9100_0000_0fff;
+    let refused = Some(GENERAL_PROTECTION);
+    let load = |descriptor, offset: u32| {
+        let mut code = vec![0xa1];
+        code.extend(offset.to_le_bytes());
+        run(&mut compatibility(descriptor), &code)
+    };
+    assert_eq!(load(UP, 0xffc), None);
+    assert_eq!(load(UP, 0xffd), refused);
+    assert_eq!(load(DOWN, 0x1000), None);
+    assert_eq!(load(DOWN, 0xfff), refused);
+    assert_eq!(load(0, 0), refused, "a null segment");
+    assert_eq!(load(0x00cf_9300_0000_ffff, 0xffff_fffe), Some(14), "flat: it wraps, and faults");
+    // mov [0],eax
+    let store = [0xa3, 0, 0, 0, 0];
+    assert_eq!(run(&mut compatibility(READ_ONLY), &store), refused);
+    assert_eq!(run(&mut compatibility(UP), &store), None);
+}
+
+#[test]
+fn the_stack_segment_faults_in_its_own_way() {
+    let mut machine = compatibility(0x00cf_9300_0000_ffff);
+    let cpu = machine.cpu_mut(0);
+    cpu.regs.seg[SegmentReg::Ss as usize] =
+        Segment::from_descriptor(flat::DATA0, 0x0040_9300_0000_0fff);
+    cpu.regs.gpr.set(4, 0x2000);
+    cpu.set_rflags(RFlags::FIXED);
+    assert_eq!(run(&mut machine, &[0x50]), Some(STACK_FAULT));
+}
+
+/// Runs 32-bit code that stores EAX to EBX, under page tables that the caller made.
+fn store_under(machine: &mut Machine, linear: u64) {
+    let cpu = machine.cpu_mut(0);
+    for (reg, descriptor) in
+        [(SegmentReg::Cs, 0x00cf_9b00_0000_ffff), (SegmentReg::Ds, 0x00cf_9300_0000_ffff)]
+    {
+        cpu.regs.seg[reg as usize] = Segment::from_descriptor(8, descriptor);
+    }
+    cpu.regs.control.efer = 0;
+    cpu.flush_tlb();
+    cpu.set_rflags(RFlags::FIXED);
+    cpu.regs.gpr.set(RBX, linear);
+    cpu.regs.gpr.set(RAX, 0x1234_5678);
+    cpu.regs.rip = CODE;
+    machine.mem.write(CODE, &[0x89, 0x03, 0xf4]);
+    assert_eq!(machine.run(0, u64::MAX), Exit::Halted);
+}
+
+const TABLES: u64 = 0x8000;
+
+#[test]
+fn paging_of_two_levels() {
+    let mut machine = machine(CpuModel::V3);
+    let small = (TABLES + 0x1000) | 7;
+    machine.mem.write(TABLES, &(small as u32).to_le_bytes());
+    machine.mem.write(TABLES + 4, &0x87u32.to_le_bytes());
+    let page = TABLES + 0x1000 + 4 * (CODE >> 12);
+    machine.mem.write(page, &(CODE as u32 | 7).to_le_bytes());
+    let control = &mut machine.cpu_mut(0).regs.control;
+    (control.cr3, control.cr4) = (TABLES, cr4::PSE);
+    // Through the large page, which maps the second 4 MiB onto the first.
+    store_under(&mut machine, 0x40_0000 | DATA);
+    assert_eq!(machine.mem.read_u64(DATA) & 0xffff_ffff, 0x1234_5678);
+    let upper = machine.mem.read_u64(TABLES) >> 32;
+    assert_eq!(upper & (entry::ACCESSED | entry::DIRTY), entry::ACCESSED | entry::DIRTY);
+    assert_eq!(machine.mem.read_u64(page) & (entry::ACCESSED | entry::DIRTY), entry::ACCESSED);
+}
+
+#[test]
+fn paging_with_page_directory_pointers() {
+    let mut machine = machine(CpuModel::V3);
+    machine.mem.write_u64(TABLES, (TABLES + 0x1000) | entry::PRESENT);
+    machine.mem.write_u64(TABLES + 24, (TABLES + 0x1000) | entry::PRESENT);
+    machine.mem.write_u64(TABLES + 0x1000, 0xe7);
+    let control = &mut machine.cpu_mut(0).regs.control;
+    (control.cr3, control.cr4) = (TABLES, cr4::PAE);
+    store_under(&mut machine, 0xc000_0000 | DATA);
+    assert_eq!(machine.mem.read_u64(DATA) & 0xffff_ffff, 0x1234_5678);
+}
+
+/// User code cannot run into blocks that the kernel has run, nor the kernel into those of
+/// the user under SMEP.
+#[test]
+fn a_block_belongs_to_a_privilege() {
+    let mut machine = machine(CpuModel::V3);
+    assert_eq!(run(&mut machine, &[0x90]), None);
+    let cpu = machine.cpu_mut(0);
+    cpu.regs.control.cr4 |= cr4::SMEP;
+    cpu.flush_tlb();
+    cpu.set_rflags(RFlags::FIXED);
+    // Every page of the test machine is the user's.
+    cpu.wake();
+    cpu.regs.rip = CODE;
+    assert_eq!(machine.run(0, u64::MAX), Exit::Shutdown, "the handlers are the user's too");
+}
