@@ -25,6 +25,8 @@ const BAD_INPUT: u8 = 2;
 // Debug exits have the odd numbers.
 const TRIPLE_FAULT: u8 = 4;
 const HALTED_FOR_EVER: u8 = 6;
+/// A bare machine on which a processor delivers exceptions without end.
+const LIVELOCK: u8 = 10;
 const LIMIT: u8 = 8;
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn bare_status(end: BareEnd) -> u8 {
         BareEnd::Ended => 0,
         BareEnd::TripleFault => TRIPLE_FAULT,
         BareEnd::HaltedForEver => HALTED_FOR_EVER,
+        BareEnd::Livelock => LIVELOCK,
         BareEnd::Limit => LIMIT,
     }
 }

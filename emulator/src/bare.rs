@@ -122,6 +122,12 @@ pub enum BareEnding {
     },
     /// Every processor waits, and nothing will come.
     HaltedForEver,
+    /// A processor delivers events without end and retires nothing: the stack that each
+    /// delivery writes is watched, for one.
+    Livelock {
+        /// Its number.
+        cpu: usize,
+    },
     /// The instructions that were allowed have retired.
     Limit,
     /// A processor met an instruction that is not built.
@@ -146,12 +152,18 @@ impl fmt::Display for BareEnding {
             Self::PowerOff => f.write_str("the guest turned the power off"),
             Self::TripleFault { cpu } => write!(f, "triple fault of CPU {cpu}"),
             Self::HaltedForEver => f.write_str("halted for ever: all CPUs wait for nothing"),
+            Self::Livelock { cpu } => {
+                write!(f, "CPU {cpu} delivers exceptions without end")
+            }
             Self::Limit => f.write_str("the limit of instructions was reached"),
             Self::Unsupported { cpu, what } => write!(f, "CPU {cpu}: {what}"),
             Self::Hypercall { cpu } => write!(f, "CPU {cpu}: VMCALL without a monitor"),
         }
     }
 }
+
+/// Events that a processor may deliver without retiring an instruction.
+const MAX_DELIVERIES: u64 = 1_000_000;
 
 /// How long no processor has run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,6 +181,8 @@ pub struct BareMachine {
     /// The latest time that the board was told.
     board_time: u64,
     idle: Idle,
+    /// Events that each processor delivered since it last retired an instruction.
+    barren: Vec<u64>,
 }
 
 impl BareMachine {
@@ -192,7 +206,8 @@ impl BareMachine {
             }
         }
         machine.set_vendor(vendor);
-        Ok(Self { machine, now: 0, board_time: 0, idle: Idle::default() })
+        let barren = vec![0; nr_cpus];
+        Ok(Self { machine, now: 0, board_time: 0, idle: Idle::default(), barren })
     }
 
     /// Puts an image into memory and the first processor to its entry.
@@ -304,11 +319,24 @@ impl BareMachine {
             let stop = self.next_stop(cycles, end);
             // An instruction takes a cycle at least in the model without timing; a model
             // with timing may go beyond the limit by what retires in the same cycle.
+            let before = (self.machine.cpu(index).icount(), self.machine.cpu(index).deliveries());
             let exit = self.machine.run(index, stop.min(cycles.saturating_add(left)));
+            if self.delivers_without_end(index, before) {
+                return Some(BareEnding::Livelock { cpu: index });
+            }
             if let Some(ending) = self.after_run(index, exit, end) {
                 return Some(ending);
             }
         }
+    }
+
+    /// Counts a processor's deliveries since it last retired an instruction.
+    fn delivers_without_end(&mut self, index: usize, before: (u64, u64)) -> bool {
+        let (icount, deliveries) = before;
+        let cpu = self.machine.cpu(index);
+        let idle = &mut self.barren[index];
+        *idle = if cpu.icount() == icount { *idle + (cpu.deliveries() - deliveries) } else { 0 };
+        *idle > MAX_DELIVERIES
     }
 
     /// The next event of a device, or the end of the round if that comes first.
@@ -361,17 +389,17 @@ impl BareMachine {
         })
     }
 
-    fn deliver(&mut self, index: usize, signal: board::Signal) -> Option<BareEnding> {
+    fn deliver(&mut self, index: usize, signal: board::CpuMessage) -> Option<BareEnding> {
         if index >= self.machine.nr_cpus() {
             return None;
         }
         let (now, cpu) = (self.board_time, self.machine.cpu_mut(index));
         match signal {
-            board::Signal::Nmi => cpu.raise_nmi(),
+            board::CpuMessage::Nmi => cpu.raise_nmi(),
             // The first processor would start again in the firmware.
-            board::Signal::Init if index == 0 => return Some(BareEnding::Reset),
-            board::Signal::Init => cpu.init(),
-            board::Signal::Startup(page) => {
+            board::CpuMessage::Init if index == 0 => return Some(BareEnding::Reset),
+            board::CpuMessage::Init => cpu.init(),
+            board::CpuMessage::Startup(page) => {
                 if cpu.waits_for_startup() {
                     cpu.idle_until(now);
                 }
@@ -384,7 +412,8 @@ impl BareMachine {
 
 #[cfg(test)]
 mod tests {
-    use iced_x86::code_asm::{CodeAssembler, IcedError, ecx, rax};
+    use iced_x86::IcedError;
+    use iced_x86::code_asm::{CodeAssembler, ecx, qword_ptr, rax};
 
     use super::*;
 
@@ -432,6 +461,27 @@ mod tests {
         assert_eq!(machine.run(2 * QUANTUM + 3), BareEnding::Limit);
         assert_eq!(machine.icount(), 2 * QUANTUM + 3);
         assert_eq!(machine.run(0), BareEnding::Limit);
+    }
+
+    /// Each #DB writes the watched word of its own stack, which is always the same: IST.
+    #[test]
+    fn deliveries_without_end_are_an_end() {
+        const IDT: u64 = 0x1000;
+        const TSS: u64 = 0x3000;
+        const STACK: u64 = 0x8000;
+        let mut machine = with_code(|asm| asm.mov(qword_ptr(STACK - 8), rax));
+        let (cpu, mem) = machine.machine.cpu_and_mem(0);
+        let gate = 0x20 << 48 | u64::from(boot::CODE64) << 16 | 0x8e01 << 32;
+        mem.write_u64(IDT + 16, gate);
+        mem.write_u64(TSS + 0x24, STACK);
+        let control = &mut cpu.regs.control;
+        (control.idtr.base, control.idtr.limit) = (IDT, 0xfff);
+        (control.tss_base, control.tss_limit) = (TSS, 0x67);
+        cpu.set_dr_address(0, STACK - 8);
+        // G0, writes of eight bytes.
+        cpu.set_dr7(0x9_0002);
+        assert_eq!(machine.run(u64::MAX), BareEnding::Livelock { cpu: 0 });
+        assert_eq!(machine.icount(), 1);
     }
 
     #[test]

@@ -156,8 +156,10 @@ const MACHINE_1_EDX: u32 =
     1 << 2 | 1 << 3 | 1 << 6 | 1 << 7 | APIC | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
 /// Leaf 1 EDX: the local APIC, while it is enabled.
 pub(crate) const APIC: u32 = 1 << 9;
+/// Leaf 1 ECX: x2APIC.
+const X2APIC: u32 = 1 << 21;
 /// Leaf 1 ECX from v2 on: PCID, x2APIC, TSC deadline.
-const MACHINE_1_ECX: u32 = 1 << 17 | 1 << 21 | 1 << 24;
+const MACHINE_1_ECX: u32 = 1 << 17 | X2APIC | 1 << 24;
 /// Leaf 7 EBX from v3 on: SMEP.
 const MACHINE_7_EBX: u32 = 1 << 7;
 /// Leaf 7 ECX from v3 on: UMIP.
@@ -205,6 +207,12 @@ impl CpuModel {
         let sse = if self.has(CpuidFeature::XSAVE) { xcr0::X87 | xcr0::SSE } else { 0 };
         let avx = if self.has(CpuidFeature::AVX) { xcr0::AVX } else { 0 };
         sse | avx
+    }
+
+    /// Whether a local APIC may be switched to x2APIC mode.
+    #[must_use]
+    pub fn has_x2apic(self) -> bool {
+        self.cpuid(1, 0, 0).ecx & X2APIC != 0
     }
 
     /// Bits of CR4 that software may set.
@@ -274,6 +282,7 @@ impl CpuModel {
                 let (more_b, more_c) = if newer { (MACHINE_7_EBX, MACHINE_7_ECX) } else { (0, 0) };
                 leaf(0, ebx | more_b, ecx | more_c, 0)
             }
+            0xb => topology(subleaf, apic_id),
             0xd => self.xsave_leaf(subleaf, xcr0::X87),
             0x8000_0000 => leaf(MAX_EXTENDED, 0, 0, 0),
             0x8000_0001 => {
@@ -336,6 +345,18 @@ const CACHES: [Cache; 4] = [
     Cache { kind: 3, level: 2, ways: 16, sets: 2048 },
     Cache { kind: 3, level: 3, ways: 12, sets: 32768 },
 ];
+
+/// Leaf 0xB: one thread in a core, and a package that may have 64. EDX is the x2APIC
+/// identifier in every subleaf.
+fn topology(subleaf: u32, apic_id: u32) -> Leaf {
+    const THREADS: u32 = 1 << 8;
+    const CORES: u32 = 2 << 8;
+    match subleaf {
+        0 => leaf(0, 1, THREADS, apic_id),
+        1 => leaf(6, 64, CORES | 1, apic_id),
+        _ => leaf(0, 0, subleaf & 0xff, apic_id),
+    }
+}
 
 fn deterministic_cache(subleaf: u32) -> Leaf {
     CACHES.get(subleaf as usize).map_or_else(Leaf::default, |cache| {

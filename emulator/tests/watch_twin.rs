@@ -173,6 +173,8 @@ proptest! {
                     pending |= hits;
                     prop_assert_eq!(found, pending);
                     for (index, record) in records.into_iter().enumerate() {
+                        // Values are kept for enabled entries only (rule M11).
+                        let value = |value| if twin.is_enabled(index) { value } else { 0 };
                         let expected = (hits >> index & 1 != 0).then(|| AccessRecord {
                             kind: match kind {
                                 Kind::Load => AccessKind::Read,
@@ -181,8 +183,8 @@ proptest! {
                             rip: 0,
                             linear,
                             size: size as u32,
-                            old: old[index],
-                            new: covered(&mut stand.machine, &twin, index),
+                            old: value(old[index]),
+                            new: value(covered(&mut stand.machine, &twin, index)),
                         });
                         prop_assert_eq!(record, expected);
                     }

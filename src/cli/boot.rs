@@ -55,7 +55,8 @@ Exit status:
   2          what dr7 itself could not do: bad input, an instruction that is not built
   4          triple fault
   6          halted for ever: all CPUs wait and nothing will come
-  8          stopped at the limit of --max-insns";
+  8          stopped at the limit of --max-insns
+  10         a CPU delivers exceptions without end";
 
 /// `dr7 boot`.
 #[derive(Clone, Debug, Args)]

@@ -27,6 +27,8 @@ pub enum BareEnd {
     TripleFault,
     /// All processors wait, and nothing will come.
     HaltedForEver,
+    /// A processor delivers exceptions without end.
+    Livelock,
     /// It did not end before the limit.
     Limit,
 }
@@ -247,6 +249,7 @@ fn end(
         BareEnding::Reset => (BareEnd::Ended, true),
         BareEnding::TripleFault { .. } => (BareEnd::TripleFault, true),
         BareEnding::HaltedForEver => (BareEnd::HaltedForEver, true),
+        BareEnding::Livelock { .. } => (BareEnd::Livelock, true),
         BareEnding::Limit => (BareEnd::Limit, true),
         BareEnding::Unsupported { .. } | BareEnding::Hypercall { .. } => {
             let states = CpuStates::of(machine);

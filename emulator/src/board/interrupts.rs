@@ -1,7 +1,7 @@
 //! The interrupt controllers together: lines go to the 8259s and the I/O APIC, messages
 //! to the local APICs, vectors to the processors.
 
-use super::Signal;
+use super::CpuMessage;
 use super::apic::{Delivery, Effect, Local, LocalApic, Lvt, Message, Mode, Trigger, Whom};
 use super::ioapic::{IoApic, NR_PINS, Request};
 use super::pic::Pics;
@@ -20,7 +20,7 @@ pub(super) struct Interrupts {
     pub(super) pics: Pics,
     pub(super) ioapic: IoApic,
     apics: Vec<LocalApic>,
-    signals: Vec<(usize, Signal)>,
+    signals: Vec<(usize, CpuMessage)>,
     /// The output of the 8259s when it was last looked at.
     pic_output: bool,
 }
@@ -55,7 +55,7 @@ impl Interrupts {
     }
 
     /// Signals since the last call.
-    pub(super) fn take_signals(&mut self) -> Vec<(usize, Signal)> {
+    pub(super) fn take_signals(&mut self) -> Vec<(usize, CpuMessage)> {
         std::mem::take(&mut self.signals)
     }
 
@@ -120,11 +120,11 @@ impl Interrupts {
         let Some(apic) = self.apics.get_mut(WIRED).filter(|_| rises) else { return };
         match apic.raise_local(Lvt::Lint0) {
             Local::Done => {}
-            Local::Nmi => self.signals.push((WIRED, Signal::Nmi)),
+            Local::Nmi => self.signals.push((WIRED, CpuMessage::Nmi)),
             Local::Smi => notes.feature("system management interrupts"),
             Local::Init => {
                 apic.init();
-                self.signals.push((WIRED, Signal::Init));
+                self.signals.push((WIRED, CpuMessage::Init));
             }
         }
     }
@@ -187,13 +187,13 @@ impl Interrupts {
                 let chosen = enabled.min_by_key(|cpu| (self.apics[*cpu].ppr(), *cpu));
                 chosen.is_some_and(|cpu| self.accept(cpu, message.vector, message.trigger))
             }
-            Delivery::Nmi => self.signal(&targets, Signal::Nmi),
-            Delivery::Startup => self.signal(&targets, Signal::Startup(message.vector)),
+            Delivery::Nmi => self.signal(&targets, CpuMessage::Nmi),
+            Delivery::Startup => self.signal(&targets, CpuMessage::Startup(message.vector)),
             Delivery::Init => {
                 for cpu in &targets {
                     self.apics[*cpu].init();
                 }
-                self.signal(&targets, Signal::Init)
+                self.signal(&targets, CpuMessage::Init)
             }
             Delivery::Smi => refuse(notes, "system management interrupts"),
             Delivery::ExtInt => refuse(notes, "external interrupts through an APIC message"),
@@ -216,7 +216,7 @@ impl Interrupts {
         self.apics.get_mut(cpu).is_some_and(|apic| apic.accept(vector, trigger))
     }
 
-    fn signal(&mut self, targets: &[usize], signal: Signal) -> bool {
+    fn signal(&mut self, targets: &[usize], signal: CpuMessage) -> bool {
         self.signals.extend(targets.iter().map(|cpu| (*cpu, signal)));
         !targets.is_empty()
     }

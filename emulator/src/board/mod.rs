@@ -64,7 +64,7 @@ impl Default for BoardConfig {
 
 /// A message to a processor that is not an interrupt vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum CpuMessage {
     /// A non-maskable interrupt.
     Nmi,
     /// INIT: the processor resets and waits for a start-up message.
@@ -172,7 +172,7 @@ impl Board {
     }
 
     /// Messages to processors since the last call, in order.
-    pub fn take_signals(&mut self) -> Vec<(usize, Signal)> {
+    pub fn take_signals(&mut self) -> Vec<(usize, CpuMessage)> {
         self.interrupts.take_signals()
     }
 

@@ -167,11 +167,11 @@ fn processors_are_started() {
     write_apic(&mut board, 0, 0x310, 0x0200_0000);
     write_apic(&mut board, 0, 0x300, 0x4608);
     assert!(board.take_changed());
-    let signals = [(1, Signal::Init), (2, Signal::Init), (2, Signal::Startup(8))];
+    let signals = [(1, CpuMessage::Init), (2, CpuMessage::Init), (2, CpuMessage::Startup(8))];
     assert_eq!(board.take_signals(), signals);
     write_apic(&mut board, 2, 0x310, 0);
     write_apic(&mut board, 2, 0x300, 0x4400);
-    assert_eq!(board.take_signals(), [(0, Signal::Nmi)]);
+    assert_eq!(board.take_signals(), [(0, CpuMessage::Nmi)]);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn lint0_as_nmi_is_the_old_watchdog() {
     set_up_pics(&mut board, 0xfe);
     let tick = board.next_event().expect("IRQ 0 is open");
     board.advance(tick);
-    assert_eq!((board.take_signals(), board.has_interrupt(0)), (vec![(0, Signal::Nmi)], false));
+    assert_eq!((board.take_signals(), board.has_interrupt(0)), (vec![(0, CpuMessage::Nmi)], false));
 }
 
 #[test]

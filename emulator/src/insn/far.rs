@@ -37,7 +37,7 @@ enum Target {
     /// Code behind a call gate.
     Gate(CallGate),
     /// Another task: the selector of its TSS.
-    Task(u16),
+    OtherTask(u16),
 }
 
 /// Checks a code segment whose privilege is right.
@@ -86,14 +86,14 @@ fn jump_target(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Target
             return gate::read(cpu, mem, selector).map(Target::Gate);
         }
         Kind::System(TSS_AVAILABLE | TSS16_AVAILABLE) if visible && !cpu.in_long_mode() => {
-            return Ok(Target::Task(selector));
+            return Ok(Target::OtherTask(selector));
         }
         Kind::System(TASK_GATE) if visible && !cpu.in_long_mode() => {
             if segment.access & Segment::PRESENT == 0 {
                 return Err(descriptor::refuse(cpu, Vector::SegmentNotPresent, selector));
             }
             let gate = descriptor::read_raw(cpu, mem, selector)?;
-            return Ok(Target::Task((gate >> 16) as u16));
+            return Ok(Target::OtherTask((gate >> 16) as u16));
         }
         Kind::System(_) | Kind::Data { .. } => false,
     };
@@ -284,7 +284,7 @@ fn jmp<P: Pointer, W: MemWidth>(
             enter_code(cpu, mem, code, offset)?;
         }
         Target::Gate(gate) => gate::jump(cpu, mem, &gate)?,
-        Target::Task(tss) => {
+        Target::OtherTask(tss) => {
             cpu.regs.rip = next_rip(cpu, op);
             return task::transfer(cpu, mem, tss, Cause::Jump);
         }
@@ -310,7 +310,7 @@ fn call<P: Pointer, W: MemWidth>(
                 gate::call(cpu, mem, &gate, return_to)?;
                 return Ok(Flow::JumpBoundary);
             }
-            Target::Task(tss) => {
+            Target::OtherTask(tss) => {
                 cpu.regs.rip = return_to;
                 return task::transfer(cpu, mem, tss, Cause::Call);
             }

@@ -32,6 +32,7 @@ fn last(run: OpFn) -> Option<Lowered> {
 mod number {
     pub(super) const TSC: u32 = 0x10;
     pub(super) const PLATFORM_ID: u32 = 0x17;
+    pub(super) const APIC_BASE: u32 = 0x1b;
     pub(super) const FEATURE_CONTROL: u32 = 0x3a;
     pub(super) const TSC_ADJUST: u32 = 0x3b;
     pub(super) const SPEC_CTRL: u32 = 0x48;
@@ -67,6 +68,8 @@ mod number {
     pub(super) const TSC_AUX: u32 = 0xc000_0103;
 }
 
+/// Bit of IA32_APIC_BASE that does not exist without x2APIC.
+const X2APIC_ENABLE: u64 = 1 << 10;
 /// Eight variable ranges, fixed ranges, write combining.
 const MTRRCAP: u64 = 8 | 1 << 8 | 1 << 10;
 /// IA32_MISC_ENABLE: fast strings, and branch trace and precise events not there.
@@ -106,6 +109,10 @@ fn wrmsr(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let index = selected(cpu);
     let gpr = &cpu.regs.gpr;
     let value = B32::get(gpr, RDX) << 32 | B32::get(gpr, RAX);
+    let unknown_mode = value & X2APIC_ENABLE != 0 && !cpu.model.has_x2apic();
+    if index == number::APIC_BASE && unknown_mode {
+        return Err(cpu.raise(Exception::gp0()));
+    }
     let from = cpu.bus_cycle();
     let on_bus =
         mem.bus_mut().and_then(|bus| bus.write_msr(from, index, cpu.for_bus(index, value)));

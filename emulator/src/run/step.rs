@@ -63,12 +63,12 @@ fn served(cpu: &mut Cpu, mem: &mut PhysMem) -> Served {
         cpu.attention.clear(Attention::ICEBP);
         return delivery::deliver_icebp(cpu, mem).into();
     }
-    // 5: NMI.
-    if cpu.takes_nmi() && !ss_shadow {
+    // 5: NMI, which STI keeps away too for one instruction.
+    let blocked = ss_shadow || cpu.pending.sti_shadow;
+    if cpu.takes_nmi() && !blocked {
         return delivery::deliver_nmi(cpu, mem).into();
     }
     // 6: maskable interrupts.
-    let blocked = ss_shadow || cpu.pending.sti_shadow;
     if let Some(vector) = cpu.pending.interrupt
         && flags & RFlags::IF != 0
         && !blocked

@@ -55,7 +55,7 @@ fn accesses() -> u64 {
     if long { 10_000_000 } else { 100_000 }
 }
 
-/// Rules M3, M7 and M10; and an access to a page that is not watched takes the fast path
+/// Rules M3, M7, M10 and M11; and an access to a page that is not watched takes the fast path
 /// once its translation is known.
 #[test]
 fn many_accesses_hit_as_their_bytes_do() {
@@ -100,5 +100,5 @@ fn many_accesses_hit_as_their_bytes_do() {
         fast += u64::from(!slow);
     }
     // Neither side of the comparison is empty.
-    assert!(all_hits > accesses() / 20 && fast > accesses() / 20, "{all_hits} hits, {fast} fast");
+    assert!(all_hits > accesses() / 50 && fast > accesses() / 20, "{all_hits} hits, {fast} fast");
 }

@@ -34,33 +34,34 @@ impl Twin {
         self.dr[index] / len * len
     }
 
-    fn is_enabled(&self, index: usize) -> bool {
+    /// Whether L or G is set.
+    pub(crate) fn is_enabled(&self, index: usize) -> bool {
         self.dr7 >> (2 * index) & 3 != 0
     }
 
-    /// Whether an entry watches a byte for an access of the kind.
-    fn watches(&self, index: usize, kind: Kind, byte: u64) -> bool {
+    /// Whether an entry, enabled or not, covers a byte for an access of the kind.
+    fn covers(&self, index: usize, kind: Kind, byte: u64) -> bool {
         let applies = match self.field(index) & 3 {
             0b01 => kind == Kind::Store,
             0b11 => true,
             _ => false,
         };
-        self.is_enabled(index)
-            && applies
-            && (0..self.len(index)).any(|offset| self.base(index) + offset == byte)
+        applies && (0..self.len(index)).any(|offset| self.base(index) + offset == byte)
     }
 
-    /// Rules M3 and M10, byte by byte.
+    /// Rules M3, M10 and M11, byte by byte: entries that are not enabled count beside one
+    /// that is.
     pub(crate) fn hits(&self, kind: Kind, linear: u64, size: u64) -> u64 {
-        let mut bits = 0;
+        let (mut bits, mut any_enabled) = (0, false);
         for offset in 0..size {
             for index in 0..4 {
-                if self.watches(index, kind, linear.wrapping_add(offset)) {
+                if self.covers(index, kind, linear.wrapping_add(offset)) {
                     bits |= 1 << index;
+                    any_enabled |= self.is_enabled(index);
                 }
             }
         }
-        bits
+        if any_enabled { bits } else { 0 }
     }
 
     /// Rule M1.
@@ -75,9 +76,11 @@ impl Twin {
     /// Whether a byte of the page is watched for the kind.
     pub(crate) fn watches_page(&self, kind: Kind, linear: u64) -> bool {
         (0..4).any(|index| {
-            (0..self.len(index))
-                .map(|offset| self.base(index) + offset)
-                .any(|byte| byte / PAGE == linear / PAGE && self.watches(index, kind, byte))
+            (0..self.len(index)).map(|offset| self.base(index) + offset).any(|byte| {
+                byte / PAGE == linear / PAGE
+                    && self.is_enabled(index)
+                    && self.covers(index, kind, byte)
+            })
         })
     }
 }
