@@ -216,7 +216,11 @@ fn table() {
     for (name, with, without) in rows {
         let hit = with.as_nanos() as f64 / f64::from(STORES);
         let store = without.as_nanos() as f64 / f64::from(STORES);
-        println!("{name:<10} {:>9.0} {hit:>10.0} {:>18.1}%", 1e9 / hit, 100.0 * (1.0 - store / hit));
+        println!(
+            "{name:<10} {:>9.0} {hit:>10.0} {:>18.1}%",
+            1e9 / hit,
+            100.0 * (1.0 - store / hit)
+        );
     }
 }
 
