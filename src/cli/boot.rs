@@ -3,11 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use emulator::cpuid::{CpuModel, CpuVendor};
-use emulator::event::KeptHits;
 use emulator::timing::TimingChoice;
 
+use super::kept_hits::KeptHitsArg;
 use super::size;
 
 /// Where the guest's serial port leads.
@@ -19,26 +19,6 @@ pub enum Serial {
     Stdio,
     /// Output to a file.
     File(PathBuf),
-}
-
-/// What becomes of a data breakpoint's hit by MOV SS or POP SS when the instruction after
-/// it enters a handler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum KeptHitsArg {
-    /// It is forgotten.
-    #[default]
-    Lost,
-    /// It is reported at the first instruction of the handler.
-    Delivered,
-}
-
-impl From<KeptHitsArg> for KeptHits {
-    fn from(arg: KeptHitsArg) -> Self {
-        match arg {
-            KeptHitsArg::Lost => Self::Lost,
-            KeptHitsArg::Delivered => Self::Delivered,
-        }
-    }
 }
 
 /// What `--help` says after the options.

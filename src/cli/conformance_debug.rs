@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use emulator::event::KeptHits;
+use clap::Args;
+
+use super::kept_hits::KeptHitsArg;
 
 /// `dr7 conformance debug`.
 #[derive(Clone, Debug, Args)]
@@ -20,36 +21,18 @@ pub struct DebugArgs {
 
     /// What becomes of a data hit that MOV SS kept when INT n, INT3, ICEBP or SYSCALL is
     /// in its shadow: processors differ.
-    #[arg(long, value_name = "FATE", value_enum, default_value_t = Fate::Lost)]
-    pub kept_hits: Fate,
+    #[arg(long, value_name = "FATE", value_enum, default_value_t = KeptHitsArg::default())]
+    pub kept_hits: KeptHitsArg,
 
     /// Leave the emulator and enter it again after every instruction.
     #[arg(long)]
     pub one_by_one: bool,
 
-    /// List skipped rows by name.
+    /// List skipped rows by reason and name, and count each kind of row.
     #[arg(long)]
     pub skips: bool,
 
     /// Also write what became of each row as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-}
-
-/// What becomes of kept hits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fate {
-    /// They are forgotten.
-    Lost,
-    /// They are reported before the first instruction of the handler.
-    Delivered,
-}
-
-impl From<Fate> for KeptHits {
-    fn from(fate: Fate) -> Self {
-        match fate {
-            Fate::Lost => Self::Lost,
-            Fate::Delivered => Self::Delivered,
-        }
-    }
 }

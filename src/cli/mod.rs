@@ -8,6 +8,7 @@ pub mod boot;
 pub mod conformance_debug;
 pub mod conformance_ring0;
 pub mod instructions;
+pub mod kept_hits;
 mod size;
 pub mod watch_spec;
 

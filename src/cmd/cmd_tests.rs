@@ -290,7 +290,7 @@ fn a_dump_shows_everything() {
         &[
             "recording, format version 2",
             "section META at 20",
-            "machine: 1 CPUs, processor v3, 536870912 bytes of memory, timing none, seed 0, kernel 6.x",
+            "machine: 1 CPUs, processor v3 (intel), 536870912 bytes of memory, timing none, seed 0, kernel 6.x",
             "120 bytes, BLAKE3 ",
             "watches: 2",
             "#0 mem:0x4c7310/8:w: 0x4c7310, 8 bytes, w",

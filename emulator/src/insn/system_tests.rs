@@ -228,3 +228,71 @@ fn a_block_belongs_to_a_privilege() {
     assert_eq!(machine.run(0, u64::MAX), Exit::Shutdown);
     assert_eq!((machine.cpu(0).regs.rip, machine.cpu(0).regs.control.cr2), (CODE, CODE));
 }
+
+/// B bits after a store to a word on which DR0 is enabled and DR1 is not.
+fn reported(vendor: CpuVendor) -> u64 {
+    let mut machine = machine(CpuModel::V3);
+    let cpu = machine.cpu_mut(0);
+    cpu.set_vendor(vendor);
+    cpu.set_dr_address(0, DATA);
+    cpu.set_dr_address(1, DATA);
+    // G0; both write entries of one byte.
+    cpu.set_dr7(0x11_0002);
+    cpu.regs.gpr.set(RBX, DATA);
+    // mov [rbx],al; nop
+    assert_eq!(run(&mut machine, &[0x88, 0x03, 0x90]), Some(1));
+    machine.cpu(0).debug().dr6() & dr6::B_MASK
+}
+
+/// Rule M11.
+#[test]
+fn vendors_differ_over_disabled_entries() {
+    assert_eq!(reported(CpuVendor::Intel), 0b11);
+    assert_eq!(reported(CpuVendor::Amd), 0b01);
+}
+
+/// Rule R6: eight-byte entries are Intel's in every mode, AMD's in IA-32e mode.
+#[test]
+fn vendors_differ_over_entries_of_eight_bytes() {
+    for (vendor, mode, hits) in [
+        (CpuVendor::Intel, efer::LME | efer::LMA, true),
+        (CpuVendor::Intel, 0, true),
+        (CpuVendor::Amd, efer::LME | efer::LMA, true),
+        (CpuVendor::Amd, 0, false),
+    ] {
+        let mut machine = machine(CpuModel::V3);
+        let cpu = machine.cpu_mut(0);
+        cpu.set_vendor(vendor);
+        cpu.regs.control.efer = mode;
+        cpu.set_rflags(RFlags::FIXED);
+        cpu.set_dr_address(0, DATA);
+        cpu.set_dr7(0x9_0002);
+        let matched = cpu.debug().match_data(DATA + 7, 1, crate::debug::matcher::DataAccess::Store);
+        assert_eq!(matched != 0, hits, "{vendor} with EFER {mode:#x}");
+    }
+}
+
+#[test]
+fn vendors_differ_over_fast_system_calls() {
+    const SYSCALL: &[u8] = &[0x0f, 0x05];
+    const SYSENTER: &[u8] = &[0x0f, 0x34];
+    const INVALID_OPCODE: u64 = 6;
+    let flat = 0x00cf_9300_0000_ffff;
+    let with = |vendor, mut machine: Machine, code: &[u8]| {
+        let cpu = machine.cpu_mut(0);
+        cpu.set_vendor(vendor);
+        cpu.regs.msrs.cstar = CODE + 0x100;
+        cpu.regs.msrs.star = u64::from(flat::CODE0) << 32;
+        machine.mem.write(CODE + 0x100, &[0xf4]);
+        run(&mut machine, code)
+    };
+    // In compatibility mode SYSCALL is AMD's, and goes where IA32_CSTAR says.
+    assert_eq!(with(CpuVendor::Intel, compatibility(flat), SYSCALL), Some(INVALID_OPCODE));
+    assert_eq!(with(CpuVendor::Amd, compatibility(flat), SYSCALL), None);
+    // In IA-32e mode SYSENTER is Intel's; without a segment it is #GP.
+    let in_64 = || machine(CpuModel::V3);
+    assert_eq!(with(CpuVendor::Intel, in_64(), SYSENTER), Some(GENERAL_PROTECTION));
+    assert_eq!(with(CpuVendor::Amd, in_64(), SYSENTER), Some(INVALID_OPCODE));
+    let name = |vendor: CpuVendor| vendor.cpuid(0, CpuModel::V3.cpuid(0, 0, 0)).ebx.to_le_bytes();
+    assert_eq!((name(CpuVendor::Intel), name(CpuVendor::Amd)), (*b"Genu", *b"Auth"));
+}

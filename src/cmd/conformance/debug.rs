@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::cli::conformance_debug::DebugArgs;
 use crate::cmd::{CommandError, Outcome};
-use crate::conformance::debug::report::{SkipNames, Tally, failure, json_line};
+use crate::conformance::debug::report::{Detail, Tally, failure, json_line};
 use crate::conformance::debug::row::Row;
 use crate::conformance::debug::{Options, Slices, read, run};
 use crate::output_file::OutputFile;
@@ -39,7 +39,7 @@ pub(super) fn debug(args: &DebugArgs, streams: Streams<'_>) -> Result<Outcome, C
     if let Some(file) = json {
         written.and_then(|()| file.finish()).map_err(CommandError::DataFiles)?;
     }
-    let names = if args.skips { SkipNames::Listed } else { SkipNames::Counted };
-    streams.out.write_all(tally.summary(names).as_bytes()).map_err(CommandError::Output)?;
+    let detail = if args.skips { Detail::Skips } else { Detail::Total };
+    streams.out.write_all(tally.summary(detail).as_bytes()).map_err(CommandError::Output)?;
     Ok(if tally.total().failed == 0 { Outcome::Shown } else { Outcome::Diverged })
 }

@@ -4,7 +4,7 @@
 //! Source: Linux 6.18 arch/x86/kernel/umip.c and arch/x86/entry; rules K4 to K6.
 
 use emulator::regs::Segment;
-use emulator::regs::gpr::reg::{R11, RAX, RCX};
+use emulator::regs::gpr::reg::{R11, RAX, RCX, RSP};
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::stand::layout::LDT_SELECTOR;
@@ -42,10 +42,13 @@ pub(super) fn syscall(stand: &mut Stand) {
     stand.leave_syscall();
 }
 
-/// The stop after SYSCALL that Linux makes up for a tracer that steps (rule K6).
-pub(super) fn stop_after_syscall(stand: &Stand) -> Frame {
-    let rsp = stand.frame().rsp;
-    Stand::user_frame(stand.gpr(RCX), stand.gpr(R11), rsp)
+/// Carries out the system call of SYSCALL for a tracer that steps, and says where Linux
+/// makes up a stop for it (rule K6).
+pub(super) fn stepped_syscall(stand: &mut Stand) -> Frame {
+    stand.set_gpr(RAX, ENOSYS);
+    let frame = Stand::user_frame(stand.gpr(RCX), stand.gpr(R11), stand.gpr(RSP));
+    stand.start(frame);
+    frame
 }
 
 /// Whether a #DB is none that the tracer hears of: its breakpoints leave out the kernel

@@ -98,13 +98,11 @@ impl<'a> Player<'a> {
                         return Ok(Seen { vector: 1, frame, dr6: dr6::RESET });
                     }
                 }
-                Stop::Syscall => {
-                    linux::syscall(&mut self.stand);
-                    if self.case.stepping == Stepping::ByTracer {
-                        let frame = linux::stop_after_syscall(&self.stand);
-                        return Ok(Seen { vector: 1, frame, dr6: dr6::RESET });
-                    }
+                Stop::Syscall if self.case.stepping == Stepping::ByTracer => {
+                    let frame = linux::stepped_syscall(&mut self.stand);
+                    return Ok(Seen { vector: 1, frame, dr6: dr6::RESET });
                 }
+                Stop::Syscall => linux::syscall(&mut self.stand),
                 Stop::Exception(vector, error) => {
                     let frame = self.stand.frame();
                     let hidden = match vector {

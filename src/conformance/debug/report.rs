@@ -35,13 +35,13 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Whether skipped rows are listed by name.
+/// How much is said at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SkipNames {
-    /// Only how many there are of each reason.
-    Counted,
-    /// By name, under each reason.
-    Listed,
+pub enum Detail {
+    /// The line of all rows together.
+    Total,
+    /// Before it, each kind of row, and the skipped rows by reason and name.
+    Skips,
 }
 
 /// What became of all rows.
@@ -76,28 +76,28 @@ impl Tally {
         })
     }
 
-    /// The lines at the end: all together, each kind where there are several, and why
-    /// rows were skipped.
+    /// The lines at the end; the last one has the counts of all rows together.
     #[must_use]
-    pub fn summary(&self, names: SkipNames) -> String {
-        let mut text = format!("{}\n", self.total());
-        if self.kinds.len() > 1 {
-            for (kind, counts) in &self.kinds {
-                let _ = writeln!(text, "  {}: {counts}", kind.name());
-            }
+    pub fn summary(&self, detail: Detail) -> String {
+        let mut text = String::new();
+        if detail == Detail::Skips {
+            self.tell_skips(&mut text);
         }
-        if !self.skips.is_empty() {
-            text.push_str("skipped:\n");
-        }
-        for (reason, rows) in &self.skips {
-            let _ = writeln!(text, "  {:4}  {reason}", rows.len());
-            if names == SkipNames::Listed {
-                for name in rows {
-                    let _ = writeln!(text, "          {name}");
-                }
-            }
-        }
+        let _ = writeln!(text, "{}", self.total());
         text
+    }
+
+    fn tell_skips(&self, text: &mut String) {
+        for (reason, rows) in &self.skips {
+            let _ = writeln!(text, "skipped, {reason}:");
+            for name in rows {
+                let _ = writeln!(text, "  {name}");
+            }
+        }
+        for (kind, Counts { passed, failed, skipped }) in &self.kinds {
+            let rows = passed + failed + skipped;
+            let _ = writeln!(text, "{}: {passed} of {rows} as measured", kind.name());
+        }
     }
 }
 

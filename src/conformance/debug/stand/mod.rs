@@ -229,6 +229,7 @@ impl Stand {
     /// Makes the next run start in the frame's state, as a return from an exception does.
     pub(crate) fn start(&mut self, frame: Frame) {
         let at = STACK0 - 40;
+        self.has_error = false;
         self.write_frame_at(at, frame);
         let cpu = self.machine.cpu_mut(0);
         cpu.regs.gpr.set(RSP, at);
