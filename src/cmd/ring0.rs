@@ -56,7 +56,7 @@ pub(super) fn ring0(args: &Ring0Args, streams: Streams<'_>) -> Result<Outcome, C
     let mut absent = Vec::new();
     if !args.only_here {
         for (name, run) in [("QEMU TCG", peers::qemu as Peer), ("Bochs", peers::bochs)] {
-            match run(&built, args.cpus, &args.append) {
+            match run(&built, args.cpus, &command_line(args)) {
                 Ok(run) => columns.push(peer(name, run)),
                 Err(missing @ PeerError::Missing(_)) => absent.push(missing.to_string()),
                 Err(error) => return Err(Ring0Error::from(error).into()),
@@ -69,6 +69,11 @@ pub(super) fn ring0(args: &Ring0Args, streams: Streams<'_>) -> Result<Outcome, C
     Ok(if passed { Outcome::Shown } else { Outcome::Diverged })
 }
 
+/// The image's command line: on a busy host other CPUs may take their time to start.
+fn command_line(args: &Ring0Args) -> String {
+    format!("cpus={} {}", args.cpus, args.append)
+}
+
 type Peer = fn(&Built, usize, &str) -> Result<PeerRun, PeerError>;
 
 fn tell(text: &str, streams: Streams<'_>) -> Result<(), CommandError> {
@@ -78,7 +83,7 @@ fn tell(text: &str, streams: Streams<'_>) -> Result<(), CommandError> {
 /// The image on this emulator.
 fn here(name: &str, path: &PathBuf, args: &Ring0Args) -> Result<Column, Ring0Error> {
     let file = fs::read(path).map_err(|source| Ring0Error::File { path: path.clone(), source })?;
-    let ran = emulated::run(&file, args.cpus, &args.append)?;
+    let ran = emulated::run(&file, args.cpus, &command_line(args))?;
     let trouble = match ran.ending {
         BareEnding::DebugExit(_) => None,
         other => Some(other.to_string()),
