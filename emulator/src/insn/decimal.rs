@@ -3,6 +3,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
+use super::far::check_protected;
 use super::forms::width_index;
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -145,13 +146,6 @@ fn raised(selector: u64, model: u64) -> Option<u64> {
 fn set_zero(cpu: &mut Cpu, zero: bool) {
     let rest = cpu.regs.status.image() & !RFlags::ZF;
     cpu.regs.status = LazyFlags::from_image(rest | if zero { RFlags::ZF } else { 0 });
-}
-
-fn check_protected(cpu: &mut Cpu) -> Result<(), Faulted> {
-    if super::far::is_real(cpu) {
-        return Err(cpu.raise(Exception::ud()));
-    }
-    Ok(())
 }
 
 fn arpl_reg(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {

@@ -6,6 +6,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
+use super::far::check_protected;
 use super::forms::{wide_widths, width_index};
 use crate::cpu::Cpu;
 use crate::dispatch::lower::{Family, Lowered};
@@ -232,6 +233,7 @@ fn tell_reg<T: Told, W: MemWidth>(
     mem: &mut PhysMem,
     op: &Op,
 ) -> Result<Flow, Faulted> {
+    check_protected(cpu)?;
     let selector = cpu.regs.gpr.get(op.src) as u16;
     tell::<T, W>(cpu, mem, op, selector)
 }
@@ -241,6 +243,7 @@ fn tell_mem<T: Told, W: MemWidth>(
     mem: &mut PhysMem,
     op: &Op,
 ) -> Result<Flow, Faulted> {
+    check_protected(cpu)?;
     let selector = B16::load(cpu, mem, op.linear(cpu))? as u16;
     tell::<T, W>(cpu, mem, op, selector)
 }
@@ -295,11 +298,13 @@ fn verify_rule<A: Asked>(insn: &Instruction) -> Option<Lowered> {
 }
 
 fn verify_reg<A: Asked>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    check_protected(cpu)?;
     let selector = cpu.regs.gpr.get(op.dst) as u16;
     verify::<A>(cpu, mem, selector)
 }
 
 fn verify_mem<A: Asked>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+    check_protected(cpu)?;
     let selector = B16::load(cpu, mem, op.linear(cpu))? as u16;
     verify::<A>(cpu, mem, selector)
 }

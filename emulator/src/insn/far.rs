@@ -242,6 +242,14 @@ pub(super) fn is_real(cpu: &Cpu) -> bool {
     cpu.regs.control.cr0 & cr0::PE == 0
 }
 
+/// Refuses what exists in protected mode only.
+pub(super) fn check_protected(cpu: &mut Cpu) -> Result<(), Faulted> {
+    if is_real(cpu) {
+        return Err(cpu.raise(Exception::ud()));
+    }
+    Ok(())
+}
+
 /// A far transfer in real mode.
 fn enter_real(cpu: &mut Cpu, selector: u16, offset: u64) -> Result<(), Faulted> {
     if offset > u64::from(cpu.regs.seg[SegmentReg::Cs as usize].limit) {

@@ -7,7 +7,7 @@ use iced_x86::{Instruction, Mnemonic, OpKind};
 use super::descriptor::{
     self, Kind, LDT, TSS_AVAILABLE, TSS16_AVAILABLE, is_null, kind, refuse_gp, set_access_byte,
 };
-use super::far::is_real;
+use super::far::check_protected;
 use super::forms::{wide_widths, width_index};
 use super::system::check_cpl0;
 use crate::cpu::Cpu;
@@ -34,6 +34,13 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Ltr, |insn| selector_rule(insn, Mnemonic::Ltr)),
     (Mnemonic::Lmsw, |insn| selector_rule(insn, Mnemonic::Lmsw)),
 ];
+
+fn check_stored<S: Stored>(cpu: &mut Cpu) -> Result<(), Faulted> {
+    if !S::IN_REAL_MODE {
+        check_protected(cpu)?;
+    }
+    check_umip(cpu)
+}
 
 fn check_umip(cpu: &mut Cpu) -> Result<(), Faulted> {
     if cpu.regs.control.cr4 & cr4::UMIP != 0 && cpu.regs.cpl() != 0 {
@@ -163,14 +170,6 @@ fn selector_rule(insn: &Instruction, which: Mnemonic) -> Option<Lowered> {
     Lowered::last(insn, if in_memory { from_memory } else { from_register })
 }
 
-/// LLDT and LTR exist in protected mode only.
-fn check_protected(cpu: &mut Cpu) -> Result<(), Faulted> {
-    if is_real(cpu) {
-        return Err(cpu.raise(Exception::ud()));
-    }
-    Ok(())
-}
-
 fn lldt(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<(), Faulted> {
     check_protected(cpu)?;
     load_ldtr(cpu, mem, selector)
@@ -251,6 +250,8 @@ fn lmsw(cpu: &mut Cpu, mem: &mut PhysMem, word: u16) -> Result<(), Faulted> {
 
 /// A register that is stored as a word to memory and extended to a register.
 trait Stored: 'static {
+    /// Whether there is an instruction for it in real mode.
+    const IN_REAL_MODE: bool = false;
     fn of(control: &Control) -> u64;
 }
 
@@ -272,6 +273,8 @@ impl Stored for Tr {
 }
 
 impl Stored for MachineStatus {
+    const IN_REAL_MODE: bool = true;
+
     fn of(control: &Control) -> u64 {
         control.cr0
     }
@@ -286,7 +289,7 @@ fn word_rule<S: Stored>(insn: &Instruction) -> Option<Lowered> {
 }
 
 fn to_memory<S: Stored>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
-    check_umip(cpu)?;
+    check_stored::<S>(cpu)?;
     let value = S::of(&cpu.regs.control);
     B16::store(cpu, mem, op.linear(cpu), value)?;
     Ok(cpu.completed())
@@ -297,7 +300,7 @@ fn to_register<S: Stored, W: Width>(
     _mem: &mut PhysMem,
     op: &Op,
 ) -> Result<Flow, Faulted> {
-    check_umip(cpu)?;
+    check_stored::<S>(cpu)?;
     let value = S::of(&cpu.regs.control);
     W::set(&mut cpu.regs.gpr, op.dst, value & W::MASK);
     Ok(Flow::Next)

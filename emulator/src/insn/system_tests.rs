@@ -160,6 +160,38 @@ fn the_stack_segment_faults_in_its_own_way() {
     assert_eq!(run(&mut machine, &[0x50]), Some(STACK_FAULT));
 }
 
+/// Instructions on descriptors do not exist in real mode.
+#[test]
+fn real_mode_has_no_descriptors() {
+    // sldt ax; str ax; lar ax,ax; lsl ax,ax; verr ax; verw ax; arpl ax,ax; lldt ax; ltr ax
+    let codes: [&[u8]; 9] = [
+        &[0x0f, 0x00, 0xc0],
+        &[0x0f, 0x00, 0xc8],
+        &[0x0f, 0x02, 0xc0],
+        &[0x0f, 0x03, 0xc0],
+        &[0x0f, 0x00, 0xe0],
+        &[0x0f, 0x00, 0xe8],
+        &[0x63, 0xc0],
+        &[0x0f, 0x00, 0xd0],
+        &[0x0f, 0x00, 0xd8],
+    ];
+    for code in codes {
+        let mut machine = machine(CpuModel::V3);
+        // The vector of #UD leads to a HLT.
+        machine.mem.write(4 * 6, &0x0100_0000u32.to_le_bytes());
+        machine.mem.write(0x1000, &[0xf4]);
+        machine.mem.write(0x2000, code);
+        let cpu = machine.cpu_mut(0);
+        cpu.init();
+        cpu.startup(2);
+        cpu.regs.control.idtr.limit = 0x3ff;
+        cpu.regs.gpr.set(4, 0x800);
+        assert_eq!(machine.run(0, u64::MAX), Exit::Halted, "{code:02x?}");
+        let cpu = machine.cpu(0);
+        assert_eq!((cpu.regs.rip, cpu.deliveries()), (1, 1), "{code:02x?}");
+    }
+}
+
 /// Runs 32-bit code that stores EAX to EBX, under page tables that the caller made.
 fn store_under(machine: &mut Machine, linear: u64) {
     let cpu = machine.cpu_mut(0);
