@@ -207,13 +207,13 @@ fn map(machine: &mut Machine, mode: Mode, numbers: &mut Numbers) {
             }
         }
         Mode::Pae => {
-            mem.write_u64(TABLES, spoil(numbers, TABLES + 0x1000 | 1));
+            mem.write_u64(TABLES, spoil(numbers, (TABLES + 0x1000) | 1));
             for slot in 0..512 {
                 mem.write_u64(TABLES + 0x1000 + 8 * slot, slot << 21 | 0xe7);
             }
         }
         Mode::Long | Mode::Compatibility => {
-            mem.write_u64(TABLES, TABLES + 0x1000 | 7);
+            mem.write_u64(TABLES, (TABLES + 0x1000) | 7);
             mem.write_u64(TABLES + 0x1000, spoil(numbers, 0xe7));
         }
     }

@@ -4,6 +4,7 @@
 pub(crate) mod delivery;
 mod enter;
 pub mod exception;
+pub(crate) mod inner;
 pub mod pending;
 
 pub use exception::{Exception, Vector};

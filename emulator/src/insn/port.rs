@@ -157,12 +157,8 @@ pub(super) fn check<W: Width>(cpu: &mut Cpu, mem: &mut PhysMem, port: u16) -> Re
     Ok(())
 }
 
-/// A word of the TSS.
+/// A word of the TSS, which must have it.
 fn tss_word(cpu: &mut Cpu, mem: &mut PhysMem, offset: u64) -> Result<u64, Faulted> {
-    let control = &cpu.regs.control;
-    if offset + 1 > u64::from(control.tss_limit) {
-        return Err(cpu.raise(Exception::gp0()));
-    }
-    let at = control.tss_base.wrapping_add(offset);
-    cpu.with_system_rights(|cpu| B16::load(cpu, mem, at))
+    let word = cpu.tss_word::<B16>(mem, offset)?;
+    word.ok_or_else(|| cpu.raise(Exception::gp0()))
 }

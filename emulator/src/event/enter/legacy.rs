@@ -1,16 +1,15 @@
 //! The 8-byte gates of protected mode (SDM vol. 3A, 6.11 and 6.12).
 
-use super::{Arrival, Source, clear_flags, code_segment, read_descriptor, set_code, tss_word};
+use super::{Arrival, Source, clear_flags, code_segment, set_code};
 use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
+use crate::event::inner::{NewStack, NoPush};
 use crate::event::{Exception, Vector};
 use crate::insn::task::{self, Cause};
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
-use crate::mem::segment::Intent;
-use crate::mem::tlb::Privilege;
 use crate::regs::gpr::reg::RSP;
-use crate::regs::{B16, B32, B64, Segment, SegmentReg};
+use crate::regs::{B16, B32, B64, SegmentReg};
 
 /// Types of gates.
 const TASK_GATE: u64 = 5;
@@ -27,11 +26,17 @@ struct Gate {
     selector: u16,
 }
 
-/// The stack that the frame goes to.
-#[derive(Clone, Copy, Debug)]
-struct Stack {
-    segment: Segment,
-    pointer: u64,
+/// Size of the words of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Word,
+    Double,
+}
+
+/// The stack as it is.
+fn present_stack(cpu: &Cpu) -> NewStack {
+    let segment = cpu.regs.seg[SegmentReg::Ss as usize];
+    NewStack { segment, pointer: cpu.regs.gpr.get(RSP), target: cpu.regs.cpl() }
 }
 
 /// Enters a handler through a gate of protected mode.
@@ -42,9 +47,9 @@ pub(super) fn enter(cpu: &mut Cpu, mem: &mut PhysMem, arrival: &Arrival) -> Resu
     }
     let cpl = cpu.regs.cpl();
     let (code, target) = code_segment(cpu, mem, arrival, gate.selector)?;
-    let present =
-        Stack { segment: cpu.regs.seg[SegmentReg::Ss as usize], pointer: cpu.regs.gpr.get(RSP) };
-    let stack = if target == cpl { present } else { inner_stack(cpu, mem, arrival, target)? };
+    let present = present_stack(cpu);
+    let stack =
+        if target == cpl { present } else { cpu.inner_stack(mem, target, arrival.source.ext())? };
     if gate.offset > u64::from(code.limit) {
         let error = arrival.source.ext();
         return Err(cpu.raise(Exception::with_error(Vector::GeneralProtection, error)));
@@ -56,11 +61,8 @@ pub(super) fn enter(cpu: &mut Cpu, mem: &mut PhysMem, arrival: &Arrival) -> Resu
     let outer = if target == cpl { &outer[..0] } else { &outer[..] };
     let words = outer.iter().chain(&frame).copied().chain(arrival.error.map(u64::from));
     let wide = matches!(gate.kind, INTERRUPT_GATE_32 | TRAP_GATE_32);
-    let pointer = if wide {
-        push_all::<B32>(cpu, mem, arrival, &stack, target, words)?
-    } else {
-        push_all::<B16>(cpu, mem, arrival, &stack, target, words)?
-    };
+    let size = if wide { Size::Double } else { Size::Word };
+    let pointer = push_frame(cpu, mem, arrival, &stack, size, words)?;
 
     let masks_interrupts = matches!(gate.kind, INTERRUPT_GATE_16 | INTERRUPT_GATE_32);
     clear_flags(cpu, masks_interrupts);
@@ -96,65 +98,27 @@ fn read_gate(cpu: &mut Cpu, mem: &mut PhysMem, arrival: &Arrival) -> Result<Gate
     Ok(Gate { kind, offset: word & 0xffff | high, selector: (word >> 16) as u16 })
 }
 
-/// The stack of a more privileged handler, from the TSS.
-fn inner_stack(
+/// Pushes the words of a frame; the pointer behind them.
+fn push_frame(
     cpu: &mut Cpu,
     mem: &mut PhysMem,
     arrival: &Arrival,
-    target: u8,
-) -> Result<Stack, Faulted> {
-    let level = u64::from(target);
-    let wide = cpu.regs.control.tr_access & 8 != 0;
-    let (pointer, selector) = if wide {
-        let pointer = tss_word::<B32>(cpu, mem, arrival, 4 + 8 * level)?;
-        (pointer, tss_word::<B16>(cpu, mem, arrival, 8 + 8 * level)?)
-    } else {
-        let pointer = tss_word::<B16>(cpu, mem, arrival, 2 + 4 * level)?;
-        (pointer, tss_word::<B16>(cpu, mem, arrival, 4 + 4 * level)?)
-    };
-    let selector = selector as u16;
-    if selector & !3 == 0 || cpu.descriptor_address(selector).is_none() {
-        return Err(arrival.refuse_selector(cpu, Vector::InvalidTss, selector));
-    }
-    let segment = read_descriptor(cpu, mem, arrival, selector)?;
-    let writable_data = segment.access & 0x1a == 0x12;
-    if (selector & 3) as u8 != target || segment.dpl() != target || !writable_data {
-        return Err(arrival.refuse_selector(cpu, Vector::InvalidTss, selector));
-    }
-    if segment.access & Segment::PRESENT == 0 {
-        return Err(arrival.refuse_selector(cpu, Vector::StackFault, selector));
-    }
-    Ok(Stack { segment, pointer })
-}
-
-/// Pushes the words of a frame with the rights of the handler; the pointer behind them.
-fn push_all<W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    arrival: &Arrival,
-    stack: &Stack,
-    target: u8,
+    stack: &NewStack,
+    size: Size,
     words: impl Iterator<Item = u64>,
 ) -> Result<u64, Faulted> {
-    let big = stack.segment.access & Segment::DEFAULT_BIG != 0;
-    let mask = if big { 0xffff_ffff } else { 0xffff };
-    let mut pointer = stack.pointer & mask;
-    let present = cpu.regs.seg[SegmentReg::Ss as usize];
-    for word in words {
-        pointer = pointer.wrapping_sub(u64::from(W::BYTES)) & mask;
-        cpu.regs.seg[SegmentReg::Ss as usize] = stack.segment;
-        let checked =
-            cpu.check_segment(SegmentReg::Ss as u8, pointer, u64::from(W::BYTES), Intent::Write);
-        cpu.regs.seg[SegmentReg::Ss as usize] = present;
-        if checked.is_err() {
-            let error = if target == cpu.regs.cpl() { 0 } else { stack.segment.selector };
-            return Err(arrival.refuse_selector(cpu, Vector::StackFault, error));
+    let pushed = match size {
+        Size::Double => cpu.push_words::<B32>(mem, stack, words),
+        Size::Word => cpu.push_words::<B16>(mem, stack, words),
+    };
+    pushed.map_err(|why| match why {
+        NoPush::Faulted => Faulted,
+        NoPush::NoRoom => {
+            let inner = stack.target != cpu.regs.cpl();
+            let selector = if inner { stack.segment.selector } else { 0 };
+            arrival.refuse_selector(cpu, Vector::StackFault, selector)
         }
-        let linear = stack.segment.base.wrapping_add(pointer) & 0xffff_ffff;
-        let rights = if target == 3 { Privilege::User } else { Privilege::Supervisor };
-        cpu.with_rights(rights, |cpu| W::store(cpu, mem, linear, word))?;
-    }
-    Ok(pointer)
+    })
 }
 
 /// Through a task gate: the event becomes the first thing of another task.
@@ -166,16 +130,11 @@ fn enter_task(
 ) -> Result<(), Faulted> {
     task::switch(cpu, mem, selector, Cause::Event(arrival.source.ext()))?;
     let Some(error) = arrival.error else { return Ok(()) };
-    let stack =
-        Stack { segment: cpu.regs.seg[SegmentReg::Ss as usize], pointer: cpu.regs.gpr.get(RSP) };
-    let target = cpu.regs.cpl();
-    let words = std::iter::once(u64::from(error));
+    let stack = present_stack(cpu);
     let wide = cpu.regs.control.tr_access & 8 != 0;
-    let pointer = if wide {
-        push_all::<B32>(cpu, mem, arrival, &stack, target, words)?
-    } else {
-        push_all::<B16>(cpu, mem, arrival, &stack, target, words)?
-    };
+    let size = if wide { Size::Double } else { Size::Word };
+    let word = std::iter::once(u64::from(error));
+    let pointer = push_frame(cpu, mem, arrival, &stack, size, word)?;
     cpu.set_stack_pointer(pointer);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! 64-bit gates (SDM vol. 3A, 6.14).
 
-use super::{Arrival, clear_flags, code_segment, set_code, tss_word};
+use super::{Arrival, clear_flags, code_segment, set_code};
 use crate::cpu::Cpu;
 use crate::event::exception::Faulted;
 use crate::event::{Exception, Vector};
@@ -113,5 +113,5 @@ fn select_stack(
     } else {
         return Ok(cpu.regs.gpr.get(RSP));
     };
-    tss_word::<B64>(cpu, mem, arrival, offset)
+    cpu.needed_tss_word::<B64>(mem, offset, arrival.source.ext())
 }

@@ -141,25 +141,6 @@ fn read_descriptor(
     Ok(Segment::from_descriptor(selector, descriptor))
 }
 
-/// Reads a word of the TSS.
-///
-/// # Errors
-/// #TS with TR's selector where the TSS ends before it.
-fn tss_word<W: MemWidth>(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    arrival: &Arrival,
-    offset: u64,
-) -> Result<u64, Faulted> {
-    let control = &cpu.regs.control;
-    if offset + u64::from(W::BYTES) - 1 > u64::from(control.tss_limit) {
-        let tr = control.tr;
-        return Err(arrival.refuse_selector(cpu, Vector::InvalidTss, tr));
-    }
-    let at = control.tss_base.wrapping_add(offset);
-    cpu.with_system_rights(|cpu| W::load(cpu, mem, at))
-}
-
 /// Loads CS with the handler's segment.
 fn set_code(cpu: &mut Cpu, code: Segment, target: u8) {
     let selector = code.selector & !3 | u16::from(target);
