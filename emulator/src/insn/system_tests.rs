@@ -328,3 +328,77 @@ fn vendors_differ_over_fast_system_calls() {
     let name = |vendor: CpuVendor| vendor.cpuid(0, CpuModel::V3.cpuid(0, 0, 0)).ebx.to_le_bytes();
     assert_eq!((name(CpuVendor::Intel), name(CpuVendor::Amd)), (*b"Genu", *b"Auth"));
 }
+
+const GDT: u64 = 0x3000;
+const TSS: u64 = 0x7000;
+/// Where gates lead: a HLT, which only CPL 0 may execute.
+const INNER: u64 = CODE + 0x100;
+/// The stack of CPL 0.
+const STACK0: u64 = 0x3_8000;
+
+/// A machine at CPL 3 whose GDT has a call gate to [`INNER`] at 0x30, with the far pointer
+/// to it at RBX.
+fn before_a_call_gate(gate: [u64; 2], code: u64) -> Machine {
+    let mut machine = machine(CpuModel::V3);
+    for (at, word) in (0x30..).step_by(8).zip(gate) {
+        machine.mem.write_u64(GDT + at, word);
+    }
+    machine.mem.write(DATA, &[0, 0, 0, 0, 0x33, 0]);
+    machine.mem.write(INNER, &[0xf4]);
+    machine.mem.write(CODE, &[0xff, 0x1b]);
+    machine.mem.write_u64(TSS + 4, STACK0 | u64::from(flat::DATA0) << 32);
+    let cpu = machine.cpu_mut(0);
+    let control = &mut cpu.regs.control;
+    control.gdtr.limit = 0x3f;
+    (control.tss_base, control.tss_limit, control.tr_access) = (TSS, 0x67, 0x8b);
+    cpu.regs.seg[SegmentReg::Cs as usize] = Segment::from_descriptor(flat::CODE3, code);
+    for reg in [SegmentReg::Ss, SegmentReg::Ds, SegmentReg::Es] {
+        cpu.regs.seg[reg as usize] = Segment::from_descriptor(flat::DATA3, 0x00cf_f300_0000_ffff);
+    }
+    cpu.regs.gpr.set(RBX, DATA);
+    cpu.regs.gpr.set(4, 0x3_0000);
+    cpu.regs.rip = CODE;
+    cpu.set_rflags(RFlags::FIXED);
+    machine
+}
+
+#[test]
+fn a_64_bit_call_gate_switches_to_the_inner_stack() {
+    let low = INNER & 0xffff | 8 << 16 | 0xec00 << 32 | (INNER >> 16) << 48;
+    let mut machine = before_a_call_gate([low, 0], 0x00af_fb00_0000_ffff);
+    machine.mem.write_u64(TSS + 4, STACK0);
+    assert_eq!(machine.run(0, u64::MAX), Exit::Halted);
+    let cpu = machine.cpu(0);
+    assert_eq!((cpu.regs.rip, cpu.regs.cpl()), (INNER + 1, 0));
+    assert_eq!(cpu.regs.gpr.get(4), STACK0 - 32);
+    // SS is null, with the new privilege.
+    assert_eq!(cpu.regs.seg[SegmentReg::Ss as usize].selector, 0);
+    let frame: [u64; 4] =
+        std::array::from_fn(|nth| machine.mem.read_u64(STACK0 - 32 + 8 * nth as u64));
+    let (cs, ss) = (u64::from(flat::CODE3), u64::from(flat::DATA3));
+    assert_eq!(frame, [CODE + 2, cs, 0x3_0000, ss]);
+}
+
+/// A gate of 32 bits copies its parameters between the frame's two halves.
+#[test]
+fn a_32_bit_call_gate_copies_parameters() {
+    let low = INNER & 0xffff | 8 << 16 | 0xec02 << 32 | (INNER >> 16) << 48;
+    let mut machine = before_a_call_gate([low, 0], 0x00cf_fb00_0000_ffff);
+    machine.mem.write_u64(GDT + 8, 0x00cf_9b00_0000_ffff);
+    machine.mem.write_u64(0x3_0000, 0x2222_2222_1111_1111);
+    let control = &mut machine.cpu_mut(0).regs.control;
+    (control.cr0, control.cr4, control.efer) = (cr0::PE | cr0::ET, 0, 0);
+    let cpu = machine.cpu_mut(0);
+    cpu.flush_tlb();
+    cpu.set_rflags(RFlags::FIXED);
+    assert_eq!(machine.run(0, u64::MAX), Exit::Halted);
+    let cpu = machine.cpu(0);
+    assert_eq!((cpu.regs.rip, cpu.regs.cpl()), (INNER + 1, 0));
+    assert_eq!(cpu.regs.gpr.get(4), STACK0 - 24);
+    let mut bytes = [0; 24];
+    machine.mem.read(STACK0 - 24, &mut bytes);
+    let (words, _) = bytes.as_chunks::<4>();
+    let words: Vec<u64> = words.iter().map(|word| u32::from_le_bytes(*word).into()).collect();
+    let (cs, ss) = (u64::from(flat::CODE3), u64::from(flat::DATA3));
+    assert_eq!(words, [CODE + 2, cs, 0x1111_1111, 0x2222_2222, 0x3_0000, ss]);
+}
