@@ -95,8 +95,8 @@ fn the_command_says_what_differs() {
     assert_eq!(status, Some(0));
     assert_eq!(
         out,
-        "1 passed, 0 failed, 1 skipped\nskipped:\n     1  needs AVX512BW, which the processor \
-         has not\n          v_kld_part\n"
+        "skipped, needs AVX512BW, which the processor has not:\n  v_kld_part\n\
+         case: 1 of 2 as measured\n1 passed, 0 failed, 1 skipped\n"
     );
     let wrong = text.replace("\"b\": [0]", "\"b\": [2]");
     let (status, out, _) = printed(&command(&wrong, &["--filter", "x_"]));
