@@ -17,7 +17,6 @@ use crate::cpuid::{CpuModel, CpuVendor};
 use crate::event::KeptHits;
 use crate::machine::{Machine, MachineConfig};
 use crate::mem::PAGE_SIZE;
-use crate::regs::RFlags;
 use crate::run::{Exit, Unsupported};
 use crate::timing::TimingChoice;
 
@@ -294,10 +293,7 @@ impl BareMachine {
     /// Whether a processor does nothing until a device or another processor acts.
     fn waits(&self, index: usize) -> bool {
         let cpu = self.machine.cpu(index);
-        let has_interrupt = cpu.pending.line || cpu.pending.interrupt.is_some();
-        let open = cpu.regs.system_flags & RFlags::IF != 0;
-        let nmi = cpu.pending.nmi && !cpu.pending.nmi_blocked;
-        let wakes = nmi || has_interrupt && open;
+        let wakes = cpu.takes_interrupt() || cpu.takes_nmi();
         cpu.waits_for_startup() || cpu.is_halted() && !wakes
     }
 

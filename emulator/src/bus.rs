@@ -53,8 +53,8 @@ pub trait Bus: std::fmt::Debug + std::any::Any {
     /// Sets CR8.
     fn set_task_priority(&mut self, from: BusCycle, class: u8);
 
-    /// CPUID's view of a vCPU's local APIC.
-    fn local_apic(&self, cpu: usize) -> LocalApicView;
+    /// Whether a vCPU's local APIC is enabled (IA32_APIC_BASE.EN), which CPUID tells.
+    fn has_local_apic(&self, cpu: usize) -> bool;
 
     /// Whether an interrupt waits that the vCPU would take with RFLAGS.IF set.
     fn has_interrupt(&self, cpu: usize) -> bool;
@@ -66,15 +66,6 @@ pub trait Bus: std::fmt::Debug + std::any::Any {
     /// at before the vCPU goes on: a timer was set, another vCPU was signalled, the
     /// machine was told to end.
     fn take_changed(&mut self) -> bool;
-}
-
-/// What CPUID tells of a local APIC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalApicView {
-    /// IA32_APIC_BASE.EN: leaf 1, EDX bit 9.
-    pub enabled: bool,
-    /// The x2APIC identifier.
-    pub id: u32,
 }
 
 impl Cpu {

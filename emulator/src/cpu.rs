@@ -310,10 +310,20 @@ impl Cpu {
 
     /// Looks for interrupts at boundaries only while one would be taken.
     pub(crate) fn sync_interrupts(&mut self) {
-        let open = self.regs.system_flags & RFlags::IF != 0;
+        let (interrupt, nmi) = (self.takes_interrupt(), self.takes_nmi());
+        self.attention.set(Attention::INTERRUPT, interrupt);
+        self.attention.set(Attention::NMI, nmi);
+    }
+
+    /// Whether an interrupt waits and RFLAGS.IF lets it come.
+    pub(crate) fn takes_interrupt(&self) -> bool {
         let waits = self.pending.line || self.pending.interrupt.is_some();
-        self.attention.set(Attention::INTERRUPT, waits && open);
-        self.attention.set(Attention::NMI, self.pending.nmi && !self.pending.nmi_blocked);
+        waits && self.regs.system_flags & RFlags::IF != 0
+    }
+
+    /// Whether a non-maskable interrupt waits and none is being served.
+    pub(crate) fn takes_nmi(&self) -> bool {
+        self.pending.nmi && !self.pending.nmi_blocked
     }
 
     /// INIT: the state of SDM vol. 3A, table 10-1. The clock, the x87 and vector
@@ -422,7 +432,7 @@ impl Cpu {
             self.drop_links();
         }
         self.code = code;
-        self.stack = StackView::of(&self.regs);
+        self.stack = StackView::of(&self.regs, &code);
         self.debug.set_long_mode(self.in_long_mode());
         // Blocks are linked within one privilege and one size of code.
         self.epoch = self.epoch & !(EPOCH_STEP - 1) | u32::from(user) | code.tag();

@@ -5,7 +5,7 @@
 
 use super::Board;
 use super::apic::{BASE_MSR, Effect, FIRST_X2APIC_MSR, LAST_X2APIC_MSR, Mode, TSC_DEADLINE_MSR};
-use crate::bus::{Bus, BusCycle, LocalApicView, MsrRefused};
+use crate::bus::{Bus, BusCycle, MsrRefused};
 
 impl Bus for Board {
     fn read_port(&mut self, from: BusCycle, port: u16, size: u8) -> u32 {
@@ -78,12 +78,9 @@ impl Bus for Board {
         self.settle(from.cpu);
     }
 
-    fn local_apic(&self, cpu: usize) -> LocalApicView {
+    fn has_local_apic(&self, cpu: usize) -> bool {
         let apic = self.interrupts.apic(cpu);
-        LocalApicView {
-            enabled: apic.is_some_and(|apic| apic.base().mode() != Mode::Disabled),
-            id: apic.map_or(0, |apic| apic.initial_id()),
-        }
+        apic.is_some_and(|apic| apic.base().mode() != Mode::Disabled)
     }
 
     fn has_interrupt(&self, cpu: usize) -> bool {

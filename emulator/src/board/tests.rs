@@ -146,7 +146,7 @@ fn start_up_of_a_debug_image() {
     assert_eq!(board.take_serial_output(), b"!");
     let off = 0xfee0_0100;
     assert_eq!(board.write_msr(at(0, 0), 0x1b, off), Some(Ok(())));
-    assert!(!board.local_apic(0).enabled);
+    assert!(!board.has_local_apic(0));
     assert_eq!(read_word(&mut board, 0, APIC + 0x30), u32::MAX);
     assert_eq!(board.write_msr(at(0, 0), 0x1b, off | 0x800), Some(Ok(())));
     enable_apics(&mut board);

@@ -269,7 +269,7 @@ fn decode_crossing(
         return Err(cpu.raise(Exception::gp0()));
     }
     let next_page = (code.linear & !PAGE_OFFSET_MASK).wrapping_add(PAGE_SIZE);
-    let next_page = if cpu.code.is_64() { next_page } else { next_page & 0xffff_ffff };
+    let next_page = cpu.code.wrap(next_page);
     let privilege = cpu.privilege();
     let physical = cpu.translate(mem, next_page, Want::Fetch, privilege)?;
     let mut bytes = code.bytes.clone();

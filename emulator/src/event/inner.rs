@@ -8,7 +8,7 @@ use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::mem::segment::Intent;
 use crate::mem::tlb::Privilege;
-use crate::regs::{B16, B32, B64, Segment, SegmentReg};
+use crate::regs::{B16, B32, Segment, SegmentReg};
 
 /// A stack outside 64-bit mode, or of 64-bit code.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,7 @@ impl Cpu {
         ext: u32,
     ) -> Result<NewStack, Faulted> {
         let level = u64::from(target);
-        let wide = self.regs.control.tr_access & 8 != 0;
+        let wide = self.regs.control.has_wide_tss();
         let (pointer, selector) = if wide {
             let pointer = self.needed_tss_word::<B32>(mem, 4 + 8 * level, ext)?;
             (pointer, self.needed_tss_word::<B16>(mem, 8 + 8 * level, ext)?)
@@ -82,11 +82,12 @@ impl Cpu {
             (pointer, self.needed_tss_word::<B16>(mem, 4 + 4 * level, ext)?)
         };
         let selector = selector as u16;
-        let Some(at) = self.descriptor_address(selector).filter(|_| selector & !3 != 0) else {
+        let is_null = selector & !3 == 0;
+        let word = if is_null { None } else { self.load_descriptor(mem, selector)? };
+        let Some(word) = word else {
             return Err(refuse(self, Vector::InvalidTss, selector, ext));
         };
-        let descriptor = self.with_system_rights(|cpu| B64::load(cpu, mem, at))?;
-        let segment = Segment::from_descriptor(selector, descriptor);
+        let segment = Segment::from_descriptor(selector, word);
         let writable_data = segment.access & 0x1a == 0x12;
         if (selector & 3) as u8 != target || segment.dpl() != target || !writable_data {
             return Err(refuse(self, Vector::InvalidTss, selector, ext));
@@ -105,11 +106,7 @@ impl Cpu {
         words: impl Iterator<Item = u64>,
     ) -> Result<u64, NoPush> {
         let quad = W::BYTES == 8;
-        let mask = match (quad, stack.segment.access & Segment::DEFAULT_BIG != 0) {
-            (true, _) => u64::MAX,
-            (false, true) => 0xffff_ffff,
-            (false, false) => 0xffff,
-        };
+        let mask = if quad { u64::MAX } else { stack.segment.stack_mask() };
         let rights = if stack.target == 3 { Privilege::User } else { Privilege::Supervisor };
         let mut pointer = stack.pointer & mask;
         for word in words {

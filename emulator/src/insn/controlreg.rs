@@ -140,14 +140,14 @@ impl Cpu {
                 lma = 0;
             }
         }
-        let uses_pdptes = set(cr0::PG) && lma == 0 && control.cr4 & cr4::PAE != 0;
+        let mut next = control.clone();
+        next.cr0 = value & CR0_BITS | cr0::ET;
+        next.efer = control.efer & !efer::LMA | lma;
         let reloads = changed & (cr0::PG | cr0::CD | cr0::NW) != 0;
-        if uses_pdptes && reloads && !paging::pdptes_are_valid(mem, control) {
+        if reloads && !paging::pdptes_are_valid(mem, &next) {
             return false;
         }
-        let control = &mut self.regs.control;
-        control.cr0 = value & CR0_BITS | cr0::ET;
-        control.efer = control.efer & !efer::LMA | lma;
+        self.regs.control = next;
         if changed & (cr0::PG | cr0::WP | cr0::PE) != 0 {
             self.flush_tlb();
         }
@@ -165,9 +165,7 @@ impl Cpu {
         }
         let mut next = control.clone();
         next.cr3 = value;
-        let uses_pdptes =
-            control.cr0 & cr0::PG != 0 && control.cr4 & cr4::PAE != 0 && !self.in_long_mode();
-        if uses_pdptes && !paging::pdptes_are_valid(mem, &next) {
+        if !paging::pdptes_are_valid(mem, &next) {
             return false;
         }
         self.set_cr3(value);
@@ -187,12 +185,10 @@ impl Cpu {
         }
         let mut next = control.clone();
         next.cr4 = value;
-        let uses_pdptes =
-            control.cr0 & cr0::PG != 0 && value & cr4::PAE != 0 && !self.in_long_mode();
-        if uses_pdptes && changed & CR4_PAGING != 0 && !paging::pdptes_are_valid(mem, &next) {
+        if changed & CR4_PAGING != 0 && !paging::pdptes_are_valid(mem, &next) {
             return false;
         }
-        self.regs.control.cr4 = value;
+        self.regs.control = next;
         if changed & CR4_PAGING != 0 {
             self.flush_tlb();
         }

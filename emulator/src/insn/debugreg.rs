@@ -4,13 +4,14 @@ use iced_x86::{Instruction, OpKind};
 
 use crate::cpu::Cpu;
 use crate::debug::dr7::Dr7;
-use crate::dispatch::lower::Lowered;
+use crate::dispatch::lower::{Lowered, is_legacy};
 use crate::event::exception::Faulted;
 use crate::event::pending::Attention;
 use crate::event::{Exception, Vector};
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op};
 use crate::regs::control::cr4;
+use crate::regs::{B32, B64, Width};
 use crate::timing::FixedEvent;
 
 /// The rule for MOV with a debug register operand.
@@ -18,10 +19,14 @@ pub(crate) fn rule(insn: &Instruction) -> Option<Lowered> {
     if insn.op0_kind() != OpKind::Register || insn.op1_kind() != OpKind::Register {
         return None;
     }
+    let legacy = is_legacy(insn);
     if insn.op0_register().is_dr() {
-        return Lowered::last(insn, mov_dr_r64);
+        return Lowered::last(insn, if legacy { to_dr::<B32> } else { to_dr::<B64> });
     }
-    insn.op1_register().is_dr().then(|| Lowered::last(insn, mov_r64_dr))?
+    if !insn.op1_register().is_dr() {
+        return None;
+    }
+    Lowered::last(insn, if legacy { from_dr::<B32> } else { from_dr::<B64> })
 }
 
 /// Checks in their order: #UD for a register that does not exist, #GP for the
@@ -41,10 +46,9 @@ fn check(cpu: &mut Cpu, number: u8) -> Result<usize, Faulted> {
     Ok(number as usize)
 }
 
-fn mov_dr_r64(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+fn to_dr<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let number = check(cpu, op.dst)?;
-    let reach = if cpu.code.is_64() { u64::MAX } else { 0xffff_ffff };
-    let value = cpu.regs.gpr.get(op.src) & reach;
+    let value = W::get(&cpu.regs.gpr, op.src);
     if number > 3 && value >> 32 != 0 {
         return Err(cpu.raise(Exception::gp0()));
     }
@@ -59,15 +63,14 @@ fn mov_dr_r64(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulte
     Ok(Flow::Boundary)
 }
 
-fn mov_r64_dr(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
+fn from_dr<W: Width>(cpu: &mut Cpu, _mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     let number = check(cpu, op.src)?;
     let value = match number {
         0..=3 => cpu.debug.address(number),
         4 | 6 => cpu.debug.dr6(),
         _ => cpu.debug.dr7().0,
     };
-    let reach = if cpu.code.is_64() { u64::MAX } else { 0xffff_ffff };
-    cpu.regs.gpr.set(op.dst, value & reach);
+    W::set(&mut cpu.regs.gpr, op.dst, value);
     cpu.charge_event(FixedEvent::MovFromDr);
     Ok(Flow::Next)
 }

@@ -100,21 +100,32 @@ pub(super) fn read(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Se
 /// call gates have in IA-32e mode.
 pub(super) fn read_upper(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<u64, Faulted> {
     let upper = (selector & !7).checked_add(8).map(|next| next | selector & 7);
-    let Some(at) = upper.and_then(|upper| cpu.descriptor_address(upper)) else {
-        return Err(refuse_gp(cpu, selector));
+    let word = match upper {
+        Some(upper) => cpu.load_descriptor(mem, upper)?,
+        None => None,
     };
-    cpu.with_system_rights(|cpu| B64::load(cpu, mem, at))
+    word.ok_or_else(|| refuse_gp(cpu, selector))
 }
 
 /// Reads a descriptor's eight bytes as they are in the table.
 pub(super) fn read_raw(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<u64, Faulted> {
-    let Some(at) = cpu.descriptor_address(selector) else {
-        return Err(refuse_gp(cpu, selector));
-    };
-    cpu.with_system_rights(|cpu| B64::load(cpu, mem, at))
+    cpu.load_descriptor(mem, selector)?.ok_or_else(|| refuse_gp(cpu, selector))
 }
 
 impl Cpu {
+    /// The descriptor that a selector names; `None` where its table ends before it.
+    ///
+    /// # Errors
+    /// The page fault.
+    pub(crate) fn load_descriptor(
+        &mut self,
+        mem: &mut PhysMem,
+        selector: u16,
+    ) -> Result<Option<u64>, Faulted> {
+        let Some(at) = self.descriptor_address(selector) else { return Ok(None) };
+        self.with_system_rights(|cpu| B64::load(cpu, mem, at)).map(Some)
+    }
+
     /// Linear address of the descriptor that a selector names, where its table has it.
     pub(crate) fn descriptor_address(&self, selector: u16) -> Option<u64> {
         let control = &self.regs.control;
@@ -162,10 +173,11 @@ pub(super) fn set_access_byte(
 /// The descriptor that a selector names, if the table has it; a look that faults only
 /// by paging.
 fn look_up(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<Option<Segment>, Faulted> {
-    if is_null(selector) || cpu.descriptor_address(selector).is_none() {
+    if is_null(selector) {
         return Ok(None);
     }
-    read(cpu, mem, selector).map(Some)
+    let word = cpu.load_descriptor(mem, selector)?;
+    Ok(word.map(|word| Segment::from_descriptor(selector, word)))
 }
 
 /// Whether the privilege rules let LAR, LSL, VERR and VERW see a segment.

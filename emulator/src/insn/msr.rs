@@ -150,7 +150,6 @@ fn plain(msrs: &mut Msrs, index: u32) -> Option<(&mut u64, Taken)> {
         number::MISC_ENABLE => (&mut msrs.misc_enable, Taken::Any),
         number::SPEC_CTRL => (&mut msrs.spec_ctrl, Taken::Only(0b111)),
         number::MTRR_DEF_TYPE => (&mut msrs.mtrr_def_type, Taken::Only(0xcff)),
-        number::LASTBRANCH_TOS => return None,
         _ => {
             if let Some(at) = number::MTRR_FIXED.iter().position(|&fixed| fixed == index) {
                 (&mut msrs.mtrr_fixed[at], Taken::Types(MTRR_TYPES))

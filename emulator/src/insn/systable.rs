@@ -17,7 +17,7 @@ use crate::event::{Exception, Vector};
 use crate::mem::access::MemWidth;
 use crate::mem::is_canonical;
 use crate::mem::phys::PhysMem;
-use crate::op::{Flow, Op, OpFn};
+use crate::op::{Flow, Op};
 use crate::regs::control::{Control, TableReg, cr0, cr4};
 use crate::regs::{B16, B32, B64, Segment, Width};
 
@@ -30,9 +30,9 @@ pub(crate) const FAMILY: Family = &[
     (Mnemonic::Smsw, word_rule::<MachineStatus>),
     (Mnemonic::Lgdt, |insn| load_rule::<Gdtr>(insn)),
     (Mnemonic::Lidt, |insn| load_rule::<Idtr>(insn)),
-    (Mnemonic::Lldt, |insn| selector_rule(insn, Mnemonic::Lldt)),
-    (Mnemonic::Ltr, |insn| selector_rule(insn, Mnemonic::Ltr)),
-    (Mnemonic::Lmsw, |insn| selector_rule(insn, Mnemonic::Lmsw)),
+    (Mnemonic::Lldt, loaded_rule::<Ldtr>),
+    (Mnemonic::Ltr, loaded_rule::<Tr>),
+    (Mnemonic::Lmsw, loaded_rule::<MachineStatus>),
 ];
 
 fn check_stored<S: Stored>(cpu: &mut Cpu) -> Result<(), Faulted> {
@@ -123,56 +123,33 @@ fn load<T: Table>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Fau
     Ok(cpu.completed())
 }
 
-/// What loads a register from a word of a register or of memory.
-type Load = fn(&mut Cpu, &mut PhysMem, u16) -> Result<(), Faulted>;
-
-/// The op of an instruction whose operand is a word.
-macro_rules! word_ops {
-    ($load:ident) => {
-        (
-            (|cpu, mem, op| load_word_from_register(cpu, mem, op, $load)) as OpFn,
-            (|cpu, mem, op| load_word_from_memory(cpu, mem, op, $load)) as OpFn,
-        )
-    };
+/// A register that is loaded from a word.
+trait Loaded: 'static {
+    fn load(cpu: &mut Cpu, mem: &mut PhysMem, word: u16) -> Result<(), Faulted>;
 }
 
-fn load_word_from_register(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-    load: Load,
-) -> Result<Flow, Faulted> {
+impl Loaded for Ldtr {
+    fn load(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<(), Faulted> {
+        check_protected(cpu)?;
+        load_ldtr(cpu, mem, selector)
+    }
+}
+
+fn loaded_rule<L: Loaded>(insn: &Instruction) -> Option<Lowered> {
+    let in_memory = insn.op0_kind() == OpKind::Memory;
+    Lowered::last(insn, if in_memory { from_memory::<L> } else { from_register::<L> })
+}
+
+fn from_register<L: Loaded>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_cpl0(cpu)?;
     let word = B16::get(&cpu.regs.gpr, op.dst) as u16;
-    load(cpu, mem, word)?;
-    Ok(Flow::Boundary)
+    L::load(cpu, mem, word).map(|()| Flow::Boundary)
 }
 
-fn load_word_from_memory(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    op: &Op,
-    load: Load,
-) -> Result<Flow, Faulted> {
+fn from_memory<L: Loaded>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, Faulted> {
     check_cpl0(cpu)?;
     let word = B16::load(cpu, mem, op.linear(cpu))? as u16;
-    load(cpu, mem, word)?;
-    Ok(Flow::Boundary)
-}
-
-fn selector_rule(insn: &Instruction, which: Mnemonic) -> Option<Lowered> {
-    let (from_register, from_memory) = match which {
-        Mnemonic::Lldt => word_ops!(lldt),
-        Mnemonic::Ltr => word_ops!(ltr),
-        _ => word_ops!(lmsw),
-    };
-    let in_memory = insn.op0_kind() == OpKind::Memory;
-    Lowered::last(insn, if in_memory { from_memory } else { from_register })
-}
-
-fn lldt(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<(), Faulted> {
-    check_protected(cpu)?;
-    load_ldtr(cpu, mem, selector)
+    L::load(cpu, mem, word).map(|()| Flow::Boundary)
 }
 
 /// Loads LDTR. A null selector leaves no LDT.
@@ -190,24 +167,23 @@ pub(super) fn load_ldtr(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Resu
 }
 
 /// LTR marks the TSS busy.
-fn ltr(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<(), Faulted> {
-    check_protected(cpu)?;
-    if is_null(selector) {
-        return Err(cpu.raise(Exception::gp0()));
+impl Loaded for Tr {
+    fn load(cpu: &mut Cpu, mem: &mut PhysMem, selector: u16) -> Result<(), Faulted> {
+        check_protected(cpu)?;
+        if is_null(selector) {
+            return Err(cpu.raise(Exception::gp0()));
+        }
+        let old = if cpu.in_long_mode() { TSS_AVAILABLE } else { TSS16_AVAILABLE };
+        let mut segment = system_segment(cpu, mem, selector, &[TSS_AVAILABLE, old])?;
+        segment.access |= Segment::BUSY_TSS;
+        set_access_byte(cpu, mem, selector, segment.access)?;
+        let control = &mut cpu.regs.control;
+        control.tr = selector;
+        control.tr_access = segment.access;
+        (control.tss_base, control.tss_limit) = (segment.base, segment.limit);
+        Ok(())
     }
-    let old = if cpu.in_long_mode() { TSS_AVAILABLE } else { TSS16_AVAILABLE };
-    let mut segment = system_segment(cpu, mem, selector, &[TSS_AVAILABLE, old])?;
-    segment.access |= BUSY;
-    set_access_byte(cpu, mem, selector, segment.access)?;
-    let control = &mut cpu.regs.control;
-    control.tr = selector;
-    control.tr_access = segment.access;
-    (control.tss_base, control.tss_limit) = (segment.base, segment.limit);
-    Ok(())
 }
-
-/// Busy bit of a TSS descriptor's type.
-const BUSY: u16 = 2;
 
 /// Reads a descriptor of the GDT of one of some system types, in IA-32e mode with the
 /// upper half of its base.
@@ -239,13 +215,15 @@ fn system_segment(
 }
 
 /// LMSW sets PE, MP, EM and TS, and cannot clear PE.
-fn lmsw(cpu: &mut Cpu, mem: &mut PhysMem, word: u16) -> Result<(), Faulted> {
-    let old = cpu.regs.control.cr0;
-    let loaded = u64::from(word) & 0xf | old & cr0::PE;
-    if !cpu.write_cr0(mem, old & !0xf | loaded) {
-        return Err(cpu.raise(Exception::gp0()));
+impl Loaded for MachineStatus {
+    fn load(cpu: &mut Cpu, mem: &mut PhysMem, word: u16) -> Result<(), Faulted> {
+        let old = cpu.regs.control.cr0;
+        let loaded = u64::from(word) & 0xf | old & cr0::PE;
+        if !cpu.write_cr0(mem, old & !0xf | loaded) {
+            return Err(cpu.raise(Exception::gp0()));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A register that is stored as a word to memory and extended to a register.

@@ -5,6 +5,7 @@
 use iced_x86::{Code, CodeSize, Instruction, Mnemonic};
 
 use super::syscall;
+use crate::bus::Bus;
 use crate::cpu::{Cpu, StepRule};
 use crate::dispatch::lower::{Ends, Family, Lowered};
 use crate::event::exception::Faulted;
@@ -105,8 +106,8 @@ fn cpuid(cpu: &mut Cpu, mem: &mut PhysMem, _op: &Op) -> Result<Flow, Faulted> {
     let gpr = &cpu.regs.gpr;
     let (function, subleaf) = (B32::get(gpr, RAX) as u32, B32::get(gpr, RCX) as u32);
     let mut leaf = cpu.cpuid(function, subleaf);
-    let local_apic = mem.bus().map(|bus| bus.local_apic(cpu.apic_id as usize));
-    if function == 1 && local_apic.is_some_and(|apic| !apic.enabled) {
+    let has_local_apic = |bus: &dyn Bus| bus.has_local_apic(cpu.apic_id as usize);
+    if function == 1 && !mem.bus().is_none_or(has_local_apic) {
         leaf.edx &= !crate::cpuid::APIC;
     }
     for (reg, value) in [(RAX, leaf.eax), (RBX, leaf.ebx), (RCX, leaf.ecx), (RDX, leaf.edx)] {

@@ -40,10 +40,6 @@ impl Cause {
     }
 }
 
-/// Busy bit of a TSS descriptor's type.
-const BUSY: u16 = 2;
-/// Bit of the type that tells a TSS of 32 bits.
-const WIDE: u16 = 8;
 /// Least limits.
 const MIN_LIMIT_32: u32 = 0x67;
 const MIN_LIMIT_16: u32 = 0x2b;
@@ -181,7 +177,7 @@ fn new_task(
         return refuse(cpu, wrong);
     }
     let segment = descriptor::read(cpu, mem, selector)?;
-    let busy = if returns { BUSY as u8 } else { 0 };
+    let busy = if returns { Segment::BUSY_TSS as u8 } else { 0 };
     let Kind::System(found) = kind(&segment) else { return refuse(cpu, wrong) };
     if found != TSS_AVAILABLE | busy && found != TSS16_AVAILABLE | busy {
         return refuse(cpu, wrong);
@@ -189,7 +185,7 @@ fn new_task(
     if segment.access & Segment::PRESENT == 0 {
         return refuse(cpu, Vector::SegmentNotPresent);
     }
-    let least = if segment.access & WIDE != 0 { MIN_LIMIT_32 } else { MIN_LIMIT_16 };
+    let least = if segment.access & Segment::WIDE_TSS != 0 { MIN_LIMIT_32 } else { MIN_LIMIT_16 };
     if segment.limit < least {
         return refuse(cpu, Vector::InvalidTss);
     }
@@ -208,10 +204,10 @@ pub(crate) fn switch(
     cause: Cause,
 ) -> Result<(), Faulted> {
     let segment = new_task(cpu, mem, selector, cause)?;
-    let new = Tss { base: segment.base, wide: segment.access & WIDE != 0 };
+    let new = Tss { base: segment.base, wide: segment.access & Segment::WIDE_TSS != 0 };
     let control = &cpu.regs.control;
     let old_selector = control.tr;
-    let old = Tss { base: control.tss_base, wide: control.tr_access & WIDE != 0 };
+    let old = Tss { base: control.tss_base, wide: control.has_wide_tss() };
     let image = new.read(cpu, mem)?;
     if image.flags & RFlags::VM != 0 {
         // No fault is raised: the run ends.
@@ -224,13 +220,13 @@ pub(crate) fn switch(
     }
     old.save(cpu, mem, flags)?;
     if matches!(cause, Cause::Jump | Cause::Return) {
-        let access = cpu.regs.control.tr_access & !BUSY;
+        let access = cpu.regs.control.tr_access & !Segment::BUSY_TSS;
         descriptor::set_access_byte(cpu, mem, old_selector, access)?;
     }
     if cause.nests() {
         new.store::<B16>(cpu, mem, 0, u64::from(old_selector))?;
     }
-    let access = segment.access | BUSY;
+    let access = segment.access | Segment::BUSY_TSS;
     if cause != Cause::Return {
         descriptor::set_access_byte(cpu, mem, selector, access)?;
     }
@@ -251,7 +247,7 @@ fn commit(cpu: &mut Cpu, image: &Image, cause: Cause, tss: Segment) {
     control.tss_limit = tss.limit;
     control.tr_access = tss.access;
     control.cr0 |= cr0::TS;
-    let wide = tss.access & WIDE != 0;
+    let wide = tss.access & Segment::WIDE_TSS != 0;
     if wide && control.cr0 & cr0::PG != 0 {
         cpu.set_cr3(image.cr3);
     }

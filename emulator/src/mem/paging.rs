@@ -83,9 +83,14 @@ struct Access {
     marks: Marks,
 }
 
-/// Whether the four page-directory pointers of PAE paging may be loaded: no reserved bit
-/// is set in one that is present.
+/// Whether the four page-directory pointers may be loaded, where PAE paging is on: no
+/// reserved bit is set in one that is present.
 pub(crate) fn pdptes_are_valid(mem: &PhysMem, control: &Control) -> bool {
+    let used =
+        control.cr0 & cr0::PG != 0 && control.cr4 & cr4::PAE != 0 && control.efer & efer::LMA == 0;
+    if !used {
+        return true;
+    }
     let table = control.cr3 & 0xffff_ffe0;
     let reserved = RESERVED_HIGH | entry::NX | 0x7ff0_0000_0000_0000 | 0x1e6;
     (0..4)

@@ -38,8 +38,7 @@ fn within(segment: &Segment, offset: u64, size: u64) -> bool {
     if !segment.is_expand_down() {
         return limit == 0xffff_ffff || last <= limit;
     }
-    let top = if segment.access & Segment::DEFAULT_BIG != 0 { 0xffff_ffff } else { 0xffff };
-    offset > limit && last <= top
+    offset > limit && last <= segment.stack_mask()
 }
 
 /// Whether the type of a segment allows an access.

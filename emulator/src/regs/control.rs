@@ -1,6 +1,8 @@
 //! Control registers, EFER, descriptor tables, and MSRs that are only stored.
 //! Source: SDM vol. 3A, 2.5, and vol. 4.
 
+use super::Segment;
+
 /// Bits of CR0.
 pub mod cr0 {
     /// Protected mode.
@@ -185,6 +187,14 @@ pub struct Control {
     pub ldt_base: u64,
     /// Limit of the LDT.
     pub ldt_limit: u32,
+}
+
+impl Control {
+    /// Whether TR holds a TSS of 32 or 64 bits, not of 16.
+    #[must_use]
+    pub fn has_wide_tss(&self) -> bool {
+        self.tr_access & Segment::WIDE_TSS != 0
+    }
 }
 
 /// Model-specific registers that software sets and instructions read.

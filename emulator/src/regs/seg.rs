@@ -38,6 +38,10 @@ impl Segment {
     pub const DEFAULT_BIG: u16 = 1 << 14;
     /// Present.
     pub const PRESENT: u16 = 1 << 7;
+    /// Bit of a TSS descriptor's type: the task is running, or waits for one that does.
+    pub const BUSY_TSS: u16 = 1 << 1;
+    /// Bit of a TSS descriptor's type: of 32 or 64 bits, not of 16.
+    pub const WIDE_TSS: u16 = 1 << 3;
 
     /// The segment that a descriptor describes, given its low eight bytes.
     #[must_use]
@@ -53,6 +57,12 @@ impl Segment {
     #[must_use]
     pub fn is_expand_down(&self) -> bool {
         self.access & 0x1c == 0x14
+    }
+
+    /// The bits of a stack pointer in this segment, outside 64-bit mode.
+    #[must_use]
+    pub fn stack_mask(&self) -> u64 {
+        if self.access & Self::DEFAULT_BIG != 0 { 0xffff_ffff } else { 0xffff }
     }
 
     /// Descriptor privilege level.

@@ -78,7 +78,7 @@ impl CodeView {
         if self.is_64() { rip } else { self.base.wrapping_add(rip) & 0xffff_ffff }
     }
 
-    /// An instruction pointer that sequential execution reaches.
+    /// An instruction pointer or linear address that sequential bytes reach.
     #[must_use]
     pub fn wrap(&self, rip: u64) -> u64 {
         if self.is_64() { rip } else { rip & 0xffff_ffff }
@@ -110,13 +110,12 @@ impl Default for StackView {
 }
 
 impl StackView {
-    /// The view of a register file.
+    /// The view of a register file whose code is seen so.
     #[must_use]
-    pub fn of(regs: &Regs) -> Self {
-        if CodeView::of(regs).is_64() {
+    pub fn of(regs: &Regs, code: &CodeView) -> Self {
+        if code.is_64() {
             return Self::default();
         }
-        let big = regs.seg[SegmentReg::Ss as usize].access & Segment::DEFAULT_BIG != 0;
-        Self { mask: if big { 0xffff_ffff } else { 0xffff } }
+        Self { mask: regs.seg[SegmentReg::Ss as usize].stack_mask() }
     }
 }

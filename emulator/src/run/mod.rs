@@ -61,9 +61,7 @@ pub(crate) fn run(cpu: &mut Cpu, cache: &mut CodeCache, mem: &mut PhysMem, deadl
     cpu.sync_write_tlb(mem);
     cpu.drop_stale_links(mem);
     if cpu.halted {
-        let waits = cpu.pending.interrupt.is_some() || cpu.pending.line;
-        let wakes = waits && cpu.regs.system_flags & RFlags::IF != 0;
-        if !wakes && !cpu.takes_nmi() {
+        if !cpu.takes_interrupt() && !cpu.takes_nmi() {
             return Exit::Halted;
         }
         cpu.halted = false;
@@ -292,11 +290,6 @@ impl Cpu {
         for record in self.records.iter_mut().flatten().filter(|record| record.rip == 0) {
             record.rip = rip;
         }
-    }
-
-    /// Whether a non-maskable interrupt would be taken.
-    fn takes_nmi(&self) -> bool {
-        self.pending.nmi && !self.pending.nmi_blocked
     }
 
     /// Records a taken branch where IA32_DEBUGCTL.LBR asks for it.

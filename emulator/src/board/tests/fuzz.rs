@@ -135,7 +135,7 @@ proptest! {
             for cpu in 0..4 {
                 prop_assert!(board.task_priority(cpu) < 16);
                 board.has_interrupt(cpu);
-                board.local_apic(cpu);
+                board.has_local_apic(cpu);
             }
             if let Some(vector) = board.has_interrupt(cpu).then(|| board.acknowledge(at(cpu, now))) {
                 prop_assert!(vector.is_some());

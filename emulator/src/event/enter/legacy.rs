@@ -131,7 +131,7 @@ fn enter_task(
     task::switch(cpu, mem, selector, Cause::Event(arrival.source.ext()))?;
     let Some(error) = arrival.error else { return Ok(()) };
     let stack = present_stack(cpu);
-    let wide = cpu.regs.control.tr_access & 8 != 0;
+    let wide = cpu.regs.control.has_wide_tss();
     let size = if wide { Size::Double } else { Size::Word };
     let word = std::iter::once(u64::from(error));
     let pointer = push_frame(cpu, mem, arrival, &stack, size, word)?;

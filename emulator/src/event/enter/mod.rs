@@ -11,7 +11,6 @@ use super::exception::Faulted;
 use super::pending::Attention;
 use super::{Exception, Vector};
 use crate::cpu::Cpu;
-use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::regs::control::cr0;
 use crate::regs::{RFlags, Segment, SegmentReg};
@@ -112,7 +111,10 @@ fn code_segment(
     if selector & !3 == 0 {
         return Err(arrival.refuse_selector(cpu, Vector::GeneralProtection, 0));
     }
-    let code = read_descriptor(cpu, mem, arrival, selector)?;
+    let Some(word) = cpu.load_descriptor(mem, selector)? else {
+        return Err(arrival.refuse_selector(cpu, Vector::GeneralProtection, selector));
+    };
+    let code = Segment::from_descriptor(selector, word);
     let cpl = cpu.regs.cpl();
     let is_code = code.access & 0x18 == 0x18;
     let fits = code.access & Segment::LONG != 0 || !cpu.in_long_mode();
@@ -125,20 +127,6 @@ fn code_segment(
     let conforming = code.access & 4 != 0;
     let target = if conforming { cpl } else { code.dpl() };
     Ok((code, target))
-}
-
-/// Reads a descriptor; where the table is too short, with the EXT bit of the event.
-fn read_descriptor(
-    cpu: &mut Cpu,
-    mem: &mut PhysMem,
-    arrival: &Arrival,
-    selector: u16,
-) -> Result<Segment, Faulted> {
-    let Some(at) = cpu.descriptor_address(selector) else {
-        return Err(arrival.refuse_selector(cpu, Vector::GeneralProtection, selector));
-    };
-    let descriptor = cpu.with_system_rights(|cpu| crate::regs::B64::load(cpu, mem, at))?;
-    Ok(Segment::from_descriptor(selector, descriptor))
 }
 
 /// Loads CS with the handler's segment.
