@@ -3,5 +3,6 @@
 
 pub mod bp_slots;
 pub mod hw_breakpoint;
+pub mod overflow_handler;
 pub mod perf_bridge;
 pub mod rings;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use perf_core::attr::abi::AttrFlags;
-use perf_core::{CpuId, Errno, HandlerId, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
+use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
 use super::{Digest, Kernel, Watch};
 use crate::arch::x86::fpu::FpuState;
@@ -14,6 +14,7 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
+use crate::events::overflow_handler::OverflowHandler;
 use crate::exec::elf::{self, ElfError};
 use crate::exec::{load, stack};
 use crate::fs::{FdTable, FileTable};
@@ -312,7 +313,7 @@ impl Kernel {
         attr.sample_period = 1;
         let now = self.now_ns();
         let target = Target::Task(task, None);
-        let handler = Some(HandlerId(id.0));
+        let handler = Some(OverflowHandler::Watch(id).id());
         let opened =
             self.with_pmu(|perf, pmu| perf.create_kernel_counter(pmu, now, &attr, target, handler));
         match opened {

@@ -2,16 +2,15 @@
 //! observations. Source: Linux 6.18 `arch/x86/kernel/traps.c`,
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
-use perf_core::{
-    BufferId, CpuId, Errno, EventId, HandlerId, HitRegs, Mode, Overflow, Perf, Pmu, TaskId,
-};
+use perf_core::{BufferId, CpuId, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmu, TaskId};
 
 use super::Kernel;
 use crate::arch::x86::costs::Work;
-use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit};
+use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit, TrapOwners};
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
 use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
+use crate::events::overflow_handler::OverflowHandler;
 use crate::events::rings::RingMemory;
 use crate::observe::{
     AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
@@ -80,7 +79,7 @@ impl Kernel {
     pub(crate) fn exc_debug_user(&mut self, cpu: CpuId, task: TaskId) {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
-        let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
+        let owners = self.trap_owners(cpu);
         let decision = debug_trap::exc_debug_user(dr6, &owners);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
@@ -91,6 +90,25 @@ impl Kernel {
         self.count_hits(cpu, task, &decision.hits, HitPlace { mode: Mode::User, ip });
         if let Some(code) = decision.signal {
             self.send_sigtrap(task, code, ip);
+        }
+    }
+
+    /// Who owns the registers of a CPU, and whose handlers a hit calls.
+    fn trap_owners(&self, cpu: CpuId) -> TrapOwners {
+        self.breakpoints.trap_owners(cpu, |event| self.consumer_of(event))
+    }
+
+    fn consumer_of(&self, event: EventId) -> Consumer {
+        let handler = self.perf.event(event).and_then(perf_core::PerfEvent::handler);
+        match handler.and_then(OverflowHandler::from_id) {
+            Some(OverflowHandler::Ptrace { slot }) => Consumer::Ptrace { slot },
+            Some(OverflowHandler::Kgdb { entry }) => Consumer::Kgdb { enabled: 1 << (entry & 3) },
+            Some(
+                OverflowHandler::Watch(_)
+                | OverflowHandler::Ksym { .. }
+                | OverflowHandler::InKernel { .. },
+            )
+            | None => Consumer::Perf,
         }
     }
 
@@ -111,7 +129,7 @@ impl Kernel {
             .breakpoints
             .cpu(cpu)
             .map(|state| local_db_save(&mut self.hw, cpu, state, Platform::BareMetal));
-        let owners = self.breakpoints.trap_owners(cpu, |_| Consumer::Perf);
+        let owners = self.trap_owners(cpu);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
         let decision =
             debug_trap::exc_debug_kernel(dr6, KernelOrigin::Elsewhere, &owners, virtual_dr6);
@@ -138,8 +156,13 @@ impl Kernel {
         for hit in hits {
             let access = accesses.get(hit.register).copied().flatten();
             let outcome = self.hit_event(cpu, &tag, hit.event, place);
-            if let Some(HandlerId(watch)) = outcome.handler {
-                self.observe_hit(cpu, &tag, WatchId(watch), place, access);
+            match outcome.handler.and_then(OverflowHandler::from_id) {
+                Some(OverflowHandler::Watch(watch)) => {
+                    self.observe_hit(cpu, &tag, watch, place, access);
+                }
+                // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
+                Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
+                Some(OverflowHandler::Ksym { .. } | OverflowHandler::InKernel { .. }) | None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
