@@ -25,6 +25,7 @@ use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::task::cred::{Cred, Dumpable};
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -246,6 +247,7 @@ impl Kernel {
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            cred: Cred::default(),
             mm,
             cpu: CpuId(0),
             affinity: u64::MAX >> (64 - nr_cpus),
@@ -278,6 +280,7 @@ impl Kernel {
                 exiting: None,
                 zombie: None,
                 exit_signal: 0,
+                dumpable: Dumpable::default(),
                 exe_path: exe_path.to_owned(),
                 leader: id,
                 dead_runtime_ns: 0,

@@ -17,6 +17,7 @@ use crate::kernel::Kernel;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::vma::Backing;
 use crate::signal::SigInfo;
+use crate::task::cred::Cap;
 use crate::task::{MmId, TaskState, Tasks};
 use crate::uapi::fcntl::{O_ASYNC, O_RDWR};
 use crate::uapi::signal::{SIGIO, SIGTRAP, sigmask};
@@ -34,7 +35,7 @@ const PROT_WRITE: u64 = 2;
 /// `TRAP_PERF_FLAG_ASYNC`.
 const TRAP_PERF_FLAG_ASYNC: u32 = 1;
 
-/// What `perf_event_open` has to know about its caller. Guest programs run as root.
+/// What `perf_event_open` has to know about its caller.
 struct Facts<'a> {
     tasks: &'a Tasks,
     files: &'a FileTable,
@@ -46,8 +47,12 @@ impl OpenFacts for Facts<'_> {
         self.task
     }
 
-    fn capable(&self, _capability: Capability) -> bool {
-        true
+    fn capable(&self, capability: Capability) -> bool {
+        self.tasks.task(self.task).cred.capable(match capability {
+            Capability::Kill => Cap::Kill,
+            Capability::Perfmon => Cap::Perfmon,
+            Capability::SysAdmin => Cap::SysAdmin,
+        })
     }
 
     fn paranoid(&self) -> i32 {
@@ -68,8 +73,8 @@ impl OpenFacts for Facts<'_> {
         self.tasks.tasks.values().find(|task| task.tid == tid).map(|task| task.id)
     }
 
-    fn ptrace_may_access(&self, _task: TaskId, _mode: PtraceMode) -> bool {
-        true
+    fn ptrace_may_access(&self, task: TaskId, mode: PtraceMode) -> bool {
+        self.tasks.ptrace_may_access(self.task, task, mode)
     }
 
     fn is_past_exit(&self, task: TaskId) -> bool {
@@ -205,7 +210,7 @@ fn run_ioctl(
             let output = if arg as u32 == 0 { Output::Running } else { Output::Paused };
             kernel.perf.pause_output(event, output)
         }
-        IoctlCommand::ModifyAttributes => modify(kernel, event, arg),
+        IoctlCommand::ModifyAttributes => modify(kernel, task, event, arg),
         // No filters and no BPF programs here (rule 3.7).
         IoctlCommand::SetFilter | IoctlCommand::QueryBpf | IoctlCommand::SetBpf => {
             Err(Errno::EINVAL)
@@ -221,7 +226,7 @@ fn set_output(kernel: &mut Kernel, task: TaskId, event: EventId, arg: u64) -> Re
     kernel.perf.set_output(event, output)
 }
 
-fn modify(kernel: &mut Kernel, event: EventId, addr: u64) -> Result<(), Errno> {
+fn modify(kernel: &mut Kernel, task: TaskId, event: EventId, addr: u64) -> Result<(), Errno> {
     let bytes = copy_attr(kernel, addr)?;
     let attr = match PerfEventAttr::parse(&bytes) {
         Ok(attr) => attr,
@@ -229,7 +234,7 @@ fn modify(kernel: &mut Kernel, event: EventId, addr: u64) -> Result<(), Errno> {
     };
     attr.check(&kernel.perf.config.limits)?;
     let now = kernel.now_ns();
-    kernel.with_pmu(|perf, pmu| perf.modify_attributes(pmu, now, event, &attr))
+    kernel.with_pmu_for(task, |perf, pmu| perf.modify_attributes(pmu, now, event, &attr))
 }
 
 /// Poll bits of a perf descriptor.
