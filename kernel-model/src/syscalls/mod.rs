@@ -12,10 +12,10 @@
 //! - `prctl`, `limits`, `system`: the rest
 
 mod clone;
-mod exec;
+pub(crate) mod exec;
 mod exit;
 mod fs_fd;
-mod fs_path;
+pub(crate) mod fs_path;
 mod fs_rw;
 mod futex;
 mod identity;
