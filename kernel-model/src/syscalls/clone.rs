@@ -281,6 +281,8 @@ fn add_process(
         exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
         dumpable: parent.dumpable,
         exe_path: parent.exe_path.clone(),
+        auxv: parent.auxv.clone(),
+        exec_task: None,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),

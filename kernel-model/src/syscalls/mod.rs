@@ -13,10 +13,10 @@
 
 mod clone;
 mod cred;
-mod exec;
+pub(crate) mod exec;
 mod exit;
 mod fs_fd;
-mod fs_path;
+pub(crate) mod fs_path;
 mod fs_rw;
 mod futex;
 mod identity;
