@@ -226,7 +226,7 @@ impl Kernel {
         Ok(task)
     }
 
-    fn add_first_task(
+    pub(crate) fn add_first_task(
         &mut self,
         mm: MmId,
         regs: PtRegs,
