@@ -26,7 +26,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread};
+pub(crate) use exec::{Bprm, DeThread, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 

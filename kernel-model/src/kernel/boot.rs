@@ -225,7 +225,7 @@ impl Kernel {
         Ok(task)
     }
 
-    fn add_first_task(
+    pub(crate) fn add_first_task(
         &mut self,
         mm: MmId,
         started: Started,

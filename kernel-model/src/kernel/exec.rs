@@ -43,11 +43,11 @@ pub(crate) struct Bprm {
 
 /// Where a loaded program starts.
 #[derive(Clone, Debug)]
-pub(super) struct Started {
+pub(crate) struct Started {
     /// Registers at the first instruction.
-    pub(super) regs: PtRegs,
+    pub(crate) regs: PtRegs,
     /// The auxiliary vector.
-    pub(super) auxv: Vec<(u64, u64)>,
+    pub(crate) auxv: Vec<(u64, u64)>,
 }
 
 /// Whether the threads beside the one that calls exec have gone (`de_thread`).

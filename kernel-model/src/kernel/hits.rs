@@ -352,6 +352,13 @@ impl Kernel {
         self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))
     }
 
+    /// A task has a new program: events wait for it or leave (rule 3.12.1).
+    pub(crate) fn exec_task_perf(&mut self, task: TaskId) {
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
+        self.after_detach(detached);
+    }
+
     /// A task ends: its events go to EXIT, its copies die.
     pub(crate) fn exit_task_perf(&mut self, task: TaskId) {
         let now = self.now_ns();

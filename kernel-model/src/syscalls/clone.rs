@@ -148,7 +148,11 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<TaskId, Errno> {
+pub(crate) fn copy_process(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
     let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);

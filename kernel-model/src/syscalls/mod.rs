@@ -11,7 +11,7 @@
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
-mod clone;
+pub(crate) mod clone;
 mod cred;
 pub(crate) mod exec;
 mod exit;

@@ -83,7 +83,12 @@ impl OpenFacts for Facts<'_> {
 }
 
 /// The event behind a descriptor of a task: EBADF where there is none.
-fn event_of_fd(tasks: &Tasks, files: &FileTable, task: TaskId, fd: i32) -> Result<EventId, Errno> {
+pub(crate) fn event_of_fd(
+    tasks: &Tasks,
+    files: &FileTable,
+    task: TaskId,
+    fd: i32,
+) -> Result<EventId, Errno> {
     match files.file(tasks.process_of(task).files.get(fd)?).kind {
         FileKind::PerfEvent(event) => Ok(event),
         _ => Err(Errno::EBADF),
@@ -104,22 +109,31 @@ fn open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno
         group_fd: args[3] as i32,
         flags: args[4],
     };
+    match open_event(kernel, task, &open_args) {
+        Ok(fd) => Ok(fd as u64),
+        Err(error) => Err(refuse(kernel, args[0], error)),
+    }
+}
+
+/// Opens an event and gives it a descriptor of the caller: the system call behind its copy-in.
+pub(crate) fn open_event(
+    kernel: &mut Kernel,
+    task: TaskId,
+    args: &OpenArgs<'_>,
+) -> Result<i32, OpenError> {
     let now = kernel.now_ns();
     let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
     let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, args);
     kernel.note_moves();
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Err(refuse(kernel, args[0], error)),
-    };
+    let opened = opened?;
     let file = kernel.files.open(FileKind::PerfEvent(opened.event), O_RDWR);
     let on_exec = match opened.close_on_exec {
         CloseOnExec::Yes => OnExec::Close,
         CloseOnExec::No => OnExec::Keep,
     };
-    kernel.tasks.process_of_mut(task).files.install(file, on_exec).map(|fd| fd as u64)
+    Ok(kernel.tasks.process_of_mut(task).files.install(file, on_exec)?)
 }
 
 /// Copies what `attr.size` says, as far as it may be an attribute (rule 1.1.1).
