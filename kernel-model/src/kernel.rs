@@ -5,8 +5,10 @@
 //! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
 
 mod boot;
+mod exec;
 mod hits;
 mod run;
+mod sideband;
 mod switch;
 mod user_access;
 
@@ -22,6 +24,9 @@ use crate::mm::frame::FrameAllocator;
 use crate::observe::{ExitStatus, Observation, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
+
+pub(crate) use boot::comm_of;
+pub(crate) use exec::{Bprm, DeThread, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 
@@ -47,6 +52,8 @@ pub struct Kernel {
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
+    /// Programs that the session gave, by their absolute path.
+    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,

@@ -6,17 +6,16 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
+use super::exec::{Bprm, Started};
 use super::{Digest, Kernel, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
-use crate::arch::x86::pt_regs::PtRegs;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::exec::elf::{self, ElfError};
-use crate::exec::{load, stack};
 use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
@@ -25,6 +24,8 @@ use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::syscalls::fs_path::absolute;
+use crate::task::cred::{Cred, Dumpable};
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -172,6 +173,7 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
+            programs: BTreeMap::new(),
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
@@ -204,32 +206,29 @@ impl Kernel {
         self.inputs.random(&mut random)?;
         let (hw, frames) = (&mut self.hw, &mut self.frames);
         let mut space = AddressSpace::new(hw, frames, &self.layout.template)?;
-        let loaded = load::load_elf(hw, frames, &mut space, &elf, image, exe_path)?;
-        let spec = stack::StackSpec {
-            argv,
-            envp,
-            path: exe_path.as_bytes(),
+        let bprm = Bprm {
+            filename: exe_path.as_bytes().to_vec(),
+            exe_path: exe_path.to_owned(),
+            file: image.to_vec(),
+            elf,
+            argv: argv.to_vec(),
+            envp: envp.to_vec(),
             random,
-            ids: stack::Ids::default(),
-            hwcap: hw.hwcap(),
-            hwcap2: hw.hwcap2(),
-            minsigstksz: hw.fpu_format().min_signal_stack(),
-            sysinfo_ehdr: None,
         };
-        let first = stack::build(hw, frames, &mut space, &elf, &loaded, &spec)?;
+        let started = self.load_binary(&mut space, &bprm, &Cred::default())?;
+        self.programs.insert(absolute(exe_path), bprm.file);
         let mm = self.tasks.add_space(space);
-        let regs = PtRegs::new_user(loaded.entry, first.rsp);
-        let task = self.add_first_task(mm, regs, exe_path)?;
+        let task = self.add_first_task(mm, started, exe_path)?;
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);
         Ok(task)
     }
 
-    fn add_first_task(
+    pub(crate) fn add_first_task(
         &mut self,
         mm: MmId,
-        regs: PtRegs,
+        started: Started,
         exe_path: &str,
     ) -> Result<TaskId, ExecError> {
         let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
@@ -242,10 +241,11 @@ impl Kernel {
             process,
             comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs,
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            cred: Cred::default(),
             mm,
             cpu: CpuId(0),
             affinity: u64::MAX >> (64 - nr_cpus),
@@ -278,7 +278,10 @@ impl Kernel {
                 exiting: None,
                 zombie: None,
                 exit_signal: 0,
+                dumpable: Dumpable::default(),
                 exe_path: exe_path.to_owned(),
+                auxv: started.auxv,
+                exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,
                 vfork_parent: None,

@@ -15,7 +15,7 @@ impl Kernel {
     }
 
     /// Puts a task on a CPU that has none: registers, memory, its perf events.
-    pub(super) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
+    pub(crate) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
         self.hw.charge_work(cpu, Work::ContextSwitch);
         let now = self.now_ns();
         let cr3 = self.tasks.space_of_mut(task).cr3();

@@ -13,7 +13,7 @@ use crate::arch::x86::pt_regs::{RAX, RDI, RDX, RSI, RSP, USER_CS, USER_DS};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
 use crate::syscalls::Outcome;
-use crate::uapi::signal::{SIGSEGV, sa, sigmask, ss};
+use crate::uapi::signal::{SIGKILL, SIGSEGV, sa, sigmask, ss};
 
 /// RFLAGS that a handler starts without: DF, RF, TF.
 const CLEARED_FLAGS: u64 = 0x400 | 0x1_0000 | 0x100;
@@ -35,6 +35,8 @@ pub enum Delivery {
 enum Due {
     Handler(SigInfo, SigAction),
     Death(ExitStatus),
+    /// The thread alone ends, for another one that execs.
+    ThreadDeath,
 }
 
 /// Delivers what is pending for the current task, whose registers are in `Task::regs`.
@@ -50,6 +52,11 @@ pub fn deliver_pending(
         match get_signal(kernel, task) {
             Some(Due::Death(status)) => {
                 kernel.exit_group(task, status);
+                return Delivery::TaskExited;
+            }
+            Some(Due::ThreadDeath) => {
+                kernel
+                    .exit_thread(task, ExitStatus::Signaled { signal: SIGKILL as u8, core: false });
                 return Delivery::TaskExited;
             }
             Some(Due::Handler(info, action)) => {
@@ -77,6 +84,9 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Option<Due> {
     loop {
         if let Some(status) = kernel.tasks.process_of(task).exiting {
             return Some(Due::Death(status));
+        }
+        if kernel.tasks.process_of(task).ends_for_exec(task) {
+            return Some(Due::ThreadDeath);
         }
         let info = dequeue(kernel, task)?;
         let signal = info.si_signo;

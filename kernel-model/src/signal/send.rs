@@ -67,7 +67,7 @@ impl Kernel {
         let entry = self.tasks.task(task);
         let process = self.tasks.process_of(task);
         let pending = entry.pending.mask() | process.pending.mask();
-        pending & !entry.blocked != 0 || process.exiting.is_some()
+        pending & !entry.blocked != 0 || process.exiting.is_some() || process.ends_for_exec(task)
     }
 
     /// Sets the blocked signals; a process's pending signals that this thread no longer

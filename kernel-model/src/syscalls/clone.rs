@@ -148,7 +148,11 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<TaskId, Errno> {
+pub(crate) fn copy_process(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
     let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);
@@ -227,6 +231,7 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        cred: from.cred.clone(),
         mm,
         cpu: from.cpu,
         affinity: from.affinity,
@@ -278,7 +283,10 @@ fn add_process(
         exiting: None,
         zombie: None,
         exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
+        dumpable: parent.dumpable,
         exe_path: parent.exe_path.clone(),
+        auxv: parent.auxv.clone(),
+        exec_task: None,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),

@@ -78,11 +78,12 @@ impl Kernel {
         if !is_leader {
             self.tasks.tasks.remove(&task);
         }
+        self.wake_exec(process);
     }
 
     /// Zeroes the word of set_tid_address and wakes who waits for it, where others still
     /// use the memory (`mm_release`).
-    fn clear_child_tid(&mut self, task: TaskId) {
+    pub(crate) fn clear_child_tid(&mut self, task: TaskId) {
         let entry = self.tasks.task_mut(task);
         let addr = std::mem::take(&mut entry.clear_child_tid);
         let mm = entry.mm;

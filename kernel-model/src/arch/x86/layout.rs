@@ -60,6 +60,13 @@ const VMCALL: [u8; 3] = [0x0f, 0x01, 0xc1];
 const SYSRETQ: [u8; 3] = [0x48, 0x0f, 0x07];
 const IRETQ: [u8; 2] = [0x48, 0xcf];
 const REP_MOVSB: [u8; 2] = [0xf3, 0xa4];
+const REP_STOSQ: [u8; 3] = [0xf3, 0x48, 0xab];
+const REP_STOSB: [u8; 2] = [0xf3, 0xaa];
+/// One access by a register, and then nothing is left: MOV and XOR ECX, ECX.
+const GET_USER_4: [u8; 4] = [0x8b, 0x06, 0x31, 0xc9];
+const GET_USER_8: [u8; 5] = [0x48, 0x8b, 0x06, 0x31, 0xc9];
+const PUT_USER_4: [u8; 4] = [0x89, 0x07, 0x31, 0xc9];
+const PUT_USER_8: [u8; 5] = [0x48, 0x89, 0x07, 0x31, 0xc9];
 
 /// Bytes between the entry points of exceptions.
 const STUB_BYTES: u64 = 16;
@@ -82,6 +89,18 @@ pub enum Stub {
     CopyUser = 0x60,
     /// The timer interrupt.
     Timer = 0xa0,
+    /// Zeroes RCX words of 8 bytes at RDI.
+    ClearUserWords = 0xc0,
+    /// Zeroes RCX bytes at RDI.
+    ClearUserTail = 0xd0,
+    /// Reads 4 bytes at RSI into EAX.
+    GetUser4 = 0xe0,
+    /// Reads 8 bytes at RSI into RAX.
+    GetUser8 = 0xf0,
+    /// Writes EAX to RDI.
+    PutUser4 = 0x100,
+    /// Writes RAX to RDI.
+    PutUser8 = 0x110,
 }
 
 impl Stub {
@@ -93,12 +112,18 @@ impl Stub {
 }
 
 /// Names of the text's symbols, as in Linux's kallsyms.
-const SYMBOLS: [(Stub, &str, &[&[u8]]); 5] = [
+const SYMBOLS: [(Stub, &str, &[&[u8]]); 11] = [
     (Stub::EntrySyscall, "entry_SYSCALL_64", &[&VMCALL]),
     (Stub::SyscallReturn, "entry_SYSRETQ_unsafe_stack", &[&SYSRETQ]),
     (Stub::InterruptReturn, "common_interrupt_return", &[&IRETQ]),
     (Stub::CopyUser, "rep_movs_alternative", &[&REP_MOVSB, &VMCALL]),
     (Stub::Timer, "asm_sysvec_apic_timer_interrupt", &[&VMCALL]),
+    (Stub::ClearUserWords, "rep_stos_alternative", &[&REP_STOSQ, &VMCALL]),
+    (Stub::ClearUserTail, "rep_stos_alternative_tail", &[&REP_STOSB, &VMCALL]),
+    (Stub::GetUser4, "__get_user_4", &[&GET_USER_4, &VMCALL]),
+    (Stub::GetUser8, "__get_user_8", &[&GET_USER_8, &VMCALL]),
+    (Stub::PutUser4, "__put_user_4", &[&PUT_USER_4, &VMCALL]),
+    (Stub::PutUser8, "__put_user_8", &[&PUT_USER_8, &VMCALL]),
 ];
 
 /// Names of the exceptions' entry points by vector.
@@ -256,9 +281,16 @@ pub fn entry_point(rip: u64) -> Option<EntryPoint> {
     match offset {
         o if o == Stub::EntrySyscall as u64 => Some(EntryPoint::Syscall),
         o if o == Stub::Timer as u64 => Some(EntryPoint::Timer),
-        o if o == Stub::CopyUser as u64 + REP_MOVSB.len() as u64 => Some(EntryPoint::RoutineDone),
-        _ => None,
+        o => ends_routine(o).then_some(EntryPoint::RoutineDone),
     }
+}
+
+/// Whether the VMCALL at an offset of the text is the end of a routine.
+fn ends_routine(offset: u64) -> bool {
+    SYMBOLS.iter().any(|(stub, _, pieces)| match pieces {
+        [code, end] if **end == VMCALL => *stub as u64 + code.len() as u64 == offset,
+        _ => false,
+    })
 }
 
 fn map_direct(
