@@ -17,4 +17,5 @@ pub mod sched;
 pub mod signal;
 pub mod syscalls;
 pub mod task;
+pub mod trace;
 pub mod uapi;
