@@ -11,3 +11,4 @@ pub mod layout;
 pub mod pt_regs;
 pub mod scenario_program;
 pub mod traps;
+pub mod vdso;
