@@ -9,6 +9,7 @@ mod hits;
 mod run;
 mod switch;
 mod user_access;
+mod variables;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// Ticks since boot that `jiffies` has counted.
+    pub(crate) ticks_counted: u64,
 }
 
 impl fmt::Debug for Kernel {

@@ -6,7 +6,7 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
-use super::{Digest, Kernel, Watch};
+use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
@@ -25,6 +25,7 @@ use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -155,6 +156,7 @@ impl Kernel {
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let cpus: Vec<CpuId> = hw.cpus().collect();
+        Variable::init_all(&mut hw, &layout);
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
@@ -184,6 +186,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            ticks_counted: 0,
         })
     }
 
@@ -232,7 +235,7 @@ impl Kernel {
         regs: PtRegs,
         exe_path: &str,
     ) -> Result<TaskId, ExecError> {
-        let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
+        let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
         let nr_cpus = self.hw.nr_cpus();

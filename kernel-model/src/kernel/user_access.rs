@@ -26,7 +26,7 @@ impl Kernel {
             out.chunks_mut(BOUNCE_BYTES as usize).zip((addr..).step_by(BOUNCE_BYTES as usize))
         {
             let args = RoutineArgs { rdi: area.bounce, rsi: at, rcx: chunk.len() as u64 };
-            if self.run_routine(Stub::CopyUser, args) != 0 {
+            if self.run_copy(args) != 0 {
                 return Err(Errno::EFAULT);
             }
             area.drain_bounce(&self.hw, chunk);
@@ -45,7 +45,7 @@ impl Kernel {
             area.fill_bounce(&mut self.hw, chunk);
             let rdi = addr + done as u64;
             let args = RoutineArgs { rdi, rsi: area.bounce, rcx: chunk.len() as u64 };
-            let left = self.run_routine(Stub::CopyUser, args);
+            let left = self.run_copy(args);
             done += chunk.len() - (left as usize).min(chunk.len());
             if left != 0 {
                 break;
@@ -105,12 +105,14 @@ impl Kernel {
         Err(Errno::ENAMETOOLONG)
     }
 
-    /// Runs a routine of the kernel's text on this CPU; tells how many bytes it has
-    /// left, not 0 where a fault could not be repaired.
-    fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
-        if args.rcx == 0 {
-            return 0;
-        }
+    /// Copies with a routine of the kernel's text; tells how many bytes it has left, not 0
+    /// where a fault could not be repaired.
+    fn run_copy(&mut self, args: RoutineArgs) -> u64 {
+        if args.rcx == 0 { 0 } else { self.run_routine(Stub::CopyUser, args) }
+    }
+
+    /// Runs a routine of the kernel's text on this CPU; tells what is left in RCX.
+    pub(super) fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
         let cpu = self.this_cpu;
         let area = *self.layout.area(cpu);
         self.hw.start_routine(cpu, &area, stub, args);

@@ -159,7 +159,7 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.tasks.pids.alloc() else {
+    let Some(tid) = kernel.alloc_pid() else {
         kernel.put_mm(mm);
         return Err(Errno::EAGAIN);
     };
@@ -179,6 +179,7 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }

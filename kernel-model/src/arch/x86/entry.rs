@@ -280,6 +280,12 @@ impl Hw {
         self.gprs(cpu)[RCX as usize]
     }
 
+    /// What RAX holds: a routine's answer.
+    #[must_use]
+    pub fn routine_answer(&self, cpu: CpuId) -> u64 {
+        self.gprs(cpu)[0]
+    }
+
     /// CR2: the address of the last page fault.
     #[must_use]
     pub fn cr2(&self, cpu: CpuId) -> u64 {
