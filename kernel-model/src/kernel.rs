@@ -11,6 +11,7 @@ mod run;
 mod sideband;
 mod switch;
 mod user_access;
+mod variables;
 
 use std::fmt;
 
@@ -29,6 +30,7 @@ pub(crate) use boot::comm_of;
 pub(crate) use exec::{Bprm, DeThread, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// Ticks since boot that `jiffies` has counted.
+    pub(crate) ticks_counted: u64,
 }
 
 impl fmt::Debug for Kernel {

@@ -7,7 +7,7 @@ use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
 use super::exec::{Bprm, Started};
-use super::{Digest, Kernel, Watch};
+use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
@@ -26,6 +26,7 @@ use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::fs_path::absolute;
 use crate::task::cred::{Cred, Dumpable};
+use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -156,6 +157,7 @@ impl Kernel {
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let cpus: Vec<CpuId> = hw.cpus().collect();
+        Variable::init_all(&mut hw, &layout);
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
@@ -186,6 +188,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            ticks_counted: 0,
         })
     }
 
@@ -231,7 +234,7 @@ impl Kernel {
         started: Started,
         exe_path: &str,
     ) -> Result<TaskId, ExecError> {
-        let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
+        let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
         let nr_cpus = self.hw.nr_cpus();

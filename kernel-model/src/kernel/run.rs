@@ -155,6 +155,7 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::Tick);
         let now = self.now_ns();
         self.sched.tick(cpu, now);
+        self.update_jiffies(now);
         self.perf_tick(cpu, task);
     }
 

@@ -33,6 +33,7 @@ impl Kernel {
     /// Takes the current task off its CPU, whatever state it is in.
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
+        self.count_switch();
         self.perf_sched_out(cpu, task);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();

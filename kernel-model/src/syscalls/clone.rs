@@ -163,7 +163,7 @@ pub(crate) fn copy_process(
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.tasks.pids.alloc() else {
+    let Some(tid) = kernel.alloc_pid() else {
         kernel.put_mm(mm);
         return Err(Errno::EAGAIN);
     };
@@ -183,6 +183,7 @@ pub(crate) fn copy_process(
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }
