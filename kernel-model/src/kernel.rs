@@ -22,6 +22,7 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
 use crate::mm::frame::FrameAllocator;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, Observation, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
@@ -43,6 +44,8 @@ pub(crate) struct Watch {
 pub struct Kernel {
     pub(crate) hw: Hw,
     pub(crate) frames: FrameAllocator,
+    /// The pages of the vDSO, which every program maps.
+    pub(crate) vdso: PageObject,
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,

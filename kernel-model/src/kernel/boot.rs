@@ -12,6 +12,7 @@ use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
+use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
@@ -20,6 +21,8 @@ use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
+use crate::mm::layout::PAGE_SIZE;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
@@ -161,11 +164,14 @@ impl Kernel {
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
+        let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
+            .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
         Ok(Self {
             hw,
             frames,
+            vdso,
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
@@ -333,6 +339,21 @@ impl Kernel {
             }),
         }
     }
+}
+
+/// Puts the vDSO into memory (`init_vdso_image`).
+fn build_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    boot_realtime_ns: u64,
+) -> Result<PageObject, Errno> {
+    let mut object = PageObject::new(hw, frames)?;
+    let image = vdso::image(boot_realtime_ns);
+    for (page, bytes) in (0..).zip(image.chunks(PAGE_SIZE as usize)) {
+        let frame = object.page_or_zeroed(hw, frames, page)?;
+        hw.write_phys(frame.physical(), bytes);
+    }
+    Ok(object)
 }
 
 /// A task's name from its program's path: the last part, cut to 15 bytes.
