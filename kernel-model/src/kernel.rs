@@ -7,11 +7,13 @@
 mod boot;
 mod exec;
 mod hits;
+mod ksym;
 mod run;
 mod sideband;
 mod switch;
 mod user_access;
 mod variables;
+mod wide_breakpoint;
 
 use std::fmt;
 
@@ -31,6 +33,7 @@ pub(crate) use boot::comm_of;
 pub(crate) use exec::{Bprm, DeThread, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use ksym::{KSYM_TRACER, NOP_TRACER};
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
@@ -57,6 +60,7 @@ pub struct Kernel {
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
+    pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// Programs that the session gave, by their absolute path.
     pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
     pub(crate) inputs: Box<dyn Inputs>,

@@ -31,6 +31,7 @@ use crate::syscalls::fs_path::absolute;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
+use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -181,6 +182,7 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
+            ksym: KsymTracer::default(),
             programs: BTreeMap::new(),
             inputs,
             boot_realtime_ns,

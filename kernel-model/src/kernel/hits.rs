@@ -176,9 +176,12 @@ impl Kernel {
                 Some(OverflowHandler::Watch(watch)) => {
                     self.observe_hit(cpu, &tag, watch, place, access);
                 }
+                Some(OverflowHandler::Ksym { entry }) => {
+                    self.ksym_hit(cpu, task, entry, place.ip);
+                }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::Ksym { .. } | OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { .. }) | None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
