@@ -9,4 +9,5 @@ pub mod hw;
 pub mod hw_breakpoint;
 pub mod layout;
 pub mod pt_regs;
+pub mod ptrace;
 pub mod traps;
