@@ -12,6 +12,7 @@ use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
+use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
@@ -26,11 +27,12 @@ use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
+use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::fs_path::absolute;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
-use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
+use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
 use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -269,6 +271,10 @@ impl Kernel {
             robust_list: (0, 0),
             trap: TrapNumbers::default(),
             virtual_dr6: 0,
+            ptrace_debug: PtraceDebug::default(),
+            step: StepState::default(),
+            trace: TraceState::default(),
+            restart_block: None,
             sigtraps: Vec::new(),
             runtime_ns: 0,
             on_cpu_since_ns: 0,
@@ -280,13 +286,17 @@ impl Kernel {
             Process {
                 pid,
                 parent: None,
+                parent_thread: None,
                 pgid: pid,
                 sid: pid,
                 threads: vec![id],
+                zombie_threads: Vec::new(),
                 files,
                 handlers: SigHandlers::default(),
                 pending: PendingSignals::default(),
                 exiting: None,
+                group_stop: GroupStop::default(),
+                is_subreaper: false,
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),

@@ -207,9 +207,9 @@ impl Kernel {
     /// What belongs to the thread's old program goes: vector state, segment bases, and the
     /// debug registers that ptrace set (`flush_thread`; breakpoints of ptrace are dropped here).
     fn flush_thread(&mut self, task: TaskId) {
+        self.flush_ptrace_hw_breakpoint(task);
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
-        entry.virtual_dr6 = 0;
         (entry.fs_base, entry.gs_base) = (0, 0);
         self.hw.load_bases(self.this_cpu, 0, 0);
     }
