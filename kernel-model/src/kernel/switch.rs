@@ -33,6 +33,7 @@ impl Kernel {
     /// Takes the current task off its CPU, whatever state it is in.
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
+        self.counters_after_kernel_work(cpu, task);
         self.perf_sched_out(cpu, task);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();
@@ -68,7 +69,7 @@ impl Kernel {
         entry.state = TaskState::Runnable;
         entry.cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, now);
+            self.idle_until(cpu, now);
         }
         self.sched.enqueue(cpu, task);
     }
@@ -138,7 +139,7 @@ impl Kernel {
         let cpu = self.tasks.task(task).cpu;
         self.this_cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, deadline);
+            self.idle_until(cpu, deadline);
         }
         self.wake_task(task, WakeCause::Timeout);
     }

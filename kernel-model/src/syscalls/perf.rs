@@ -11,6 +11,7 @@ use crate::events::hw_breakpoint::BreakpointPmu;
 use crate::events::perf_bridge::{
     self, Capability, CloseOnExec, OpenArgs, OpenError, OpenFacts, PtraceMode,
 };
+use crate::events::pmus::MachinePmus;
 use crate::fs::file::Owner;
 use crate::fs::{FileKind, FileTable, OnExec};
 use crate::kernel::Kernel;
@@ -100,11 +101,13 @@ fn open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno
         flags: args[4],
     };
     let now = kernel.now_ns();
+    kernel.sync_counters();
     let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
-    let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
-    kernel.note_moves();
+    let breakpoint = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
+    let mut pmus = MachinePmus { breakpoint, cpu: &mut kernel.cpu_pmu };
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmus, now, &open_args);
+    kernel.after_pmu();
     let opened = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(refuse(kernel, args[0], error)),
@@ -193,7 +196,7 @@ fn run_ioctl(
         }
         IoctlCommand::Period => {
             let value = kernel.read_user_u64(arg)?;
-            kernel.perf.set_period(event, value)
+            kernel.with_pmu(|perf, pmu| perf.set_period(pmu, now, event, value))
         }
         IoctlCommand::SetOutput => set_output(kernel, task, event, arg),
         IoctlCommand::Id => {

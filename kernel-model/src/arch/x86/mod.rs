@@ -8,5 +8,6 @@ pub mod fpu;
 pub mod hw;
 pub mod hw_breakpoint;
 pub mod layout;
+pub mod pmc;
 pub mod pt_regs;
 pub mod traps;
