@@ -5,6 +5,7 @@
 //! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
 
 mod boot;
+mod counters;
 mod exec;
 mod hits;
 mod ksym;
@@ -54,6 +55,7 @@ pub struct Kernel {
     pub(crate) sched: Scheduler,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
+    pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,

@@ -52,6 +52,8 @@ pub struct Perf {
     pub(crate) buffers: Vec<Option<RingBuffer>>,
     /// Pinned events that went to ERROR and whose pollers have not been woken yet.
     pub(crate) error_wakeups: Vec<EventId>,
+    /// Group leaders whose UNTHROTTLE record is still to be written.
+    pub(crate) unthrottled: Vec<EventId>,
 }
 
 impl Perf {
@@ -74,6 +76,7 @@ impl Perf {
             owned: BTreeSet::new(),
             buffers: Vec::new(),
             error_wakeups: Vec::new(),
+            unthrottled: Vec::new(),
         }
     }
 

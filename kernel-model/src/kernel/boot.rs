@@ -15,6 +15,7 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
+use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::exec::elf::{self, ElfError};
@@ -171,6 +172,11 @@ impl Kernel {
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
+        let kinds = if hw.counts_branches_and_caches() {
+            CounterKinds::WorkBranchesCaches
+        } else {
+            CounterKinds::Work
+        };
         Ok(Self {
             hw,
             frames,
@@ -180,6 +186,7 @@ impl Kernel {
             sched: Scheduler::new(config.nr_cpus),
             perf,
             breakpoints,
+            cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),

@@ -6,6 +6,7 @@ use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
 use crate::arch::x86::layout::EntryPoint;
+use crate::arch::x86::pmc::NMI_VECTOR;
 use crate::arch::x86::pt_regs::RAX;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
@@ -138,22 +139,28 @@ impl Kernel {
 
     fn run_quantum(&mut self, cpu: CpuId) {
         let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
-        let mut tick_raised = false;
+        let (mut tick_raised, mut nmi_raised) = (false, false);
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
-            let deadline = if tick_raised { end } else { end.min(tick) };
+            let mut deadline = if tick_raised { end } else { end.min(tick) };
+            if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
+                deadline = deadline.min(counter);
+            }
             match self.hw.run(cpu, deadline) {
                 RunExit::Deadline => {
                     if !tick_raised && self.hw.cycles(cpu) >= tick {
                         self.hw.raise_timer(cpu);
                         tick_raised = true;
                     }
+                    nmi_raised |= self.raise_counter_nmi(cpu);
                     if self.hw.cycles(cpu) >= end {
                         return;
                     }
                 }
                 RunExit::Entry(entry) => {
                     tick_raised &= entry != EntryPoint::Timer;
+                    nmi_raised &= entry != EntryPoint::Exception(NMI_VECTOR);
+                    self.count_kernel(cpu, entry);
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
                         return;
@@ -186,6 +193,18 @@ impl Kernel {
                     self.run_syscall(cpu, task);
                 }
             }
+            EntryPoint::Exception(NMI_VECTOR) => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                if frame.from_user() {
+                    self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
+                    self.counter_nmi(cpu, task, &frame);
+                    self.exit_to_user(cpu, ReturnBy::Iret);
+                } else {
+                    // It came at the first instruction of another entry.
+                    self.counter_nmi(cpu, task, &frame);
+                    self.hw.return_to_kernel(cpu, &frame, frame.flags);
+                }
+            }
             EntryPoint::Exception(vector) => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
@@ -195,7 +214,7 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                self.timer_tick(cpu, task);
+                self.timer_tick(cpu);
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::RoutineDone => {
@@ -206,12 +225,12 @@ impl Kernel {
         }
     }
 
-    fn timer_tick(&mut self, cpu: CpuId, task: TaskId) {
+    fn timer_tick(&mut self, cpu: CpuId) {
         self.hw.charge_work(cpu, Work::Tick);
         let now = self.now_ns();
         self.sched.tick(cpu, now);
         self.update_jiffies(now);
-        self.perf_tick(cpu, task);
+        self.perf_tick(cpu);
     }
 
     /// Runs the current task's system call, for the first time or again.
@@ -259,6 +278,7 @@ impl Kernel {
     /// (`exit_to_user_mode_loop`).
     pub(crate) fn exit_to_user(&mut self, cpu: CpuId, by: ReturnBy) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.counters_after_kernel_work(cpu, task);
         self.deliver_sigtraps(task);
         let mut by = by;
         match signal::deliver_pending(self, task) {
@@ -279,6 +299,7 @@ impl Kernel {
         let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
         self.hw.return_to_user(cpu, &area, &regs, by);
+        self.count_user(cpu);
     }
 
     /// Digest of the machine, chained over all digests before.

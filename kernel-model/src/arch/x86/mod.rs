@@ -8,6 +8,7 @@ pub mod fpu;
 pub mod hw;
 pub mod hw_breakpoint;
 pub mod layout;
+pub mod pmc;
 pub mod pt_regs;
 pub mod ptrace;
 pub mod scenario_program;
