@@ -26,7 +26,7 @@ impl Perf {
 
     fn task_context_on(&self, cpu: CpuId) -> Option<ContextId> {
         let task = self.cpus[cpu.index()].current?;
-        self.tasks.contains_key(&task).then_some(ContextId::Task(task))
+        self.tasks.contains(task).then_some(ContextId::Task(task))
     }
 
     /// The running task of `cpu` leaves it: its events come off (rule 3.2.4).
@@ -48,7 +48,7 @@ impl Perf {
             self.task_sched_out(pmu, now, cpu);
         }
         self.cpus[cpu.index()].current = Some(task);
-        let Some(context) = self.tasks.get_mut(&task) else {
+        let Some(context) = self.tasks.get_mut(task) else {
             return;
         };
         context.start_clock(cpu, now);
