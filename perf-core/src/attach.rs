@@ -32,10 +32,10 @@ impl Perf {
         let target = self.ev(event).target;
         let id = Self::context_of(target);
         if let Target::Task(task, _) = target
-            && !self.tasks.contains_key(&task)
+            && !self.tasks.contains(task)
         {
             let cpu = self.task_cpu(task);
-            let context = self.tasks.entry(task).or_default();
+            let context = self.tasks.get_or_default(task);
             if let Some(cpu) = cpu {
                 context.start_clock(cpu, now);
             }

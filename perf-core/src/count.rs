@@ -103,7 +103,7 @@ impl Perf {
         let overrides = self.config.defects.sample_period_overrides_period;
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
-        let Some(e) = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut()) else {
+        let Some(e) = self.event_mut(event) else {
             return out;
         };
         if e.state != EventState::Active || e.excludes(regs.mode) {
@@ -192,7 +192,7 @@ impl Perf {
     /// instruction: the signal to queue, or `None` if the event was switched off or removed
     /// meanwhile (rule 3.8.8). Overflows until then share one signal (rule 3.8.7).
     pub fn take_sigtrap(&mut self, event: EventId) -> Option<SigTrap> {
-        let e = self.events.get_mut(event.index())?.as_deref_mut()?;
+        let e = self.event_mut(event)?;
         let addr = e.pending_work.take()?;
         let (perf_type, sig_data) = (e.attr.attr_type, e.attr.sig_data);
         Some(SigTrap { addr, perf_type, sig_data })

@@ -7,6 +7,7 @@ use crate::attr::PerfEventAttr;
 use crate::attr::abi::AttrFlags;
 use crate::clock::EventClock;
 use crate::ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
+use crate::owner::Owner;
 use crate::pmu::{Counting, PmuClass, PmuId};
 
 /// States of an event, with Linux's numbers (rule 3.1).
@@ -142,7 +143,7 @@ pub struct PerfEvent {
     /// A SIGTRAP is queued for the hitting task and not yet delivered.
     pub(crate) pending_work: Option<u64>,
     pub(crate) handler: Option<HandlerId>,
-    pub(crate) owner: Option<TaskId>,
+    pub(crate) owner: Option<Owner>,
     pub(crate) rb: Option<BufferId>,
     pub(crate) mmap_count: u32,
     pub(crate) lost_samples: u64,
@@ -211,8 +212,8 @@ impl PerfEvent {
     }
     /// The task that opened it; `None` for kernel counters, copies, and after the opener exits.
     #[must_use]
-    pub const fn owner(&self) -> Option<TaskId> {
-        self.owner
+    pub fn owner(&self) -> Option<TaskId> {
+        self.owner.map(|owner| owner.task)
     }
     /// The buffer its records go to (a copy's records go to its root's).
     #[must_use]

@@ -129,7 +129,7 @@ impl Perf {
     pub(crate) fn group_detach(&mut self, event: EventId) {
         let leader = self.ev(event).group_leader;
         if leader != event {
-            if let Some(l) = self.events[leader.index()].as_deref_mut() {
+            if let Some(l) = self.event_mut(leader) {
                 l.siblings.retain(|s| *s != event);
                 l.group_generation = l.group_generation.wrapping_add(1);
             }

@@ -40,7 +40,7 @@ impl Perf {
         child: TaskId,
         flags: CloneFlags,
     ) -> Result<(), Errno> {
-        let Some(context) = self.tasks.get(&parent) else {
+        let Some(context) = self.tasks.get(parent) else {
             return Ok(());
         };
         let leaders: Vec<EventId> =
@@ -172,13 +172,13 @@ impl Perf {
         for event in self.task_events(task) {
             self.exit_event(pmus, now, event, &mut detached);
         }
-        self.tasks.remove(&task);
+        self.tasks.remove(task);
         detached
     }
 
     /// Events of a task, newest first, as Linux keeps the list.
     fn task_events(&self, task: TaskId) -> Vec<EventId> {
-        let events = self.tasks.get(&task).map(|c| c.events.clone()).unwrap_or_default();
+        let events = self.tasks.get(task).map(|c| c.events.clone()).unwrap_or_default();
         events.into_iter().rev().collect()
     }
 

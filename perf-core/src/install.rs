@@ -122,7 +122,8 @@ impl Perf {
         if attr.has(AttrFlags::SIGTRAP) && args.target.task().is_none() {
             return Err(Errno::EINVAL);
         }
-        let event = EventId(u32::try_from(self.events.len()).map_err(|_| Errno::ENOMEM)?);
+        let event = EventId(self.next_event);
+        let next_event = self.next_event.checked_add(1).ok_or(Errno::ENOMEM)?;
         // The id counter advances even when the event is refused below.
         let id = self.next_id;
         self.next_id += 1;
@@ -162,7 +163,8 @@ impl Perf {
             lost_samples: 0,
         };
         e.init_period();
-        self.events.push(Some(Box::new(e)));
+        self.events.insert(event, Box::new(e));
+        self.next_event = next_event;
         self.set_owner(event, args.owner);
         self.check_unsupported(attr).inspect_err(|_| self.event_free(pmus, event))?;
         Ok(event)
@@ -248,7 +250,7 @@ impl Perf {
             return;
         }
         self.set_owner(event, None);
-        let Some(e) = self.events[event.index()].take() else {
+        let Some(e) = self.events.remove(event) else {
             return;
         };
         if let Some(buffer) = e.rb.and_then(|b| self.buffers[b.index()].as_mut()) {

@@ -110,8 +110,7 @@ impl Perf {
     ) -> Result<(), Errno> {
         let limits = self.config.limits;
         let late = self.config.defects.period_one_interval_late;
-        let e = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut());
-        let e = e.ok_or(Errno::EBADF)?;
+        let e = self.event_mut(event).ok_or(Errno::EBADF)?;
         if !e.attr.is_sampling() || value == 0 {
             return Err(Errno::EINVAL);
         }

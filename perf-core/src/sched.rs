@@ -27,7 +27,7 @@ impl Perf {
 
     fn task_context_on(&self, cpu: CpuId) -> Option<ContextId> {
         let task = self.cpus[cpu.index()].current?;
-        self.tasks.contains_key(&task).then_some(ContextId::Task(task))
+        self.tasks.contains(task).then_some(ContextId::Task(task))
     }
 
     /// The contexts that are live on a CPU: its own, and its task's if it has events.
@@ -54,7 +54,7 @@ impl Perf {
             self.task_sched_out(pmus, now, cpu);
         }
         self.cpus[cpu.index()].current = Some(task);
-        let Some(context) = self.tasks.get_mut(&task) else {
+        let Some(context) = self.tasks.get_mut(task) else {
             return;
         };
         context.start_clock(cpu, now);

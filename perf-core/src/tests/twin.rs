@@ -181,7 +181,7 @@ impl Both {
     /// The id the next event will get, to break it before it is installed.
     fn break_next(&mut self, broken: bool) {
         if broken {
-            self.rig.pmu.bp.broken.insert(EventId(self.rig.perf.events.len() as u32));
+            self.rig.pmu.bp.broken.insert(EventId(self.rig.perf.next_event));
         }
     }
 

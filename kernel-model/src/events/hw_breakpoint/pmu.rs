@@ -132,7 +132,7 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
     fn destroy(&mut self, event: EventId) {
         debug_assert!(self.state.cpus.iter().all(|cpu| cpu.register_of(event).is_none()));
         self.state.slots.release_bp_slot(event);
-        self.state.info.remove(&event);
+        self.state.info.remove(event);
     }
 
     fn parse(&mut self, _event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {
