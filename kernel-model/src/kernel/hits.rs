@@ -99,6 +99,7 @@ impl Kernel {
         let decision = debug_trap::exc_debug_user(dr6, &owners);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
+        entry.step.end_block_step();
         if decision.resume_flag == ResumeFlag::Set {
             entry.regs.flags |= RF;
         }
@@ -128,7 +129,7 @@ impl Kernel {
         }
     }
 
-    fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
+    pub(crate) fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
         let trap = &mut self.tasks.task_mut(task).trap;
         (trap.trap_nr, trap.error_code) = (DB_VECTOR, 0);
         self.force_signal(task, SigInfo::fault(SIGTRAP, code.si_code(), ip));
@@ -159,6 +160,9 @@ impl Kernel {
         if decision.outcome == KernelOutcome::UnexpectedStep {
             flags &= !TF;
         }
+        // The exception has cleared BTF (rule 4.3.2).
+        let is_block_step = self.tasks.task(task).step.is_block_step();
+        self.hw.set_block_step(cpu, is_block_step);
         if let Some(saved) = saved {
             local_db_restore(&mut self.hw, cpu, saved);
         }
@@ -176,9 +180,12 @@ impl Kernel {
                 Some(OverflowHandler::Watch(watch)) => {
                     self.observe_hit(cpu, &tag, watch, place, access);
                 }
+                Some(OverflowHandler::Ksym { entry }) => {
+                    self.ksym_hit(cpu, task, entry, place.ip);
+                }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::Ksym { .. } | OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { .. }) | None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
