@@ -7,12 +7,15 @@ use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
 use super::exec::{Bprm, Started};
-use super::{Digest, Kernel, Watch};
+use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
+use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
+use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::exec::elf::{self, ElfError};
@@ -20,13 +23,18 @@ use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
+use crate::mm::layout::PAGE_SIZE;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
+use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::fs_path::absolute;
 use crate::task::cred::{Cred, Dumpable};
-use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
+use crate::task::pid::PID_MAX;
+use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
+use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -156,23 +164,34 @@ impl Kernel {
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let cpus: Vec<CpuId> = hw.cpus().collect();
+        Variable::init_all(&mut hw, &layout);
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
+        let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
+            .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
+        let kinds = if hw.counts_branches_and_caches() {
+            CounterKinds::WorkBranchesCaches
+        } else {
+            CounterKinds::Work
+        };
         Ok(Self {
             hw,
             frames,
+            vdso,
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
             perf,
             breakpoints,
+            cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
+            ksym: KsymTracer::default(),
             programs: BTreeMap::new(),
             inputs,
             boot_realtime_ns,
@@ -186,6 +205,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            ticks_counted: 0,
         })
     }
 
@@ -231,7 +251,7 @@ impl Kernel {
         started: Started,
         exe_path: &str,
     ) -> Result<TaskId, ExecError> {
-        let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
+        let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
         let nr_cpus = self.hw.nr_cpus();
@@ -258,6 +278,10 @@ impl Kernel {
             robust_list: (0, 0),
             trap: TrapNumbers::default(),
             virtual_dr6: 0,
+            ptrace_debug: PtraceDebug::default(),
+            step: StepState::default(),
+            trace: TraceState::default(),
+            restart_block: None,
             sigtraps: Vec::new(),
             runtime_ns: 0,
             on_cpu_since_ns: 0,
@@ -269,13 +293,17 @@ impl Kernel {
             Process {
                 pid,
                 parent: None,
+                parent_thread: None,
                 pgid: pid,
                 sid: pid,
                 threads: vec![id],
+                zombie_threads: Vec::new(),
                 files,
                 handlers: SigHandlers::default(),
                 pending: PendingSignals::default(),
                 exiting: None,
+                group_stop: GroupStop::default(),
+                is_subreaper: false,
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),
@@ -330,6 +358,21 @@ impl Kernel {
             }),
         }
     }
+}
+
+/// Puts the vDSO into memory (`init_vdso_image`).
+fn build_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    boot_realtime_ns: u64,
+) -> Result<PageObject, Errno> {
+    let mut object = PageObject::new(hw, frames)?;
+    let image = vdso::image(boot_realtime_ns);
+    for (page, bytes) in (0..).zip(image.chunks(PAGE_SIZE as usize)) {
+        let frame = object.page_or_zeroed(hw, frames, page)?;
+        hw.write_phys(frame.physical(), bytes);
+    }
+    Ok(object)
 }
 
 /// A task's name from its program's path: the last part, cut to 15 bytes.

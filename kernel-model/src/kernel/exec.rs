@@ -11,10 +11,16 @@ use perf_core::{CommChange, Errno, TaskId};
 
 use super::{Kernel, comm_of};
 use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::hw::Hw;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
 use crate::exec::elf::ElfImage;
 use crate::exec::{load, stack};
 use crate::mm::address_space::AddressSpace;
+use crate::mm::frame::FrameAllocator;
+use crate::mm::mmap::{MapSource, MmapArgs, map};
+use crate::mm::page_object::PageObject;
+use crate::mm::vma::Prot;
 use crate::signal::SigInfo;
 use crate::syscalls::Outcome;
 use crate::task::ProcessId;
@@ -59,6 +65,26 @@ pub(crate) enum DeThread {
     Wait(WaitFor),
 }
 
+/// Maps the vDSO where a mapping without a wish would go (`map_vdso_randomized`, without
+/// randomisation); tells where.
+fn map_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    space: &mut AddressSpace,
+    pages: &PageObject,
+) -> Result<u64, Errno> {
+    let source = MapSource::File { object: pages, nr_bytes: VDSO_BYTES, path: VDSO_NAME };
+    let prot = Prot::READ.with(Prot::EXEC);
+    let args = MmapArgs {
+        addr: 0,
+        len: VDSO_BYTES,
+        prot: u64::from(prot.bits()),
+        flags: map::PRIVATE,
+        offset: 0,
+    };
+    space.mmap(hw, frames, &args, &source)
+}
+
 impl Kernel {
     /// Maps a program into an empty address space and builds its stack.
     pub(super) fn load_binary(
@@ -69,6 +95,7 @@ impl Kernel {
     ) -> Result<Started, Errno> {
         let (hw, frames) = (&mut self.hw, &mut self.frames);
         let loaded = load::load_elf(hw, frames, space, &bprm.elf, &bprm.file, &bprm.exe_path)?;
+        let vdso = map_vdso(hw, frames, space, &self.vdso)?;
         let spec = stack::StackSpec {
             argv: &bprm.argv,
             envp: &bprm.envp,
@@ -83,7 +110,7 @@ impl Kernel {
             hwcap: hw.hwcap(),
             hwcap2: hw.hwcap2(),
             minsigstksz: hw.fpu_format().min_signal_stack(),
-            sysinfo_ehdr: None,
+            sysinfo_ehdr: Some(vdso),
         };
         let first = stack::build(hw, frames, space, &bprm.elf, &loaded, &spec)?;
         Ok(Started { regs: PtRegs::new_user(loaded.entry, first.rsp), auxv: first.auxv })
@@ -180,9 +207,9 @@ impl Kernel {
     /// What belongs to the thread's old program goes: vector state, segment bases, and the
     /// debug registers that ptrace set (`flush_thread`; breakpoints of ptrace are dropped here).
     fn flush_thread(&mut self, task: TaskId) {
+        self.flush_ptrace_hw_breakpoint(task);
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
-        entry.virtual_dr6 = 0;
         (entry.fs_base, entry.gs_base) = (0, 0);
         self.hw.load_bases(self.this_cpu, 0, 0);
     }

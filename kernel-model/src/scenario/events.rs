@@ -104,7 +104,8 @@ impl Stage {
             }
             Op::Period { event, period } => {
                 let id = self.descriptor(event)?.event;
-                Ok(answer(self.kernel.perf.set_period(id, *period)))
+                let set = self.kernel.with_pmu(|perf, pmu| perf.set_period(pmu, now, id, *period));
+                Ok(answer(set))
             }
             Op::Modify { event, breakpoint, enabled } => self.modify(event, breakpoint, *enabled),
             Op::Read { event } => self.read(event),
