@@ -10,6 +10,7 @@ pub mod conformance_ring0;
 pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
+pub mod scenario;
 mod size;
 pub mod watch_spec;
 
@@ -46,6 +47,8 @@ pub enum Command {
     Boot(boot::BootArgs),
     /// Compare the emulator with what it emulates.
     Conformance(ConformanceArgs),
+    /// Play files of breakpoint operations on the kernel model and check the answers.
+    Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
     /// Measure speed beside the processor's own and other emulators'.

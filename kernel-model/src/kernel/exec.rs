@@ -216,9 +216,7 @@ impl Kernel {
 
     /// Perf events of the task, then its new name.
     fn exec_perf(&mut self, task: TaskId, bprm: &Bprm) {
-        let now = self.now_ns();
-        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
-        self.after_detach(detached);
+        self.exec_task_perf(task);
         self.tasks.task_mut(task).comm = comm_of(&String::from_utf8_lossy(&bprm.filename));
         self.perf_event_comm(task, CommChange::Exec);
     }

@@ -279,9 +279,11 @@ impl Kernel {
         }
     }
 
-    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2).
+    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2). They are
+    /// task work, which runs last in, first out; so the later of two events on one access is the
+    /// one whose signal is delivered (rule 3.8.5).
     pub(crate) fn deliver_sigtraps(&mut self, task: TaskId) {
-        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps) {
+        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps).into_iter().rev() {
             if let Some(trap) = self.perf.take_sigtrap(event) {
                 crate::syscalls::perf::send_sigtrap(self, task, &trap);
             }
