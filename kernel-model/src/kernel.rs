@@ -26,7 +26,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread};
+pub(crate) use exec::{Bprm, DeThread, Program};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 
@@ -52,8 +52,9 @@ pub struct Kernel {
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
-    /// Programs that the session gave, by their absolute path.
-    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
+    /// `kernel.perf_event_paranoid`: kept only, as the superuser may do everything.
+    pub(crate) perf_event_paranoid: i32,
+    pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
