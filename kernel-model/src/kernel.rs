@@ -31,7 +31,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Started};
+pub(crate) use exec::{Bprm, DeThread, Program};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use ksym::{KSYM_TRACER, NOP_TRACER};
@@ -63,8 +63,9 @@ pub struct Kernel {
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
-    /// Programs that the session gave, by their absolute path.
-    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
+    /// `kernel.perf_event_paranoid`.
+    pub(crate) perf_event_paranoid: i32,
+    pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,

@@ -94,6 +94,14 @@ pub struct GuestArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
+    /// The guest's root directory: a directory of the host. Changes stay in the guest.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// A directory or file of the host in the guest; with :ro nothing in it can be changed.
+    #[arg(long = "mount", value_name = "HOST:GUEST[:ro]")]
+    pub mounts: Vec<OsString>,
+
     /// Stop after so many instructions.
     #[arg(long, value_name = "N")]
     pub max_insns: Option<u64>,

@@ -32,6 +32,7 @@ use crate::recording::RecordingError;
 use crate::report::{ReportError, Streams};
 use crate::session::config::ConfigError;
 use crate::session::guest::{GuestError, Machine};
+use crate::session::host_tree::MountError;
 use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
 
@@ -63,6 +64,9 @@ pub enum CommandError {
     /// The machine.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// A directory of the host.
+    #[error("{0}")]
+    Mount(#[from] MountError),
     /// An event that says nothing.
     #[error("{0}")]
     Spec(#[from] WatchSpecError),

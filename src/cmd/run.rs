@@ -38,7 +38,7 @@ where
     O: Observer,
     CommandError: From<O::Error>,
 {
-    let inputs = HostInputs::new(stdin, plan.machine.seed);
+    let inputs = HostInputs::new(stdin, plan.machine.seed, &plan.machine.mounts);
     let mut session = Session::start(machine, plan, inputs)?;
     match session.drive(observer, None)? {
         Driven::Done(done) => Ok(done),

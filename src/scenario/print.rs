@@ -31,6 +31,9 @@ pub fn settings(config: &StageConfig) -> String {
         failed_modify_flips_enable,
         sample_period_overrides_period,
         period_one_interval_late,
+        fork_copies_ptrace_debug,
+        disabled_ptrace_slots_validated,
+        detach_leaves_traps,
     } = config.defects;
     for (name, shows) in [
         ("refresh_dead_end", refresh_dead_end),
@@ -39,6 +42,9 @@ pub fn settings(config: &StageConfig) -> String {
         ("failed_modify_flips_enable", failed_modify_flips_enable),
         ("sample_period_overrides_period", sample_period_overrides_period),
         ("period_one_interval_late", period_one_interval_late),
+        ("fork_copies_ptrace_debug", fork_copies_ptrace_debug),
+        ("disabled_ptrace_slots_validated", disabled_ptrace_slots_validated),
+        ("detach_leaves_traps", detach_leaves_traps),
     ] {
         // All of them show unless told otherwise.
         if !shows {

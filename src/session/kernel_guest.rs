@@ -21,9 +21,10 @@ pub struct KernelMachine;
 impl Machine for KernelMachine {
     fn boot(
         &self,
-        config: &MachineConfig,
+        machine: &MachineConfig,
         inputs: Box<dyn Inputs>,
     ) -> Result<Box<dyn Guest>, GuestError> {
+        let config = machine;
         // Both sides name their timing models alike, so the name carries over.
         let timing =
             config.timing.name().parse().map_err(|error| GuestError::Boot(Cause::from(error)))?;
@@ -34,10 +35,12 @@ impl Machine for KernelMachine {
             model: config.model,
             vendor: config.vendor,
             seed: config.seed,
+            mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
+        let has_root = machine.has_root();
         let kernel =
             Kernel::boot(&config, inputs).map_err(|error| GuestError::Boot(error.into()))?;
-        Ok(Box::new(KernelGuest { kernel, init: None }))
+        Ok(Box::new(KernelGuest { kernel, init: None, has_root }))
     }
 }
 
@@ -45,6 +48,8 @@ impl Machine for KernelMachine {
 struct KernelGuest {
     kernel: Kernel,
     init: Option<TaskId>,
+    /// Whether the program is in the tree of names already.
+    has_root: bool,
 }
 
 /// A breakpoint was asked for before there was a process.
@@ -59,7 +64,8 @@ impl Guest for KernelGuest {
         argv: &[Vec<u8>],
         envp: &[Vec<u8>],
     ) -> Result<(), Cause> {
-        let init = self.kernel.spawn_init(&image.path, &image.bytes, argv, envp)?;
+        let bytes = (!self.has_root).then_some(image.bytes.as_slice());
+        let init = self.kernel.spawn_init(&image.path, bytes, argv, envp)?;
         self.init = Some(init);
         Ok(())
     }

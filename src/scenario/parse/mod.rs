@@ -101,6 +101,9 @@ fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseEr
         "failed_modify_flips_enable" => &mut defects.failed_modify_flips_enable,
         "sample_period_overrides_period" => &mut defects.sample_period_overrides_period,
         "period_one_interval_late" => &mut defects.period_one_interval_late,
+        "fork_copies_ptrace_debug" => &mut defects.fork_copies_ptrace_debug,
+        "disabled_ptrace_slots_validated" => &mut defects.disabled_ptrace_slots_validated,
+        "detach_leaves_traps" => &mut defects.detach_leaves_traps,
         _ => return Err(words.unknown("defect")),
     };
     *switch = match words.next("'on' or 'off'")? {
