@@ -218,6 +218,7 @@ macro_rules! programs {
 
 programs!(
     compat,
+    exec,
     hello,
     overflow,
     perf_bp,

@@ -5,10 +5,15 @@
 //! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
 
 mod boot;
+mod exec;
 mod hits;
+mod ksym;
 mod run;
+mod sideband;
 mod switch;
 mod user_access;
+mod variables;
+mod wide_breakpoint;
 
 use std::fmt;
 
@@ -19,11 +24,17 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
 use crate::mm::frame::FrameAllocator;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, Observation, TaskTag, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
 
+pub(crate) use boot::comm_of;
+pub(crate) use exec::{Bprm, DeThread, Started};
+
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +47,8 @@ pub(crate) struct Watch {
 pub struct Kernel {
     pub(crate) hw: Hw,
     pub(crate) frames: FrameAllocator,
+    /// The pages of the vDSO, which every program maps.
+    pub(crate) vdso: PageObject,
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,
@@ -47,6 +60,9 @@ pub struct Kernel {
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
+    pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    /// Programs that the session gave, by their absolute path.
+    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
@@ -62,6 +78,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// Ticks since boot that `jiffies` has counted.
+    pub(crate) ticks_counted: u64,
 }
 
 impl fmt::Debug for Kernel {

@@ -65,7 +65,7 @@ pub mod at {
 }
 
 /// Longest argument or environment string with its zero byte (`MAX_ARG_STRLEN`).
-const MAX_ARG_STRLEN: usize = 32 * PAGE_SIZE as usize;
+pub const MAX_ARG_STRLEN: usize = 32 * PAGE_SIZE as usize;
 /// Strings are allowed at least this much (`ARG_MAX`).
 const ARG_MAX: u64 = 131_072;
 /// Bytes mapped below the strings at once.
@@ -145,7 +145,7 @@ pub fn build(
 ) -> Result<InitialStack, Errno> {
     let empty = [Vec::new()];
     let argv = if spec.argv.is_empty() { &empty[..] } else { spec.argv };
-    let strings = lay_out_strings(argv, spec, mm.stack_limit())?;
+    let strings = lay_out_strings(argv, spec.envp, spec.path, mm.stack_limit())?;
     let start = page_align_down(strings.bottom) - STACK_EXPAND;
     let exec = match image.stack {
         StackExec::Yes => Prot::EXEC,
@@ -176,15 +176,38 @@ pub fn build(
     Ok(InitialStack { rsp, auxv })
 }
 
+/// Bytes that the strings and the pointers to them may take together, by `RLIMIT_STACK`
+/// (`bprm_stack_limits`).
+#[must_use]
+pub fn strings_limit(stack_limit: u64) -> u64 {
+    (DEFAULT_STACK_LIMIT / 4 * 3).min(stack_limit / 4).max(ARG_MAX)
+}
+
+/// Whether the strings of a program fit on its stack.
+///
+/// # Errors
+/// E2BIG; EINVAL for a zero byte in one.
+pub fn check_strings(
+    argv: &[Vec<u8>],
+    envp: &[Vec<u8>],
+    path: &[u8],
+    stack_limit: u64,
+) -> Result<(), Errno> {
+    lay_out_strings(argv, envp, path, stack_limit).map(|_| ())
+}
+
 /// Places the strings below the stack's top and checks the limits on them.
 fn lay_out_strings(
     argv: &[Vec<u8>],
-    spec: &StackSpec<'_>,
+    envp: &[Vec<u8>],
+    path: &[u8],
     stack_limit: u64,
 ) -> Result<Strings, Errno> {
-    let pointers = (argv.len() as u64 + spec.envp.len() as u64) * 8;
-    let limit = (DEFAULT_STACK_LIMIT / 4 * 3).min(stack_limit / 4).max(ARG_MAX);
-    let room = limit.checked_sub(pointers).filter(|room| *room > 0).ok_or(Errno::E2BIG)?;
+    let pointers = (argv.len() as u64 + envp.len() as u64) * 8;
+    let room = strings_limit(stack_limit)
+        .checked_sub(pointers)
+        .filter(|room| *room > 0)
+        .ok_or(Errno::E2BIG)?;
     let mut bytes = Vec::new();
     let mut offset_of = |string: &[u8]| {
         if string.contains(&0) {
@@ -202,8 +225,8 @@ fn lay_out_strings(
         strings.iter().map(|string| offset_of(string)).collect()
     };
     let mut argv = place(argv)?;
-    let mut envp = place(spec.envp)?;
-    let path = offset_of(spec.path)?;
+    let mut envp = place(envp)?;
+    let path = offset_of(path)?;
     bytes.extend_from_slice(&[0; 8]);
     let bottom = STACK_TOP - bytes.len() as u64;
     argv.iter_mut().chain(&mut envp).for_each(|addr| *addr += bottom);

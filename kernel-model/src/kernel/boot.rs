@@ -6,28 +6,34 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
-use super::{Digest, Kernel, Watch};
+use super::exec::{Bprm, Started};
+use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
-use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::exec::elf::{self, ElfError};
-use crate::exec::{load, stack};
 use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
+use crate::mm::layout::PAGE_SIZE;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::syscalls::fs_path::absolute;
+use crate::task::cred::{Cred, Dumpable};
+use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
+use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -157,14 +163,18 @@ impl Kernel {
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let cpus: Vec<CpuId> = hw.cpus().collect();
+        Variable::init_all(&mut hw, &layout);
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
+        let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
+            .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
         Ok(Self {
             hw,
             frames,
+            vdso,
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
@@ -174,6 +184,8 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
+            ksym: KsymTracer::default(),
+            programs: BTreeMap::new(),
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
@@ -186,6 +198,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            ticks_counted: 0,
         })
     }
 
@@ -206,35 +219,32 @@ impl Kernel {
         self.inputs.random(&mut random)?;
         let (hw, frames) = (&mut self.hw, &mut self.frames);
         let mut space = AddressSpace::new(hw, frames, &self.layout.template)?;
-        let loaded = load::load_elf(hw, frames, &mut space, &elf, image, exe_path)?;
-        let spec = stack::StackSpec {
-            argv,
-            envp,
-            path: exe_path.as_bytes(),
+        let bprm = Bprm {
+            filename: exe_path.as_bytes().to_vec(),
+            exe_path: exe_path.to_owned(),
+            file: image.to_vec(),
+            elf,
+            argv: argv.to_vec(),
+            envp: envp.to_vec(),
             random,
-            ids: stack::Ids::default(),
-            hwcap: hw.hwcap(),
-            hwcap2: hw.hwcap2(),
-            minsigstksz: hw.fpu_format().min_signal_stack(),
-            sysinfo_ehdr: None,
         };
-        let first = stack::build(hw, frames, &mut space, &elf, &loaded, &spec)?;
+        let started = self.load_binary(&mut space, &bprm, &Cred::default())?;
+        self.programs.insert(absolute(exe_path), bprm.file);
         let mm = self.tasks.add_space(space);
-        let regs = PtRegs::new_user(loaded.entry, first.rsp);
-        let task = self.add_first_task(mm, regs, exe_path)?;
+        let task = self.add_first_task(mm, started, exe_path)?;
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);
         Ok(task)
     }
 
-    fn add_first_task(
+    pub(crate) fn add_first_task(
         &mut self,
         mm: MmId,
-        regs: PtRegs,
+        started: Started,
         exe_path: &str,
     ) -> Result<TaskId, ExecError> {
-        let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
+        let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
         let nr_cpus = self.hw.nr_cpus();
@@ -244,10 +254,11 @@ impl Kernel {
             process,
             comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs,
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            cred: Cred::default(),
             mm,
             cpu: CpuId(0),
             affinity: u64::MAX >> (64 - nr_cpus),
@@ -288,7 +299,10 @@ impl Kernel {
                 is_subreaper: false,
                 zombie: None,
                 exit_signal: 0,
+                dumpable: Dumpable::default(),
                 exe_path: exe_path.to_owned(),
+                auxv: started.auxv,
+                exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,
                 vfork_parent: None,
@@ -337,6 +351,21 @@ impl Kernel {
             }),
         }
     }
+}
+
+/// Puts the vDSO into memory (`init_vdso_image`).
+fn build_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    boot_realtime_ns: u64,
+) -> Result<PageObject, Errno> {
+    let mut object = PageObject::new(hw, frames)?;
+    let image = vdso::image(boot_realtime_ns);
+    for (page, bytes) in (0..).zip(image.chunks(PAGE_SIZE as usize)) {
+        let frame = object.page_or_zeroed(hw, frames, page)?;
+        hw.write_phys(frame.physical(), bytes);
+    }
+    Ok(object)
 }
 
 /// A task's name from its program's path: the last part, cut to 15 bytes.

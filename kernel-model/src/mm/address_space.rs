@@ -71,11 +71,24 @@ impl AddressSpace {
         frames: &mut FrameAllocator,
         kernel: &PageTable,
     ) -> Result<Self, Errno> {
+        Self::with_stack_limit(hw, frames, kernel, DEFAULT_STACK_LIMIT)
+    }
+
+    /// The same with another `RLIMIT_STACK` in bytes, which decides where mappings go.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn with_stack_limit(
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        kernel: &PageTable,
+        stack_limit: u64,
+    ) -> Result<Self, Errno> {
         Ok(Self {
             page_table: PageTable::with_kernel_half(hw, frames, kernel)?,
             vmas: BTreeMap::new(),
-            mmap_base: mmap_base(DEFAULT_STACK_LIMIT),
-            stack_limit: DEFAULT_STACK_LIMIT,
+            mmap_base: mmap_base(stack_limit),
+            stack_limit,
             start_brk: 0,
             brk: 0,
             image: ImageLayout::default(),

@@ -41,6 +41,8 @@ pub enum Delivery {
 enum Due {
     Handler(SigInfo, SigAction),
     Death(ExitStatus),
+    /// The thread alone ends, for another one that execs.
+    ThreadDeath,
     Stopped,
     Nothing,
 }
@@ -69,6 +71,12 @@ pub fn deliver_pending(kernel: &mut Kernel, task: TaskId) -> Delivery {
             Due::Death(status) => {
                 kernel.tasks.task_mut(task).trace.fatal_pending = false;
                 kernel.exit_group(task, status);
+                return Delivery::OffCpu;
+            }
+            Due::ThreadDeath => {
+                kernel.tasks.task_mut(task).trace.fatal_pending = false;
+                let status = ExitStatus::Signaled { signal: SIGKILL as u8, core: false };
+                kernel.exit_thread(task, status);
                 return Delivery::OffCpu;
             }
             Due::Stopped => return Delivery::OffCpu,
@@ -103,6 +111,9 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
         kernel.tell_continued(task);
         if let Some(status) = kernel.tasks.process_of(task).exiting {
             return Due::Death(status);
+        }
+        if kernel.tasks.process_of(task).ends_for_exec(task) {
+            return Due::ThreadDeath;
         }
         let jobctl = kernel.tasks.task(task).trace.jobctl;
         if jobctl.has(Jobctl::STOP_PENDING) && kernel.do_signal_stop(task, 0) == SignalStop::Stopped

@@ -70,6 +70,7 @@ impl Kernel {
         let pending = entry.pending.mask() | process.pending.mask();
         pending & !entry.blocked != 0
             || process.exiting.is_some()
+            || process.ends_for_exec(task)
             || entry.trace.jobctl.has(Jobctl::PENDING_MASK)
     }
 

@@ -147,7 +147,7 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
         return Ok(finish_clone(kernel, task, phase));
     }
     let event = trace_event(kernel, task, request);
-    let child = match copy_process(kernel, task, request, event.is_some()) {
+    let child = match copy_process(kernel, task, request) {
         Ok(child) => child,
         Err(errno) => {
             if request.flags & (CLONE_NEW_NAMESPACES | CLONE_PIDFD) != 0 {
@@ -200,11 +200,10 @@ fn finish_clone(kernel: &mut Kernel, task: TaskId, phase: ClonePhase) -> Outcome
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(
+pub(crate) fn copy_process(
     kernel: &mut Kernel,
     parent: TaskId,
     request: &CloneArgs,
-    is_traced: bool,
 ) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
@@ -216,7 +215,7 @@ fn copy_process(
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.tasks.pids.alloc() else {
+    let Some(tid) = kernel.alloc_pid() else {
         kernel.put_mm(mm);
         return Err(Errno::EAGAIN);
     };
@@ -236,12 +235,13 @@ fn copy_process(
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
-    if is_traced || flags & CLONE_PTRACE != 0 {
+    if trace_event(kernel, parent, request).is_some() || flags & CLONE_PTRACE != 0 {
         kernel.ptrace_init_task(parent, child);
     }
     if flags & CLONE_THREAD != 0 {
         kernel.join_group_stop(parent, child);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }
@@ -292,6 +292,7 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        cred: from.cred.clone(),
         mm,
         cpu: from.cpu,
         affinity: from.affinity,
@@ -351,7 +352,10 @@ fn add_process(
         is_subreaper: false,
         zombie: None,
         exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
+        dumpable: parent.dumpable,
         exe_path: parent.exe_path.clone(),
+        auxv: parent.auxv.clone(),
+        exec_task: None,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),

@@ -93,6 +93,7 @@ impl Kernel {
             self.end_process(process);
         }
         self.exit_notify(task);
+        self.wake_exec(process);
     }
 
     /// A thread that ends takes part in a stop that has begun (`exit_signals`).
@@ -105,7 +106,7 @@ impl Kernel {
 
     /// Zeroes the word of set_tid_address and wakes who waits for it, where others still
     /// use the memory (`mm_release`).
-    fn clear_child_tid(&mut self, task: TaskId) {
+    pub(crate) fn clear_child_tid(&mut self, task: TaskId) {
         let entry = self.tasks.task_mut(task);
         let addr = std::mem::take(&mut entry.clear_child_tid);
         let mm = entry.mm;

@@ -3,10 +3,11 @@
 
 use perf_core::{Errno, TaskId};
 
+use super::exec::ExecFile;
 use super::table::Syscall;
 use crate::fs::namei::{self, CWD, LastLink, PathContext, lookup};
 use crate::fs::stat::{Stat, stat_node};
-use crate::fs::tree::{NodeId, ROOT};
+use crate::fs::tree::{Node, NodeId, ROOT};
 use crate::fs::{FileKind, OnExec};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
@@ -83,7 +84,7 @@ struct Place {
 
 /// The path as `/proc/self/exe` has it: one that was given relative to the working
 /// directory, which is the root, becomes absolute (`d_path`).
-fn absolute(path: &str) -> String {
+pub(crate) fn absolute(path: &str) -> String {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
     parts.map(|part| format!("/{part}")).collect()
 }
@@ -139,6 +140,41 @@ impl Kernel {
         };
         stat.time_ns = self.boot_realtime_ns;
         Ok(stat)
+    }
+}
+
+impl Kernel {
+    /// Opens a program (`do_open_execat`). The only ones are those that the session gave.
+    ///
+    /// # Errors
+    /// As open's; EACCES for what is no program.
+    pub(crate) fn open_exec_at(
+        &mut self,
+        task: TaskId,
+        dirfd: i32,
+        path: &[u8],
+        flags: u64,
+    ) -> Result<ExecFile, Errno> {
+        if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+            self.tasks.process_of(task).files.get(dirfd)?;
+            return Err(Errno::EACCES);
+        }
+        let wanted = absolute(&String::from_utf8_lossy(path));
+        if let Some(bytes) = self.programs.get(&wanted) {
+            return Ok(ExecFile { path: wanted, bytes: bytes.clone() });
+        }
+        let is_below = |program: &String| wanted.starts_with(&format!("{program}/"));
+        if self.programs.keys().any(is_below) {
+            return Err(Errno::ENOTDIR);
+        }
+        let base = self.base_of(task, dirfd, path)?;
+        let node = lookup(base, path, LastLink::Keep)?;
+        if node.node() == Node::ExeLink {
+            let exe = absolute(&self.tasks.process_of(task).exe_path);
+            let bytes = self.programs.get(&exe).ok_or(Errno::ENOENT)?;
+            return Ok(ExecFile { path: exe, bytes: bytes.clone() });
+        }
+        Err(Errno::EACCES)
     }
 }
 

@@ -7,15 +7,16 @@
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
-//! - `clone`, `exit`, `reap`, `wait`, `identity`, `exec`: processes and threads
+//! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
-mod clone;
-mod exec;
+pub(crate) mod clone;
+mod cred;
+pub(crate) mod exec;
 mod exit;
 mod fs_fd;
-mod fs_path;
+pub(crate) mod fs_path;
 mod fs_rw;
 mod futex;
 mod identity;

@@ -40,7 +40,7 @@ fn sys_get_robust_list(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Re
 
 impl Kernel {
     /// Marks the locks that the current task held and wakes a waiter of each.
-    pub(super) fn exit_robust_list(&mut self, task: TaskId) {
+    pub(crate) fn exit_robust_list(&mut self, task: TaskId) {
         let (head, _) = std::mem::take(&mut self.tasks.task_mut(task).robust_list);
         if head != 0 {
             // A list that cannot be read ends there.

@@ -3,6 +3,7 @@
 //! A task's user registers are in [`Task::regs`] whenever the kernel runs on its
 //! behalf or it is not running; while it runs in user mode they are in its CPU.
 
+pub mod cred;
 pub mod pid;
 pub mod wait;
 
@@ -120,6 +121,8 @@ pub struct Task {
     pub fs_base: u64,
     /// GS base of user mode.
     pub gs_base: u64,
+    /// Ids and capabilities.
+    pub cred: cred::Cred,
     /// Its address space.
     pub mm: MmId,
     /// CPU that it runs on or ran on last.
@@ -193,14 +196,29 @@ pub struct Process {
     pub zombie: Option<ExitStatus>,
     /// Signal sent to the parent at the end (SIGCHLD).
     pub exit_signal: u32,
+    /// Whether others may look into it.
+    pub dumpable: cred::Dumpable,
     /// Path that `/proc/self/exe` names.
     pub exe_path: String,
+    /// The auxiliary vector of its program, for `/proc/PID/auxv`.
+    pub auxv: Vec<(u64, u64)>,
+    /// The thread that execs and waits until it is alone; the others die before they next run in
+    /// user mode.
+    pub exec_task: Option<TaskId>,
     /// The task arena id of the leader, kept for reporting after it has gone.
     pub leader: TaskId,
     /// Time on CPUs of threads that have ended, ns.
     pub dead_runtime_ns: u64,
     /// Whether the parent waits in vfork for this process to exec or exit.
     pub vfork_parent: Option<TaskId>,
+}
+
+impl Process {
+    /// Whether a thread is to end because another one of the process execs (`de_thread`).
+    #[must_use]
+    pub fn ends_for_exec(&self, task: TaskId) -> bool {
+        self.exec_task.is_some_and(|exec| exec != task)
+    }
 }
 
 /// All tasks, processes and address spaces.

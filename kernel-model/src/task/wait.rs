@@ -23,6 +23,8 @@ pub enum Channel {
     },
     /// A perf event's buffer or state.
     PerfEvent(EventId),
+    /// A thread of the process has ended, while another waits in exec.
+    Exec(ProcessId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
 }

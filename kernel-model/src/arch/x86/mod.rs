@@ -10,4 +10,6 @@ pub mod hw_breakpoint;
 pub mod layout;
 pub mod pt_regs;
 pub mod ptrace;
+pub mod scenario_program;
 pub mod traps;
+pub mod vdso;

@@ -1,0 +1,252 @@
+//! Replacing a task's program: what execve does once the file, its interpreters and the strings
+//! are known.
+//!
+//! [`Bprm`] is Linux's `linux_binprm`: everything that an exec needs of the old program. The
+//! order follows `begin_new_exec`: other threads go first, then the old memory, then what the
+//! new program must not inherit; perf events come before the new name, mappings after it
+//! (linux-hw-breakpoint rules 3.11.6 and 3.12.1).
+//! Source: Linux 6.18 `fs/exec.c`, `fs/binfmt_elf.c`.
+
+use perf_core::{CommChange, Errno, TaskId};
+
+use super::{Kernel, comm_of};
+use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::hw::Hw;
+use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
+use crate::exec::elf::ElfImage;
+use crate::exec::{load, stack};
+use crate::mm::address_space::AddressSpace;
+use crate::mm::frame::FrameAllocator;
+use crate::mm::mmap::{MapSource, MmapArgs, map};
+use crate::mm::page_object::PageObject;
+use crate::mm::vma::Prot;
+use crate::signal::SigInfo;
+use crate::signal::jobctl::{GroupStop, Jobctl};
+use crate::syscalls::Outcome;
+use crate::task::ProcessId;
+use crate::task::cred::{Cred, Dumpable};
+use crate::task::wait::{Channel, WaitFor};
+use crate::uapi::signal::{SIGCHLD, SIGSEGV};
+
+/// A program that is to run, with what it is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Bprm {
+    /// The path as execve was given it: AT_EXECFN, and the task's name.
+    pub filename: Vec<u8>,
+    /// Path of the program that runs: the last interpreter of a script.
+    pub exe_path: String,
+    /// Its file.
+    pub file: Vec<u8>,
+    /// The same, read.
+    pub elf: ElfImage,
+    /// Arguments, those of interpreters included.
+    pub argv: Vec<Vec<u8>>,
+    /// Environment.
+    pub envp: Vec<Vec<u8>>,
+    /// Bytes for AT_RANDOM.
+    pub random: [u8; 16],
+}
+
+/// Where a loaded program starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    /// Registers at the first instruction.
+    pub(crate) regs: PtRegs,
+    /// The auxiliary vector.
+    pub(crate) auxv: Vec<(u64, u64)>,
+}
+
+/// Whether the threads beside the one that calls exec have gone (`de_thread`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DeThread {
+    /// The caller is the only thread, and the leader.
+    Alone,
+    /// It has to wait.
+    Wait(WaitFor),
+}
+
+/// Maps the vDSO where a mapping without a wish would go (`map_vdso_randomized`, without
+/// randomisation); tells where.
+fn map_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    space: &mut AddressSpace,
+    pages: &PageObject,
+) -> Result<u64, Errno> {
+    let source = MapSource::File { object: pages, nr_bytes: VDSO_BYTES, path: VDSO_NAME };
+    let prot = Prot::READ.with(Prot::EXEC);
+    let args = MmapArgs {
+        addr: 0,
+        len: VDSO_BYTES,
+        prot: u64::from(prot.bits()),
+        flags: map::PRIVATE,
+        offset: 0,
+    };
+    space.mmap(hw, frames, &args, &source)
+}
+
+impl Kernel {
+    /// Maps a program into an empty address space and builds its stack.
+    pub(super) fn load_binary(
+        &mut self,
+        space: &mut AddressSpace,
+        bprm: &Bprm,
+        cred: &Cred,
+    ) -> Result<Started, Errno> {
+        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        let loaded = load::load_elf(hw, frames, space, &bprm.elf, &bprm.file, &bprm.exe_path)?;
+        let vdso = map_vdso(hw, frames, space, &self.vdso)?;
+        let spec = stack::StackSpec {
+            argv: &bprm.argv,
+            envp: &bprm.envp,
+            path: &bprm.filename,
+            random: bprm.random,
+            ids: stack::Ids {
+                uid: cred.user.real,
+                euid: cred.user.effective,
+                gid: cred.group.real,
+                egid: cred.group.effective,
+            },
+            hwcap: hw.hwcap(),
+            hwcap2: hw.hwcap2(),
+            minsigstksz: hw.fpu_format().min_signal_stack(),
+            sysinfo_ehdr: Some(vdso),
+        };
+        let first = stack::build(hw, frames, space, &bprm.elf, &loaded, &spec)?;
+        Ok(Started { regs: PtRegs::new_user(loaded.entry, first.rsp), auxv: first.auxv })
+    }
+
+    /// Ends the process's other threads; the caller becomes its leader and takes its id.
+    ///
+    /// # Errors
+    /// EAGAIN where another thread is about to exec, or the process ends.
+    pub(crate) fn de_thread(&mut self, task: TaskId) -> Result<DeThread, Errno> {
+        let id = self.tasks.task(task).process;
+        let process = self.tasks.process_of_mut(task);
+        if process.exiting.is_some() || process.exec_task.is_some_and(|other| other != task) {
+            return Err(Errno::EAGAIN);
+        }
+        if process.threads.len() > 1 || !process.zombie_threads.is_empty() {
+            process.exec_task = Some(task);
+            process.group_stop = GroupStop::default();
+            let others: Vec<TaskId> =
+                process.threads.iter().copied().filter(|thread| *thread != task).collect();
+            for thread in others {
+                let trace = &mut self.tasks.task_mut(thread).trace;
+                trace.jobctl.clear(Jobctl::PENDING_MASK);
+                trace.fatal_pending = true;
+                self.wake_to_die(thread);
+            }
+            let channels = vec![Channel::Exec(id)];
+            return Ok(DeThread::Wait(WaitFor { channels, ..WaitFor::default() }));
+        }
+        process.exec_task = None;
+        process.exit_signal = SIGCHLD;
+        let (pid, leader) = (process.pid, process.leader);
+        if leader != task {
+            self.finish_vfork(id);
+            self.tasks.process_of_mut(task).leader = task;
+            self.tasks.tasks.remove(&leader);
+            self.tasks.task_mut(task).tid = pid;
+            if self.init == Some(leader) {
+                self.init = Some(task);
+            }
+        }
+        Ok(DeThread::Alone)
+    }
+
+    /// One thread of a process has gone: the one that waits in exec may go on.
+    pub(crate) fn wake_exec(&mut self, process: ProcessId) {
+        let Some(entry) = self.tasks.processes.get(&process) else { return };
+        let is_alone = entry.threads.len() == 1 && entry.zombie_threads.is_empty();
+        if entry.exec_task.is_some() && is_alone {
+            self.wake(Channel::Exec(process));
+        }
+    }
+
+    /// Gives the current task, which is alone in its process, another program. What fails before
+    /// the old memory is gone is execve's answer; afterwards the task dies of SIGSEGV.
+    pub(crate) fn begin_new_exec(&mut self, task: TaskId, bprm: &Bprm) -> Outcome {
+        let limit = self.tasks.space_of_mut(task).stack_limit();
+        let space = AddressSpace::with_stack_limit(
+            &mut self.hw,
+            &mut self.frames,
+            &self.layout.template,
+            limit,
+        );
+        let space = match space {
+            Ok(space) => space,
+            Err(errno) => return Outcome::Done(Err(errno)),
+        };
+        self.exec_mmap(task, space);
+        self.flush_thread(task);
+        let process = self.tasks.process_of_mut(task);
+        let closed = process.files.close_on_exec(&mut self.files);
+        self.after_close(closed);
+        self.tasks.task_mut(task).altstack = (0, 0, 0);
+        self.exec_perf(task, bprm);
+        let process = self.tasks.process_of_mut(task);
+        process.handlers.flush_for_exec();
+        process.exe_path.clone_from(&bprm.exe_path);
+        process.dumpable = Dumpable::Yes;
+        self.tasks.task_mut(task).cred.exec();
+        if self.load_into_current(task, bprm).is_err() {
+            self.force_fatal_signal(task, SigInfo::from_kernel(SIGSEGV));
+        }
+        Outcome::RegistersSet
+    }
+
+    /// Leaves the old address space for an empty one (`exec_mmap`, `exec_mm_release`).
+    fn exec_mmap(&mut self, task: TaskId, space: AddressSpace) {
+        self.exit_robust_list(task);
+        self.tasks.task_mut(task).robust_list = (0, 0);
+        self.clear_child_tid(task);
+        self.finish_vfork(self.tasks.task(task).process);
+        let cr3 = space.cr3();
+        let new = self.tasks.add_space(space);
+        let old = std::mem::replace(&mut self.tasks.task_mut(task).mm, new);
+        self.hw.write_cr3(self.this_cpu, cr3);
+        self.put_mm(old);
+    }
+
+    /// What belongs to the thread's old program goes: vector state, segment bases, and the
+    /// debug registers that ptrace set (`flush_thread`).
+    fn flush_thread(&mut self, task: TaskId) {
+        self.load_fpu(task, &FpuState::default());
+        self.flush_ptrace_hw_breakpoint(task);
+        let entry = self.tasks.task_mut(task);
+        (entry.fs_base, entry.gs_base) = (0, 0);
+        self.hw.load_bases(self.this_cpu, 0, 0);
+    }
+
+    /// Perf events of the task, then its new name.
+    fn exec_perf(&mut self, task: TaskId, bprm: &Bprm) {
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
+        self.after_detach(detached);
+        self.tasks.task_mut(task).comm = comm_of(&String::from_utf8_lossy(&bprm.filename));
+        self.perf_event_comm(task, CommChange::Exec);
+    }
+
+    /// Loads the program into the task's empty address space.
+    fn load_into_current(&mut self, task: TaskId, bprm: &Bprm) -> Result<(), Errno> {
+        let mm = self.tasks.task(task).mm;
+        let cred = self.tasks.task(task).cred.clone();
+        let Some((mut space, users)) = self.tasks.spaces.remove(&mm) else {
+            return Err(Errno::ENOMEM);
+        };
+        let loaded = self.load_binary(&mut space, bprm, &cred);
+        let mapped: Vec<u64> = space.vmas().map(|vma| vma.start).collect();
+        self.tasks.spaces.insert(mm, (space, users));
+        let started = loaded?;
+        for start in mapped {
+            self.perf_event_mmap(task, start);
+        }
+        // Tracers still see which call it is.
+        let entry = self.tasks.task_mut(task);
+        entry.regs = PtRegs { orig_ax: entry.regs.orig_ax, ..started.regs };
+        self.tasks.process_of_mut(task).auxv = started.auxv;
+        Ok(())
+    }
+}
