@@ -107,6 +107,11 @@ impl Kernel {
                 self.after_syscall_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
+            ResumeAt::CallDone => {
+                self.after_ptrace_stop(task);
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
             ResumeAt::Exit(status) => {
                 self.after_ptrace_stop(task);
                 self.do_exit(task, status);
