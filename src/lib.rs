@@ -3,13 +3,14 @@
 //!
 //! This crate has no semantics of the machine or of Linux: it says what to run
 //! (`cli`, `session`), shows what happened (`report`, `symbols`) and keeps it
-//! (`recording`). The machine is in `emulator`, perf events are in `perf-core`,
+//! (`recording`), and lets a debugger in (`kgdb`). The machine is in `emulator`, perf events are in `perf-core`,
 //! Linux is in `kernel-model`.
 
 pub mod cli;
 pub mod cmd;
 pub mod conformance;
 pub mod instructions;
+pub mod kgdb;
 pub mod output_file;
 pub mod recording;
 pub mod report;

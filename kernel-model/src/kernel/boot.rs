@@ -186,6 +186,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            kgdb: None,
             ticks_counted: 0,
         })
     }

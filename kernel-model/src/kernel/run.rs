@@ -6,6 +6,7 @@ use super::{Digest, Kernel, Step, StopReason};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
 use crate::arch::x86::layout::EntryPoint;
+use crate::arch::x86::traps::KernelTrap;
 use crate::signal::{self, Delivery};
 use crate::syscalls::{self, Outcome};
 use crate::task::InSyscall;
@@ -32,26 +33,25 @@ impl Kernel {
     }
 
     fn end_step(&mut self, reason: Option<StopReason>) -> Step {
-        if let Some(status) = self.init_status() {
-            self.close_spans();
-            return Step::Finished(status);
-        }
         if let Some(reason) = reason {
             self.stop(reason);
         }
-        match &self.stopped {
-            Some(reason) => {
-                let reason = reason.clone();
-                self.close_spans();
-                Step::Stopped(reason)
-            }
-            None => Step::Running,
-        }
+        let end = match (self.init_status(), &self.stopped) {
+            (Some(status), _) => Step::Finished(status),
+            (None, Some(reason)) => Step::Stopped(reason.clone()),
+            (None, None) => return Step::Running,
+        };
+        self.close_spans();
+        self.kgdb_ended(&end);
+        end
     }
 
     /// The busy CPU whose clock is furthest behind, after waking the sleepers that
     /// are due before it.
     fn choose_cpu(&mut self) -> Option<CpuId> {
+        if let Some(cpu) = self.kgdb_only_cpu() {
+            return Some(cpu);
+        }
         loop {
             let next = self
                 .hw
@@ -82,12 +82,17 @@ impl Kernel {
     fn run_quantum(&mut self, cpu: CpuId) {
         let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
         let mut tick_raised = false;
+        self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
-            let deadline = if tick_raised { end } else { end.min(tick) };
-            match self.hw.run(cpu, deadline) {
+            // While a debugger steps, the timer waits.
+            let may_tick = !tick_raised && !self.kgdb_steps(cpu);
+            let deadline = if may_tick { end.min(tick) } else { end };
+            let was_user = self.hw.is_user(cpu);
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
-                    if !tick_raised && self.hw.cycles(cpu) >= tick {
+                    self.kgdb_boundary(cpu, was_user);
+                    if may_tick && self.hw.cycles(cpu) >= tick {
                         self.hw.raise_timer(cpu);
                         tick_raised = true;
                     }
@@ -103,10 +108,7 @@ impl Kernel {
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
-                RunExit::Broken(what) => {
-                    let ip = self.hw.ip(cpu);
-                    self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
-                }
+                RunExit::Broken(what) => self.entry_fault(cpu, what),
             }
         }
     }
@@ -114,6 +116,10 @@ impl Kernel {
     /// The current task has entered the kernel from user mode.
     fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.kgdb_note_entry(cpu, entry);
+        if self.entered_from_kernel(cpu, entry) {
+            return;
+        }
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
@@ -149,6 +155,26 @@ impl Kernel {
                 self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
             }
         }
+    }
+
+    /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
+    /// whether it was one.
+    fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
+        if !matches!(entry, EntryPoint::Exception(_)) || self.hw.trap_frame(cpu, entry).from_user()
+        {
+            return false;
+        }
+        match self.kernel_trap(cpu, entry) {
+            KernelTrap::Resumed => {}
+            KernelTrap::Fixup => self.entry_fault(cpu, "an exception in the entry code"),
+            KernelTrap::Fatal(what) => self.entry_fault(cpu, what),
+        }
+        true
+    }
+
+    fn entry_fault(&mut self, cpu: CpuId, what: &'static str) {
+        let ip = self.hw.ip(cpu);
+        self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
     }
 
     fn timer_tick(&mut self, cpu: CpuId, task: TaskId) {
