@@ -81,6 +81,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// The kernel debugger, once there was one.
+    pub(crate) kgdb: Option<crate::debug::Kgdb>,
     /// Ticks since boot that `jiffies` has counted.
     pub(crate) ticks_counted: u64,
 }
@@ -129,6 +131,9 @@ pub enum StopReason {
     /// An input could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The kernel debugger ended the run.
+    #[error("killed by the debugger")]
+    Killed,
 }
 
 /// Tasks that are stopped by a signal or for their tracer when nothing can go on.

@@ -216,6 +216,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            kgdb: None,
             ticks_counted: 0,
         };
         kernel.mount_all(&config.mounts)?.map_err(BootError::Mount)?;
