@@ -7,8 +7,11 @@ use perf_core::{
 };
 
 use super::Kernel;
+use super::in_kernel_breakpoint::{InKernelHit, RegistrationId};
 use crate::arch::x86::costs::Work;
-use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit, TrapOwners};
+use crate::arch::x86::debug_trap::{
+    self, Consumer, Notify, ResumeFlag, TrapCode, TrapHit, TrapOwners,
+};
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
 use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
@@ -141,8 +144,17 @@ impl Kernel {
         }
         let ip = entry.regs.ip;
         self.count_hits(cpu, task, &decision.hits, HitPlace { mode: Mode::User, ip });
-        if let Some(code) = decision.signal {
+        let verdict = self.notify_die(decision.notify);
+        if let Some(code) = decision.signal.filter(|_| verdict == Notify::Done) {
             self.send_sigtrap(task, code, ip);
+        }
+    }
+
+    /// The notifiers behind the breakpoint handler, where that lets them (rule 4.3.4).
+    fn notify_die(&mut self, breakpoints: Notify) -> Notify {
+        match breakpoints {
+            Notify::Stop => Notify::Stop,
+            Notify::Done => self.die_chain.call(),
         }
     }
 
@@ -193,7 +205,13 @@ impl Kernel {
         if decision.resume_flag == ResumeFlag::Set {
             flags |= RF;
         }
-        if decision.outcome == KernelOutcome::UnexpectedStep {
+        let verdict = match decision.outcome {
+            KernelOutcome::Empty => Notify::Stop,
+            KernelOutcome::Handled | KernelOutcome::UnexpectedStep => {
+                self.notify_die(decision.notify)
+            }
+        };
+        if decision.outcome == KernelOutcome::UnexpectedStep && verdict == Notify::Done {
             flags &= !TF;
         }
         // The exception has cleared BTF (rule 4.3.2).
@@ -222,7 +240,11 @@ impl Kernel {
                 }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { registration }) => {
+                    let registration = RegistrationId(registration);
+                    self.in_kernel.note(InKernelHit { registration, task, cpu, mode: place.mode });
+                }
+                None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
