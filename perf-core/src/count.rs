@@ -62,7 +62,7 @@ impl Perf {
     ) -> Overflow {
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
-        let Some(e) = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut()) else {
+        let Some(e) = self.events.get_mut(event) else {
             return out;
         };
         if e.state != EventState::Active || e.hw.stopped {

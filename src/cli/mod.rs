@@ -7,6 +7,7 @@ pub mod bench;
 pub mod boot;
 pub mod conformance_debug;
 pub mod conformance_ring0;
+pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
 pub mod scenario;
@@ -210,6 +211,8 @@ pub enum Conformance {
     Debug(conformance_debug::DebugArgs),
     /// The ring-0 conformance image here, on QEMU and on Bochs.
     Ring0(conformance_ring0::Ring0Args),
+    /// Random breakpoint operations on the model and on the running kernel.
+    Slots(conformance_slots::SlotsArgs),
 }
 
 /// `dr7 conformance isa`.

@@ -154,6 +154,9 @@ pub enum CommandError {
     /// Nothing can be compared.
     #[error("{0}")]
     Conformance(#[source] RunError),
+    /// Breakpoint operations cannot be compared.
+    #[error("{0}")]
+    Slots(#[source] crate::conformance::slots::RunError),
     /// Data files cannot be written.
     #[error("data files: {0}")]
     DataFiles(#[source] io::Error),
