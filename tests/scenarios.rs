@@ -28,7 +28,7 @@ fn every_scenario_answers_as_it_says() {
         let scenario = parse::scenario(&text).unwrap_or_else(|error| panic!("{name}:{error}"));
         let has_answers = scenario.steps.iter().any(|step| step.expected.is_some());
         assert!(has_answers, "{name} expects nothing");
-        let outcome = run::play(&scenario).unwrap();
+        let outcome = run::play(&scenario, run::Refusals::Bare).unwrap();
         wrong.extend(outcome.wrong().map(|step| {
             let got = step.got.as_ref().map_or_else(ToString::to_string, Clone::clone);
             format!("{name}:{}: {}: expected {:?}, got {got}", step.line, step.op, step.expected)

@@ -8,6 +8,8 @@ mod boot;
 mod counters;
 mod exec;
 mod hits;
+mod hotplug;
+pub(crate) mod in_kernel_breakpoint;
 mod ksym;
 mod run;
 mod sideband;
@@ -56,6 +58,10 @@ pub struct Kernel {
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
+    /// Breakpoints that kernel code has registered, and their hits.
+    pub(crate) in_kernel: in_kernel_breakpoint::InKernelBreakpoints,
+    /// Who is asked about a debug exception behind the breakpoint handler.
+    pub(crate) die_chain: crate::notify::DieChain,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,

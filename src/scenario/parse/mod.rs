@@ -1,11 +1,13 @@
 //! Reading scenarios. Every error has its line and column.
 
 mod event;
+mod kernel;
 mod op;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
 
 use super::{Expected, Scenario, Step};
@@ -74,7 +76,7 @@ pub fn scenario(text: &str) -> Result<Scenario, ParseError> {
 }
 
 fn is_setting(word: &str) -> bool {
-    matches!(word, "cpus" | "defect")
+    matches!(word, "cpus" | "defect" | "support")
 }
 
 /// A line about the machine.
@@ -87,7 +89,22 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
             }
             Ok(())
         }
+        "support" => {
+            config.support = match on_or_off(words)? {
+                true => Support::Built,
+                false => Support::Absent,
+            };
+            Ok(())
+        }
         _ => defect(words, config),
+    }
+}
+
+fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
+    match words.next("'on' or 'off'")? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(words.unknown("'on' or 'off'")),
     }
 }
 
@@ -106,11 +123,7 @@ fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseEr
         "detach_leaves_traps" => &mut defects.detach_leaves_traps,
         _ => return Err(words.unknown("defect")),
     };
-    *switch = match words.next("'on' or 'off'")? {
-        "on" => true,
-        "off" => false,
-        _ => return Err(words.unknown("'on' or 'off'")),
-    };
+    *switch = on_or_off(words)?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
 mod constraint_locks;
+mod explain;
 mod histogram;
 mod pool;
 mod report;

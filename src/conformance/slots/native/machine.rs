@@ -145,7 +145,22 @@ impl Machine {
             Op::Free { target } => self.free_slots(target),
             Op::State { .. } => Err(NativeError::NotForPrograms("the state of an event")),
             Op::CpuDown { .. } | Op::CpuUp { .. } => Err(NativeError::NotForPrograms("a CPU")),
-            Op::Registers { .. } => Err(NativeError::NotForPrograms("debug registers")),
+            Op::Registers { .. } | Op::DebugRegister { .. } | Op::Poke { .. } | Op::Peek { .. } => {
+                Err(NativeError::NotForPrograms("debug registers"))
+            }
+            Op::Register { .. }
+            | Op::ModifyRegistered { .. }
+            | Op::Unregister { .. }
+            | Op::Log { .. }
+            | Op::Notifier { .. }
+            | Op::Calls { .. }
+            | Op::Used
+            | Op::TextPoke { .. }
+            | Op::Kexec => Err(NativeError::NotForPrograms("the kernel's own interfaces")),
+            Op::Suspend | Op::Resume | Op::Guest { .. } => {
+                Err(NativeError::NotForPrograms("the machine"))
+            }
+            Op::Explain { .. } => Err(NativeError::NotForPrograms("an explanation")),
             Op::Slots => Err(NativeError::NotForPrograms("slots of all CPUs")),
         }
     }
