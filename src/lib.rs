@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod cmd;
 pub mod conformance;
+pub mod host_perf;
 pub mod instructions;
 pub mod output_file;
 pub mod recording;

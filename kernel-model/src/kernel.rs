@@ -7,10 +7,13 @@
 mod boot;
 mod exec;
 mod hits;
+mod ksym;
 mod run;
 mod sideband;
 mod switch;
 mod user_access;
+mod variables;
+mod wide_breakpoint;
 
 use std::fmt;
 
@@ -21,14 +24,17 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
 use crate::mm::frame::FrameAllocator;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, Observation, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Program};
+pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
 #[derive(Clone, Debug)]
@@ -41,6 +47,8 @@ pub(crate) struct Watch {
 pub struct Kernel {
     pub(crate) hw: Hw,
     pub(crate) frames: FrameAllocator,
+    /// The pages of the vDSO, which every program maps.
+    pub(crate) vdso: PageObject,
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,
@@ -52,8 +60,10 @@ pub struct Kernel {
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
+    pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`: kept only, as the superuser may do everything.
     pub(crate) perf_event_paranoid: i32,
+    /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
@@ -70,6 +80,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// Ticks since boot that `jiffies` has counted.
+    pub(crate) ticks_counted: u64,
 }
 
 impl fmt::Debug for Kernel {

@@ -7,8 +7,8 @@ use super::CommandError;
 use crate::cli::GuestArgs;
 use crate::cli::watch_spec::WatchSpec;
 use crate::session::config::MachineConfig;
-use crate::session::plan::{DEFAULT_ENVP, Plan, Watch};
 use crate::session::host_tree::HostTree;
+use crate::session::plan::{DEFAULT_ENVP, Plan, Watch};
 use crate::session::{host_tree, program, watch};
 use crate::symbols::Symbols;
 

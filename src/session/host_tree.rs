@@ -52,8 +52,7 @@ pub enum MountError {
 /// # Errors
 /// Where it is no directory that can be read.
 pub fn root(path: &Path) -> Result<Mount, MountError> {
-    let failed =
-        |source| MountError::Host { option: "--root", path: path.to_owned(), source };
+    let failed = |source| MountError::Host { option: "--root", path: path.to_owned(), source };
     if !path.metadata().map_err(failed)?.is_dir() {
         return Err(MountError::NotADirectory(path.to_owned()));
     }
@@ -116,7 +115,8 @@ impl HostTree {
     /// What a place is; a mounted link is what it leads to.
     pub(super) fn entry(&self, place: &HostPlace) -> Result<HostEntry, Errno> {
         let path = self.path(place)?;
-        let metadata = if place.path.is_empty() { path.metadata() } else { path.symlink_metadata() };
+        let metadata =
+            if place.path.is_empty() { path.metadata() } else { path.symlink_metadata() };
         entry(Vec::new(), &path, &metadata.map_err(errno)?)
     }
 

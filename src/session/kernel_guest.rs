@@ -1,4 +1,4 @@
-//! The kernel model as a guest: the one place of this crate that names
+//! The kernel model as a guest: the one place of this crate that runs
 //! [`kernel_model::kernel`], and where its observations become the values that
 //! reports and recordings hold.
 

@@ -70,7 +70,9 @@ pub enum ElfError {
     #[error("{}; only executables run", elf_type(*.0))]
     Type(u16),
     /// Needs a dynamic loader.
-    #[error("dynamically linked (it asks for an interpreter); link it with -static, or give a --root")]
+    #[error(
+        "dynamically linked (it asks for an interpreter); link it with -static, or give a --root"
+    )]
     Dynamic,
     /// Position independent.
     #[error("position independent (static-pie); link it with -static -no-pie")]

@@ -3,9 +3,9 @@
 
 use perf_core::{Errno, EventId};
 
-use super::pipe::Pipe;
 use super::inode::{Device, InodeId};
 use super::namei::Node;
+use super::pipe::Pipe;
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.

@@ -109,7 +109,10 @@ impl Kernel {
     ///
     /// # Errors
     /// Where an input fails; where a mount point cannot be made, its errno.
-    pub(crate) fn mount_all(&mut self, mounts: &[HostMount]) -> Result<Result<(), Errno>, InputError> {
+    pub(crate) fn mount_all(
+        &mut self,
+        mounts: &[HostMount],
+    ) -> Result<Result<(), Errno>, InputError> {
         let now = self.boot_realtime_ns;
         for (number, mount) in (0..).zip(mounts) {
             let place = HostPlace { mount: number, path: Vec::new() };
@@ -187,10 +190,8 @@ impl Kernel {
         path: &[u8],
         bytes: Vec<u8>,
     ) -> Result<(InodeId, Vec<u8>), Errno> {
-        let parts: Vec<&[u8]> = path
-            .split(|byte| *byte == b'/')
-            .filter(|part| !matches!(*part, b"" | b"."))
-            .collect();
+        let parts: Vec<&[u8]> =
+            path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
         let (name, above) = parts.split_last().ok_or(Errno::EISDIR)?;
         let parent = self.make_path(above)?;
         let nr_bytes = bytes.len() as u64;

@@ -190,10 +190,17 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Whether names can be added to it.
-    #[must_use]
-    pub fn takes_names(&self) -> bool {
-        !matches!(self.kind, "proc" | "sysfs" | "tracefs")
+    /// Whether names can be made and removed in it.
+    ///
+    /// # Errors
+    /// `refusal` in file systems that the kernel fills; ENOENT in procfs, which looks a name up
+    /// before anything else.
+    pub(crate) fn takes_names(&self, refusal: Errno) -> Result<(), Errno> {
+        match self.kind {
+            "proc" => Err(Errno::ENOENT),
+            "sysfs" | "tracefs" => Err(refusal),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -317,7 +324,11 @@ impl Vfs {
     }
 
     /// An empty directory in `parent`, not named there yet.
-    pub(super) fn new_directory(&mut self, parent: InodeId, inode: impl FnOnce(Body) -> Inode) -> InodeId {
+    pub(super) fn new_directory(
+        &mut self,
+        parent: InodeId,
+        inode: impl FnOnce(Body) -> Inode,
+    ) -> InodeId {
         let id = self.insert(inode(Body::Directory(Directory::new(parent))));
         self.inode_mut(id).nr_links = 2;
         id

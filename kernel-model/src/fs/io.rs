@@ -168,7 +168,13 @@ impl FileTable {
     /// # Errors
     /// ENXIO for data or a hole behind the end;
     /// ESPIPE for what has no position; EINVAL for a negative one or an unknown `whence`.
-    pub fn lseek(&mut self, id: FileId, offset: i64, whence: u32, nr_bytes: u64) -> Result<u64, Errno> {
+    pub fn lseek(
+        &mut self,
+        id: FileId,
+        offset: i64,
+        whence: u32,
+        nr_bytes: u64,
+    ) -> Result<u64, Errno> {
         let file = self.file_mut(id);
         let end = match file.kind {
             FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => {
@@ -231,7 +237,6 @@ fn is_seekable(kind: FileKind) -> bool {
     }
 }
 
-
 /// Reads and writes that need more of the kernel than the open file.
 impl Kernel {
     /// Reads from an open file.
@@ -257,7 +262,13 @@ impl Kernel {
     }
 
     /// Writes to an open file.
-    pub(crate) fn write_file(&mut self, task: TaskId, id: FileId, bytes: &[u8], at: At) -> IoResult {
+    pub(crate) fn write_file(
+        &mut self,
+        task: TaskId,
+        id: FileId,
+        bytes: &[u8],
+        at: At,
+    ) -> IoResult {
         let file = self.files.file(id);
         if !file.can_write() {
             return IoResult::Err(Errno::EBADF);
@@ -287,7 +298,13 @@ impl Kernel {
     }
 
     /// Moves the position on.
-    fn settle(&mut self, id: FileId, at: At, offset: u64, result: Result<usize, Errno>) -> IoResult {
+    fn settle(
+        &mut self,
+        id: FileId,
+        at: At,
+        offset: u64,
+        result: Result<usize, Errno>,
+    ) -> IoResult {
         match result {
             Ok(nr) => {
                 if at == At::Position {

@@ -270,8 +270,7 @@ impl Kernel {
                     Ok(self.tasks.process_of(task).pid.to_string().into_bytes())
                 }
                 Body::Link(target) if *target == super::pseudo::THREAD_SELF => {
-                    let (pid, tid) =
-                        (self.tasks.process_of(task).pid, self.tasks.task(task).tid);
+                    let (pid, tid) = (self.tasks.process_of(task).pid, self.tasks.task(task).tid);
                     Ok(format!("{pid}/task/{tid}").into_bytes())
                 }
                 Body::Link(target) => Ok(target.clone()),

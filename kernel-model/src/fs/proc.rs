@@ -96,9 +96,7 @@ impl ProcNode {
         let code = match self.entry {
             ProcEntry::Top => 0,
             ProcEntry::Fd(fd) => 0x100 + fd as u64,
-            entry => {
-                1 + ENTRIES.iter().position(|(_, found)| *found == entry).unwrap_or(0) as u64
-            }
+            entry => 1 + ENTRIES.iter().position(|(_, found)| *found == entry).unwrap_or(0) as u64,
         };
         FIRST_INODE + (u64::from(self.tid) << 22 | u64::from(self.is_thread) << 21 | code)
     }
@@ -171,7 +169,8 @@ impl Kernel {
     /// The thread that a place tells of: a process's leader.
     pub(super) fn proc_task(&self, node: ProcNode) -> Result<TaskId, Errno> {
         let (_, process) = self.proc_process(node)?;
-        let task = if node.is_thread { self.tasks.find_tid(node.tid) } else { Some(process.leader) };
+        let task =
+            if node.is_thread { self.tasks.find_tid(node.tid) } else { Some(process.leader) };
         task.filter(|task| self.tasks.tasks.contains_key(task)).ok_or(Errno::ENOENT)
     }
 

@@ -150,11 +150,7 @@ fn find(vfs: &Vfs, path: &str) -> Option<InodeId> {
 }
 
 /// The directory of a path, made where it is missing, and the last part.
-fn parent_of<'a>(
-    vfs: &mut Vfs,
-    path: &'a str,
-    times: Times,
-) -> Result<(InodeId, &'a str), Errno> {
+fn parent_of<'a>(vfs: &mut Vfs, path: &'a str, times: Times) -> Result<(InodeId, &'a str), Errno> {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     let mut at = ROOT;
     for part in directory.split('/').filter(|part| !part.is_empty()) {

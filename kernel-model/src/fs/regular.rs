@@ -68,13 +68,7 @@ impl Regular {
     pub(crate) fn of(source: Source, nr_bytes: u64) -> Self {
         let nr_bytes = nr_bytes.min(MAX_FILE_BYTES);
         let source_bytes = if matches!(source, Source::Zeroes) { 0 } else { nr_bytes };
-        Self {
-            nr_bytes,
-            source,
-            source_bytes,
-            pages: Pages::Apart(BTreeMap::new()),
-            piece: None,
-        }
+        Self { nr_bytes, source, source_bytes, pages: Pages::Apart(BTreeMap::new()), piece: None }
     }
 
     /// Bytes of the file.
@@ -247,7 +241,13 @@ impl Kernel {
     }
 
     /// Writes within one page.
-    fn write_page(&mut self, id: InodeId, page: u64, from: usize, bytes: &[u8]) -> Result<(), Errno> {
+    fn write_page(
+        &mut self,
+        id: InodeId,
+        page: u64,
+        from: usize,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
         let mut before = [0; PAGE];
         let is_there = match &self.regular(id)?.pages {
             Pages::Apart(pages) => pages.contains_key(&page),
@@ -361,7 +361,12 @@ impl Kernel {
         let mut at = offset;
         while at < end {
             let now = (PAGE_SIZE - at % PAGE_SIZE).min(end - at);
-            self.write_page(id, at >> PAGE_SHIFT, (at % PAGE_SIZE) as usize, &vec![0; now as usize])?;
+            self.write_page(
+                id,
+                at >> PAGE_SHIFT,
+                (at % PAGE_SIZE) as usize,
+                &vec![0; now as usize],
+            )?;
             at += now;
         }
         Ok(())

@@ -190,7 +190,6 @@ impl Kernel {
             _ => file.path.clone(),
         }
     }
-
 }
 
 #[cfg(test)]

@@ -74,7 +74,8 @@ pub(super) const FILES: &[PseudoFile] = &[
 
 /// A paragraph for each CPU.
 fn cpu_info(kernel: &Kernel) -> Vec<u8> {
-    let paragraph = |cpu| format!("processor\t: {cpu}\nflags\t\t: fpu tsc cx8 cmov sse sse2 lm\n\n");
+    let paragraph =
+        |cpu| format!("processor\t: {cpu}\nflags\t\t: fpu tsc cx8 cmov sse sse2 lm\n\n");
     (0..kernel.hw.nr_cpus()).map(paragraph).collect::<String>().into_bytes()
 }
 
@@ -133,4 +134,3 @@ pub(crate) fn parse_number(bytes: &[u8]) -> Result<i64, Errno> {
     let text = std::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
     text.trim_matches(['\n', ' ', '\t', '\0']).parse().map_err(|_| Errno::EINVAL)
 }
-

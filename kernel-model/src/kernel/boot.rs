@@ -6,12 +6,14 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
-use super::{Digest, Kernel, Watch};
+use super::exec::Started;
+use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
@@ -22,12 +24,17 @@ use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
+use crate::mm::layout::PAGE_SIZE;
+use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
+use crate::task::cred::{Cred, Dumpable};
+use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
+use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -164,15 +171,19 @@ impl Kernel {
         let layout = KernelLayout::build(&mut hw, &mut frames)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let cpus: Vec<CpuId> = hw.cpus().collect();
+        Variable::init_all(&mut hw, &layout);
         for &cpu in &cpus {
             hw.bring_up(cpu, &layout);
         }
+        let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
+            .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
         let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
         let mut kernel = Self {
             hw,
             frames,
+            vdso,
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
@@ -184,6 +195,7 @@ impl Kernel {
             files: FileTable::default(),
             perf_event_paranoid: 2,
             vfs,
+            ksym: KsymTracer::default(),
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
@@ -196,6 +208,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            ticks_counted: 0,
         };
         kernel.mount_all(&config.mounts)?.map_err(BootError::Mount)?;
         Ok(kernel)
@@ -219,7 +232,8 @@ impl Kernel {
         }
         let space = AddressSpace::new(&mut self.hw, &mut self.frames, &self.layout.template)?;
         let mm = self.tasks.add_space(space);
-        let task = self.add_first_task(mm, path)?;
+        let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
+        let task = self.add_first_task(mm, nothing, path)?;
         let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
         self.inputs.random(&mut bprm.random)?;
         self.hold_program(task, &bprm);
@@ -233,8 +247,13 @@ impl Kernel {
         Ok(task)
     }
 
-    fn add_first_task(&mut self, mm: MmId, path: &str) -> Result<TaskId, ExecError> {
-        let pid = self.tasks.pids.alloc().ok_or(Errno::EAGAIN)?;
+    pub(crate) fn add_first_task(
+        &mut self,
+        mm: MmId,
+        started: Started,
+        exe_path: &str,
+    ) -> Result<TaskId, ExecError> {
+        let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
         let nr_cpus = self.hw.nr_cpus();
@@ -242,12 +261,13 @@ impl Kernel {
             id,
             tid: pid,
             process,
-            comm: comm_of(path),
+            comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs: PtRegs::new_user(0, 0),
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            cred: Cred::default(),
             mm,
             cpu: CpuId(0),
             affinity: u64::MAX >> (64 - nr_cpus),
@@ -280,11 +300,12 @@ impl Kernel {
                 exiting: None,
                 zombie: None,
                 exit_signal: 0,
-                exe_path: path.to_owned(),
+                dumpable: Dumpable::default(),
+                exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
-                auxv: Vec::new(),
+                auxv: started.auxv,
                 exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,
@@ -334,6 +355,21 @@ impl Kernel {
             }),
         }
     }
+}
+
+/// Puts the vDSO into memory (`init_vdso_image`).
+fn build_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    boot_realtime_ns: u64,
+) -> Result<PageObject, Errno> {
+    let mut object = PageObject::new(hw, frames)?;
+    let image = vdso::image(boot_realtime_ns);
+    for (page, bytes) in (0..).zip(image.chunks(PAGE_SIZE as usize)) {
+        let frame = object.page_or_zeroed(hw, frames, page)?;
+        hw.write_phys(frame.physical(), bytes);
+    }
+    Ok(object)
 }
 
 /// A task's name from its program's path: the last part, cut to 15 bytes.

@@ -11,17 +11,23 @@ use perf_core::{CommChange, Errno, TaskId};
 
 use super::{Kernel, comm_of};
 use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::hw::Hw;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
 use crate::exec::elf::ElfImage;
 use crate::exec::load::{self, LoadedElf, ProgramFile, Role};
 use crate::exec::stack;
 use crate::fs::inode::InodeId;
 use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
-use crate::mm::vma::MappedFile;
+use crate::mm::frame::FrameAllocator;
+use crate::mm::mmap::{MapSource, MmapArgs, map};
+use crate::mm::page_object::PageObject;
+use crate::mm::vma::{MappedFile, Prot};
 use crate::signal::SigInfo;
 use crate::syscalls::Outcome;
 use crate::task::ProcessId;
+use crate::task::cred::{Cred, Dumpable};
 use crate::task::wait::{Channel, WaitFor};
 use crate::uapi::signal::{SIGCHLD, SIGSEGV};
 
@@ -53,6 +59,15 @@ pub(crate) struct Bprm {
     pub random: [u8; 16],
 }
 
+/// Where a loaded program starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    /// Registers at the first instruction.
+    pub(crate) regs: PtRegs,
+    /// The auxiliary vector.
+    pub(crate) auxv: Vec<(u64, u64)>,
+}
+
 /// Whether the threads beside the one that calls exec have gone (`de_thread`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeThread {
@@ -60,6 +75,28 @@ pub(crate) enum DeThread {
     Alone,
     /// It has to wait.
     Wait(WaitFor),
+}
+
+/// Maps the vDSO where a mapping without a wish would go (`map_vdso_randomized`, without
+/// randomisation); tells where.
+fn map_vdso(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    space: &mut AddressSpace,
+    pages: &PageObject,
+) -> Result<u64, Errno> {
+    let prot = Prot::READ.with(Prot::EXEC);
+    let file = MappedFile::unnumbered(VDSO_NAME);
+    let source =
+        MapSource::File { object: pages, nr_bytes: VDSO_BYTES, file: &file, max_shared: prot };
+    let args = MmapArgs {
+        addr: 0,
+        len: VDSO_BYTES,
+        prot: u64::from(prot.bits()),
+        flags: map::PRIVATE,
+        offset: 0,
+    };
+    space.mmap(hw, frames, &args, &source)
 }
 
 impl Kernel {
@@ -90,34 +127,41 @@ impl Kernel {
         loaded
     }
 
-    /// Maps a program into an empty address space and builds its stack. Answers its first
-    /// registers and its auxiliary vector.
+    /// Maps a program into an empty address space and builds its stack. Answers where
+    /// it starts.
     fn load_binary(
         &mut self,
         space: &mut AddressSpace,
         bprm: &Bprm,
-    ) -> Result<(PtRegs, Vec<(u64, u64)>), Errno> {
+        cred: &Cred,
+    ) -> Result<Started, Errno> {
         let loaded = self.map_program(space, &bprm.program, Role::Main)?;
         let loader = match &bprm.loader {
             Some(loader) => Some(self.map_program(space, loader, Role::Interpreter)?),
             None => None,
         };
         let (hw, frames) = (&mut self.hw, &mut self.frames);
+        let vdso = map_vdso(hw, frames, space, &self.vdso)?;
         let spec = stack::StackSpec {
             argv: &bprm.argv,
             envp: &bprm.envp,
             path: &bprm.filename,
             random: bprm.random,
-            ids: stack::Ids::default(),
+            ids: stack::Ids {
+                uid: cred.user.real,
+                euid: cred.user.effective,
+                gid: cred.group.real,
+                egid: cred.group.effective,
+            },
             hwcap: hw.hwcap(),
             hwcap2: hw.hwcap2(),
             minsigstksz: hw.fpu_format().min_signal_stack(),
             interp_base: loader.map_or(0, |loader| loader.load_bias),
-            sysinfo_ehdr: None,
+            sysinfo_ehdr: Some(vdso),
         };
         let first = stack::build(hw, frames, space, &bprm.program.elf, &loaded, &spec)?;
         let entry = loader.map_or(loaded.entry, |loader| loader.entry);
-        Ok((PtRegs::new_user(entry, first.rsp), first.auxv))
+        Ok(Started { regs: PtRegs::new_user(entry, first.rsp), auxv: first.auxv })
     }
 
     /// Ends the process's other threads; the caller becomes its leader and takes its id.
@@ -187,6 +231,8 @@ impl Kernel {
         self.exec_perf(task, bprm);
         let process = self.tasks.process_of_mut(task);
         process.handlers.flush_for_exec();
+        process.dumpable = Dumpable::Yes;
+        self.tasks.task_mut(task).cred.exec();
         if self.load_into(task, bprm).is_err() {
             self.force_fatal_signal(task, SigInfo::from_kernel(SIGSEGV));
         }
@@ -244,18 +290,19 @@ impl Kernel {
     /// Loads the program into the task's empty address space.
     pub(super) fn load_into(&mut self, task: TaskId, bprm: &Bprm) -> Result<(), Errno> {
         let mm = self.tasks.task(task).mm;
+        let cred = self.tasks.task(task).cred.clone();
         let Some((mut space, users)) = self.tasks.spaces.remove(&mm) else {
             return Err(Errno::ENOMEM);
         };
-        let loaded = self.load_binary(&mut space, bprm);
+        let loaded = self.load_binary(&mut space, bprm, &cred);
         let mapped: Vec<u64> = space.vmas().map(|vma| vma.start).collect();
         self.tasks.spaces.insert(mm, (space, users));
-        let (regs, auxv) = loaded?;
+        let started = loaded?;
         for start in mapped {
             self.perf_event_mmap(task, start);
         }
-        self.tasks.task_mut(task).regs = regs;
-        self.tasks.process_of_mut(task).auxv = auxv;
+        self.tasks.task_mut(task).regs = started.regs;
+        self.tasks.process_of_mut(task).auxv = started.auxv;
         Ok(())
     }
 }

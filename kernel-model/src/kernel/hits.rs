@@ -16,6 +16,7 @@ use crate::observe::{
     AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
 };
 use crate::signal::SigInfo;
+use crate::task::cred::Cap;
 use crate::task::wait::Channel;
 use crate::uapi::signal::SIGTRAP;
 
@@ -46,11 +47,26 @@ struct HitPlace {
 impl Kernel {
     /// Runs perf core code that may install or remove breakpoints.
     pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T) -> T {
-        let mut pmu = BreakpointPmu {
-            hw: &mut self.hw,
-            state: &mut self.breakpoints,
-            caller: CapSysAdmin::Held,
-        };
+        self.with_pmu_as(CapSysAdmin::Held, body)
+    }
+
+    /// The same on behalf of a task, whose rights count (rules 1.6.2 and 3.7.2).
+    pub(crate) fn with_pmu_for<T>(
+        &mut self,
+        task: TaskId,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+    ) -> T {
+        let capable = self.tasks.task(task).cred.capable(Cap::SysAdmin);
+        let caller = if capable { CapSysAdmin::Held } else { CapSysAdmin::NotHeld };
+        self.with_pmu_as(caller, body)
+    }
+
+    fn with_pmu_as<T>(
+        &mut self,
+        caller: CapSysAdmin,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+    ) -> T {
+        let mut pmu = BreakpointPmu { hw: &mut self.hw, state: &mut self.breakpoints, caller };
         let result = body(&mut self.perf, &mut pmu);
         self.note_moves();
         result
@@ -160,9 +176,12 @@ impl Kernel {
                 Some(OverflowHandler::Watch(watch)) => {
                     self.observe_hit(cpu, &tag, watch, place, access);
                 }
+                Some(OverflowHandler::Ksym { entry }) => {
+                    self.ksym_hit(cpu, task, entry, place.ip);
+                }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::Ksym { .. } | OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { .. }) | None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
@@ -323,7 +342,8 @@ impl Kernel {
 
 /// What forks, execs and exits mean for perf events.
 impl Kernel {
-    /// Copies the inherited events of a task for its child.
+    /// Copies the inherited events of a task for its child. One on a kernel address makes the
+    /// fork of an unprivileged task fail with EPERM (rule 1.6.2).
     pub(crate) fn fork_task_perf(
         &mut self,
         parent: TaskId,
@@ -332,7 +352,14 @@ impl Kernel {
     ) -> Result<(), Errno> {
         let now = self.now_ns();
         let flags = perf_core::CloneFlags(clone_flags);
-        self.with_pmu(|perf, pmu| perf.fork(pmu, now, parent, child, flags))
+        self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))
+    }
+
+    /// A task has a new program: events wait for it or leave (rule 3.12.1).
+    pub(crate) fn exec_task_perf(&mut self, task: TaskId) {
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
+        self.after_detach(detached);
     }
 
     /// A task ends: its events go to EXIT, its copies die.

@@ -112,7 +112,7 @@ impl Kernel {
     }
 
     /// The current task has entered the kernel from user mode.
-    fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
+    pub(crate) fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let current = self.tasks.task_mut(task);
@@ -155,6 +155,7 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::Tick);
         let now = self.now_ns();
         self.sched.tick(cpu, now);
+        self.update_jiffies(now);
         self.perf_tick(cpu, task);
     }
 
@@ -191,7 +192,7 @@ impl Kernel {
 
     /// Everything that is due before the current task goes back to user mode
     /// (`exit_to_user_mode_loop`).
-    fn exit_to_user(&mut self, cpu: CpuId, interrupted: Option<Outcome>, by: ReturnBy) {
+    pub(crate) fn exit_to_user(&mut self, cpu: CpuId, interrupted: Option<Outcome>, by: ReturnBy) {
         let Some(task) = self.current_on(cpu) else { return };
         self.deliver_sigtraps(task);
         let mut by = by;

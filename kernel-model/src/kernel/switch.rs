@@ -15,7 +15,7 @@ impl Kernel {
     }
 
     /// Puts a task on a CPU that has none: registers, memory, its perf events.
-    pub(super) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
+    pub(crate) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
         self.hw.charge_work(cpu, Work::ContextSwitch);
         let now = self.now_ns();
         let cr3 = self.tasks.space_of_mut(task).cr3();
@@ -33,6 +33,7 @@ impl Kernel {
     /// Takes the current task off its CPU, whatever state it is in.
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
+        self.count_switch();
         self.perf_sched_out(cpu, task);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();

@@ -1,6 +1,7 @@
 //! Copies between kernel and user memory, made by the CPU itself: kernel code in
-//! guest memory runs REP MOVSB, so that page faults, rights and debug registers
-//! take part as they do on silicon (linux-hw-breakpoint section 4.5).
+//! guest memory runs REP MOVSB, REP STOS or a single MOV, so that page faults, rights and debug
+//! registers take part as they do on silicon (linux-hw-breakpoint section 4.5). Single words go
+//! in one access, as `get_user` and `put_user` have it, and zeroes in words of 8 bytes.
 
 use perf_core::{CpuId, Errno};
 
@@ -25,8 +26,9 @@ impl Kernel {
         for (chunk, at) in
             out.chunks_mut(BOUNCE_BYTES as usize).zip((addr..).step_by(BOUNCE_BYTES as usize))
         {
-            let args = RoutineArgs { rdi: area.bounce, rsi: at, rcx: chunk.len() as u64 };
-            if self.run_routine(Stub::CopyUser, args) != 0 {
+            let rcx = chunk.len() as u64;
+            let args = RoutineArgs { rdi: area.bounce, rsi: at, rcx, ..RoutineArgs::default() };
+            if self.run_counted(Stub::CopyUser, args) != 0 {
                 return Err(Errno::EFAULT);
             }
             area.drain_bounce(&self.hw, chunk);
@@ -44,8 +46,9 @@ impl Kernel {
         for chunk in data.chunks(BOUNCE_BYTES as usize) {
             area.fill_bounce(&mut self.hw, chunk);
             let rdi = addr + done as u64;
-            let args = RoutineArgs { rdi, rsi: area.bounce, rcx: chunk.len() as u64 };
-            let left = self.run_routine(Stub::CopyUser, args);
+            let rcx = chunk.len() as u64;
+            let args = RoutineArgs { rdi, rsi: area.bounce, rcx, ..RoutineArgs::default() };
+            let left = self.run_counted(Stub::CopyUser, args);
             done += chunk.len() - (left as usize).min(chunk.len());
             if left != 0 {
                 break;
@@ -65,26 +68,55 @@ impl Kernel {
 
     /// Reads a 64-bit word (`get_user`).
     pub(crate) fn read_user_u64(&mut self, addr: u64) -> Result<u64, Errno> {
-        let mut bytes = [0; 8];
-        self.copy_from_user(addr, &mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
+        self.get_user(Stub::GetUser8, addr, 8)
     }
 
     /// Reads a 32-bit word (`get_user`).
     pub(crate) fn read_user_u32(&mut self, addr: u64) -> Result<u32, Errno> {
-        let mut bytes = [0; 4];
-        self.copy_from_user(addr, &mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
+        self.get_user(Stub::GetUser4, addr, 4).map(|value| value as u32)
     }
 
     /// Writes a 64-bit word (`put_user`).
     pub(crate) fn write_user_u64(&mut self, addr: u64, value: u64) -> Result<(), Errno> {
-        self.copy_to_user(addr, &value.to_le_bytes())
+        self.put_user(Stub::PutUser8, addr, 8, value)
     }
 
     /// Writes a 32-bit word (`put_user`).
     pub(crate) fn write_user_u32(&mut self, addr: u64, value: u32) -> Result<(), Errno> {
-        self.copy_to_user(addr, &value.to_le_bytes())
+        self.put_user(Stub::PutUser4, addr, 4, u64::from(value))
+    }
+
+    fn get_user(&mut self, stub: Stub, addr: u64, len: u64) -> Result<u64, Errno> {
+        let args = RoutineArgs { rsi: addr, rcx: 1, ..RoutineArgs::default() };
+        if access_ok(addr, len) && self.run_routine(stub, args) == 0 {
+            Ok(self.hw.routine_value(self.this_cpu))
+        } else {
+            Err(Errno::EFAULT)
+        }
+    }
+
+    fn put_user(&mut self, stub: Stub, addr: u64, len: u64, value: u64) -> Result<(), Errno> {
+        let args = RoutineArgs { rdi: addr, rcx: 1, rax: value, ..RoutineArgs::default() };
+        if access_ok(addr, len) && self.run_routine(stub, args) == 0 {
+            Ok(())
+        } else {
+            Err(Errno::EFAULT)
+        }
+    }
+
+    /// Zeroes user memory (`clear_user`); tells how many bytes went before a fault.
+    pub(crate) fn clear_user_partial(&mut self, addr: u64, len: u64) -> u64 {
+        if !access_ok(addr, len) {
+            return 0;
+        }
+        let (words, tail) = (len / 8, len % 8);
+        let args = RoutineArgs { rdi: addr, rcx: words, ..RoutineArgs::default() };
+        let left = self.run_counted(Stub::ClearUserWords, args).min(words);
+        if left != 0 {
+            return 8 * (words - left);
+        }
+        let args = RoutineArgs { rdi: addr + 8 * words, rcx: tail, ..RoutineArgs::default() };
+        len - self.run_counted(Stub::ClearUserTail, args).min(tail)
     }
 
     /// Reads a string of at most `max` bytes with its NUL (`strncpy_from_user`); the
@@ -105,12 +137,14 @@ impl Kernel {
         Err(Errno::ENAMETOOLONG)
     }
 
-    /// Runs a routine of the kernel's text on this CPU; tells how many bytes it has
-    /// left, not 0 where a fault could not be repaired.
-    fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
-        if args.rcx == 0 {
-            return 0;
-        }
+    /// Runs a routine that counts RCX down; tells how much it has left, not 0 where a fault could
+    /// not be repaired.
+    fn run_counted(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
+        if args.rcx == 0 { 0 } else { self.run_routine(stub, args) }
+    }
+
+    /// Runs a routine of the kernel's text on this CPU; tells what is left in RCX.
+    pub(super) fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
         let cpu = self.this_cpu;
         let area = *self.layout.area(cpu);
         self.hw.start_routine(cpu, &area, stub, args);

@@ -337,7 +337,8 @@ mod tests {
         let mut file = PageObject::new(&mut hw, &mut frames).unwrap();
         file.write(&mut hw, &mut frames, 0, b"contents").unwrap();
         let shown = crate::mm::vma::MappedFile::unnumbered("/f");
-        let source = MapSource::File { object: &file, nr_bytes: 8, file: &shown, max_shared: Prot::ALL };
+        let source =
+            MapSource::File { object: &file, nr_bytes: 8, file: &shown, max_shared: Prot::ALL };
         let mut mm = space(&mut hw, &mut frames);
         mm.mmap(&mut hw, &mut frames, &args(0x2000, 3, map::PRIVATE), &source).unwrap();
         assert_eq!(mm.handle_fault(&mut hw, &mut frames, AT, 0), FaultResult::Handled);

@@ -148,7 +148,11 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<TaskId, Errno> {
+pub(crate) fn copy_process(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
     let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);
@@ -159,7 +163,7 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.tasks.pids.alloc() else {
+    let Some(tid) = kernel.alloc_pid() else {
         kernel.put_mm(mm);
         return Err(Errno::EAGAIN);
     };
@@ -179,6 +183,7 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }
@@ -227,6 +232,7 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        cred: from.cred.clone(),
         mm,
         cpu: from.cpu,
         affinity: from.affinity,
@@ -279,6 +285,7 @@ fn add_process(
         exiting: None,
         zombie: None,
         exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
+        dumpable: parent.dumpable,
         exe_path: parent.exe_path.clone(),
         auxv: parent.auxv.clone(),
         exec_task: None,

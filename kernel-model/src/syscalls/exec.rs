@@ -136,13 +136,13 @@ fn open_named(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<Named,
 /// Copies a vector of strings (`count`, `copy_strings`); `room` is what all strings and pointers
 /// may take.
 fn copy_strings(kernel: &mut Kernel, at: u64, room: &mut u64) -> Result<Vec<Vec<u8>>, Errno> {
+    // Linux takes no vector at all for an empty one.
+    if at == 0 {
+        return Ok(Vec::new());
+    }
     let mut pointers = Vec::new();
-    // Linux takes no vector for an empty one.
-    for index in 0.. {
-        if at == 0 {
-            break;
-        }
-        let entry = at.checked_add(8 * index).ok_or(Errno::EFAULT)?;
+    loop {
+        let entry = at.checked_add(8 * pointers.len() as u64).ok_or(Errno::EFAULT)?;
         match kernel.read_user_u64(entry)? {
             0 => break,
             pointer => pointers.push(pointer),

@@ -209,9 +209,8 @@ fn sys_utimensat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u
                 UTIME_OMIT => None,
                 NSEC_PER_SEC.. => return Err(Errno::EINVAL),
                 // Before 1970 there is nothing here.
-                _ => Some((seconds as i64).max(0) as u64).map(|seconds| {
-                    seconds.saturating_mul(NSEC_PER_SEC).saturating_add(ns)
-                }),
+                _ => Some((seconds as i64).max(0) as u64)
+                    .map(|seconds| seconds.saturating_mul(NSEC_PER_SEC).saturating_add(ns)),
             };
         }
     }
@@ -309,15 +308,9 @@ fn statfs(kernel: &mut Kernel, node: Option<Node>, out: u64) -> Result<u64, Errn
     let (total, free) = kernel.vfs.room();
     let mut bytes = [0; 120];
     // f_type, f_bsize, f_blocks, f_bfree, f_bavail; f_namelen, f_frsize behind f_files and f_ffree.
-    for (at, word) in [
-        (0, kind),
-        (8, PAGE_SIZE),
-        (16, total),
-        (24, free),
-        (32, free),
-        (64, 255),
-        (72, PAGE_SIZE),
-    ] {
+    for (at, word) in
+        [(0, kind), (8, PAGE_SIZE), (16, total), (24, free), (32, free), (64, 255), (72, PAGE_SIZE)]
+    {
         put(&mut bytes, at, word.to_le_bytes());
     }
     kernel.copy_to_user(out, &bytes)?;

@@ -10,6 +10,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::waiting::{Restart, on};
 use super::{perf, table::Syscall};
+use crate::fs::inode::Device;
 use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -151,6 +152,9 @@ fn read(
         let (addr, len) = segments.first().copied().unwrap_or_default();
         return Ok(perf::read(kernel, event, addr, len as usize));
     }
+    if let FileKind::Device { device: Device::Zero | Device::Full, .. } = kind {
+        return read_zeroes(kernel, segments);
+    }
     let wanted = total(segments);
     let mut done = 0;
     loop {
@@ -184,6 +188,20 @@ fn read(
         }
     }
     Ok(Outcome::Done(Ok(done)))
+}
+
+/// `read_iter_zero`: the kernel clears the memory, it copies nothing (rule 4.5).
+fn read_zeroes(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Outcome, Errno> {
+    let mut done = 0;
+    for &(base, len) in segments {
+        let cleared = kernel.clear_user_partial(base, len);
+        done += cleared;
+        if cleared < len {
+            break;
+        }
+    }
+    let wanted = total(segments);
+    Ok(Outcome::Done(if done == 0 && wanted > 0 { Err(Errno::EFAULT) } else { Ok(done) }))
 }
 
 /// Copies to the segments; tells how many bytes went.

@@ -12,6 +12,7 @@ use super::table::Syscall;
 use super::waiting::Restart;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::kernel::Kernel;
+use crate::mm::access::Access;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::task::TaskState;
 use crate::task::wait::{Channel, WaitFor, WakeCause};
@@ -130,10 +131,11 @@ fn key_of(kernel: &mut Kernel, task: TaskId, sharing: Sharing, uaddr: u64) -> Re
     if sharing == Sharing::Private {
         return Ok(private);
     }
-    // The page must be there.
-    kernel.read_user_u32(uaddr)?;
     let mm = kernel.tasks.task(task).mm;
-    let (space, _) = kernel.tasks.spaces.get(&mm).ok_or(Errno::EFAULT)?;
+    let (space, _) = kernel.tasks.spaces.get_mut(&mm).ok_or(Errno::EFAULT)?;
+    // The page must be there; the processor does not read it (`get_user_pages_fast`, rule 4.5).
+    let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
+    space.read_bytes(hw, frames, uaddr, &mut [0], Access::User)?;
     let vma = space.find_vma(uaddr).ok_or(Errno::EFAULT)?;
     if !vma.backing.is_shared() {
         return Ok(private);

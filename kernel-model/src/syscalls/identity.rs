@@ -1,4 +1,4 @@
-//! Process, group and user ids. The only user is root.
+//! Process and group ids.
 //! Source: Linux 6.18 `kernel/sys.c`.
 
 use perf_core::{Errno, TaskId};
@@ -7,16 +7,10 @@ use super::table::Syscall;
 use crate::kernel::Kernel;
 use crate::task::{Process, ProcessId};
 
-const ROOT_ONLY: &str = "the only user is root";
-
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(39, "getpid", |kernel, task, _| {
         Ok(u64::from(kernel.tasks.process_of(task).pid))
     }),
-    Syscall::plain(102, "getuid", |_, _, _| Ok(0)).partial(ROOT_ONLY),
-    Syscall::plain(104, "getgid", |_, _, _| Ok(0)).partial(ROOT_ONLY),
-    Syscall::plain(107, "geteuid", |_, _, _| Ok(0)).partial(ROOT_ONLY),
-    Syscall::plain(108, "getegid", |_, _, _| Ok(0)).partial(ROOT_ONLY),
     Syscall::plain(109, "setpgid", sys_setpgid).partial("a child that has had exec is accepted"),
     Syscall::plain(110, "getppid", sys_getppid),
     Syscall::plain(111, "getpgrp", |kernel, task, _| {

@@ -16,8 +16,7 @@ use crate::mm::mremap::MremapArgs;
 use crate::mm::vma::Prot;
 
 pub(super) const CALLS: &[Syscall] = &[
-    Syscall::plain(9, "mmap", sys_mmap)
-        .partial("no large pages; no mapping grows downwards"),
+    Syscall::plain(9, "mmap", sys_mmap).partial("no large pages; no mapping grows downwards"),
     Syscall::plain(10, "mprotect", sys_mprotect),
     Syscall::plain(11, "munmap", sys_munmap),
     Syscall::plain(12, "brk", sys_brk),

@@ -7,12 +7,13 @@
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
-//! - `clone`, `exit`, `wait`, `identity`, `exec`: processes and threads
+//! - `clone`, `exit`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
-mod clone;
-mod exec;
+pub(crate) mod clone;
+mod cred;
+pub(crate) mod exec;
 mod exit;
 mod fs_attr;
 mod fs_fd;

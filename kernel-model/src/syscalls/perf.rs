@@ -17,6 +17,7 @@ use crate::kernel::Kernel;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::vma::Backing;
 use crate::signal::SigInfo;
+use crate::task::cred::Cap;
 use crate::task::{MmId, TaskState, Tasks};
 use crate::uapi::fcntl::{O_ASYNC, O_RDWR};
 use crate::uapi::signal::{SIGIO, SIGTRAP, sigmask};
@@ -34,7 +35,7 @@ const PROT_WRITE: u64 = 2;
 /// `TRAP_PERF_FLAG_ASYNC`.
 const TRAP_PERF_FLAG_ASYNC: u32 = 1;
 
-/// What `perf_event_open` has to know about its caller. Guest programs run as root.
+/// What `perf_event_open` has to know about its caller.
 struct Facts<'a> {
     tasks: &'a Tasks,
     files: &'a FileTable,
@@ -46,8 +47,12 @@ impl OpenFacts for Facts<'_> {
         self.task
     }
 
-    fn capable(&self, _capability: Capability) -> bool {
-        true
+    fn capable(&self, capability: Capability) -> bool {
+        self.tasks.task(self.task).cred.capable(match capability {
+            Capability::Kill => Cap::Kill,
+            Capability::Perfmon => Cap::Perfmon,
+            Capability::SysAdmin => Cap::SysAdmin,
+        })
     }
 
     fn paranoid(&self) -> i32 {
@@ -68,8 +73,8 @@ impl OpenFacts for Facts<'_> {
         self.tasks.tasks.values().find(|task| task.tid == tid).map(|task| task.id)
     }
 
-    fn ptrace_may_access(&self, _task: TaskId, _mode: PtraceMode) -> bool {
-        true
+    fn ptrace_may_access(&self, task: TaskId, mode: PtraceMode) -> bool {
+        self.tasks.ptrace_may_access(self.task, task, mode)
     }
 
     fn is_past_exit(&self, task: TaskId) -> bool {
@@ -78,7 +83,12 @@ impl OpenFacts for Facts<'_> {
 }
 
 /// The event behind a descriptor of a task: EBADF where there is none.
-fn event_of_fd(tasks: &Tasks, files: &FileTable, task: TaskId, fd: i32) -> Result<EventId, Errno> {
+pub(crate) fn event_of_fd(
+    tasks: &Tasks,
+    files: &FileTable,
+    task: TaskId,
+    fd: i32,
+) -> Result<EventId, Errno> {
     match files.file(tasks.process_of(task).files.get(fd)?).kind {
         FileKind::PerfEvent(event) => Ok(event),
         _ => Err(Errno::EBADF),
@@ -99,22 +109,31 @@ fn open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno
         group_fd: args[3] as i32,
         flags: args[4],
     };
+    match open_event(kernel, task, &open_args) {
+        Ok(fd) => Ok(fd as u64),
+        Err(error) => Err(refuse(kernel, args[0], error)),
+    }
+}
+
+/// Opens an event and gives it a descriptor of the caller: the system call behind its copy-in.
+pub(crate) fn open_event(
+    kernel: &mut Kernel,
+    task: TaskId,
+    args: &OpenArgs<'_>,
+) -> Result<i32, OpenError> {
     let now = kernel.now_ns();
     let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
     let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, args);
     kernel.note_moves();
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Err(refuse(kernel, args[0], error)),
-    };
+    let opened = opened?;
     let file = kernel.files.open(FileKind::PerfEvent(opened.event), O_RDWR);
     let on_exec = match opened.close_on_exec {
         CloseOnExec::Yes => OnExec::Close,
         CloseOnExec::No => OnExec::Keep,
     };
-    kernel.tasks.process_of_mut(task).files.install(file, on_exec).map(|fd| fd as u64)
+    Ok(kernel.tasks.process_of_mut(task).files.install(file, on_exec)?)
 }
 
 /// Copies what `attr.size` says, as far as it may be an attribute (rule 1.1.1).
@@ -205,7 +224,7 @@ fn run_ioctl(
             let output = if arg as u32 == 0 { Output::Running } else { Output::Paused };
             kernel.perf.pause_output(event, output)
         }
-        IoctlCommand::ModifyAttributes => modify(kernel, event, arg),
+        IoctlCommand::ModifyAttributes => modify(kernel, task, event, arg),
         // No filters and no BPF programs here (rule 3.7).
         IoctlCommand::SetFilter | IoctlCommand::QueryBpf | IoctlCommand::SetBpf => {
             Err(Errno::EINVAL)
@@ -221,7 +240,7 @@ fn set_output(kernel: &mut Kernel, task: TaskId, event: EventId, arg: u64) -> Re
     kernel.perf.set_output(event, output)
 }
 
-fn modify(kernel: &mut Kernel, event: EventId, addr: u64) -> Result<(), Errno> {
+fn modify(kernel: &mut Kernel, task: TaskId, event: EventId, addr: u64) -> Result<(), Errno> {
     let bytes = copy_attr(kernel, addr)?;
     let attr = match PerfEventAttr::parse(&bytes) {
         Ok(attr) => attr,
@@ -229,7 +248,7 @@ fn modify(kernel: &mut Kernel, event: EventId, addr: u64) -> Result<(), Errno> {
     };
     attr.check(&kernel.perf.config.limits)?;
     let now = kernel.now_ns();
-    kernel.with_pmu(|perf, pmu| perf.modify_attributes(pmu, now, event, &attr))
+    kernel.with_pmu_for(task, |perf, pmu| perf.modify_attributes(pmu, now, event, &attr))
 }
 
 /// Poll bits of a perf descriptor.

@@ -10,8 +10,8 @@ use crate::mm::layout::TASK_SIZE_MAX;
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(135, "personality", sys_personality).partial("only PER_LINUX"),
     Syscall::plain(157, "prctl", sys_prctl).partial(
-        "PR_SET_NAME, PR_GET_NAME, PR_TASK_PERF_EVENTS_ENABLE and _DISABLE; PR_SET_DUMPABLE and \
-         PR_SET_NO_NEW_PRIVS are taken without effect",
+        "PR_SET_NAME, PR_GET_NAME, PR_TASK_PERF_EVENTS_ENABLE and _DISABLE, and what is about \
+         credentials; PR_SET_NO_NEW_PRIVS has no effect",
     ),
     Syscall::plain(158, "arch_prctl", sys_arch_prctl)
         .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
@@ -21,20 +21,14 @@ pub(super) const CALLS: &[Syscall] = &[
 const TASK_COMM_LEN: usize = 16;
 
 fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    const PR_GET_DUMPABLE: u64 = 3;
-    const PR_SET_DUMPABLE: u64 = 4;
     const PR_SET_NAME: u64 = 15;
     const PR_GET_NAME: u64 = 16;
     const PR_TASK_PERF_EVENTS_DISABLE: u64 = 31;
     const PR_TASK_PERF_EVENTS_ENABLE: u64 = 32;
-    const PR_SET_NO_NEW_PRIVS: u64 = 38;
 
     let [option, value, ..] = *args;
     let now = kernel.now_ns();
     match option & 0xffff_ffff {
-        PR_GET_DUMPABLE => Ok(1),
-        PR_SET_DUMPABLE if value <= 1 => Ok(0),
-        PR_SET_DUMPABLE => Err(Errno::EINVAL),
         PR_SET_NAME => set_name(kernel, task, value),
         PR_GET_NAME => {
             let mut bytes = [0; TASK_COMM_LEN];
@@ -51,12 +45,10 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
             kernel.with_pmu(|perf, pmu| perf.task_events_enable(pmu, now, task));
             Ok(0)
         }
-        PR_SET_NO_NEW_PRIVS if value == 1 && args[2..5] == [0; 3] => Ok(0),
-        PR_SET_NO_NEW_PRIVS => Err(Errno::EINVAL),
-        _ => {
+        option => super::cred::prctl(kernel, task, option, args).unwrap_or_else(|| {
             kernel.tell_unsupported(task, Some("prctl: this option"));
             Err(Errno::EINVAL)
-        }
+        }),
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) const CALLS: &[Syscall] = &[
 /// Bytes of a field of `struct new_utsname`.
 const UTS_FIELD: usize = 65;
 /// System, host, release, version, machine, domain.
-pub(crate) const UTS: [&str; 6] = ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
+pub(crate) const UTS: [&str; 6] =
+    ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
 /// Random bytes that are copied at once.
 const RANDOM_CHUNK: usize = 4096;
 /// Most bytes of one call (`INT_MAX` rounded down to pages, `MAX_RW_COUNT`).

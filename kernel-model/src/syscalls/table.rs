@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 23] = [
+const GROUPS: [&[Syscall]; 24] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -102,6 +102,7 @@ const GROUPS: [&[Syscall]; 23] = [
     super::exec::CALLS,
     super::wait::CALLS,
     super::identity::CALLS,
+    super::cred::CALLS,
     super::signal::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,

@@ -3,6 +3,7 @@
 //! A task's user registers are in [`Task::regs`] whenever the kernel runs on its
 //! behalf or it is not running; while it runs in user mode they are in its CPU.
 
+pub mod cred;
 pub mod pid;
 pub mod wait;
 
@@ -75,6 +76,8 @@ pub struct Task {
     pub fs_base: u64,
     /// GS base of user mode.
     pub gs_base: u64,
+    /// Ids and capabilities.
+    pub cred: cred::Cred,
     /// Its address space.
     pub mm: MmId,
     /// CPU that it runs on or ran on last.
@@ -132,6 +135,8 @@ pub struct Process {
     pub zombie: Option<ExitStatus>,
     /// Signal sent to the parent at the end (SIGCHLD).
     pub exit_signal: u32,
+    /// Whether others may look into it.
+    pub dumpable: cred::Dumpable,
     /// Path that `/proc/self/exe` names.
     pub exe_path: String,
     /// Its program's file, while it has one.

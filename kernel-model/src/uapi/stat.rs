@@ -62,7 +62,8 @@ mod tests {
         let bytes = statx(&stat);
         let got = [0, 16, 32, 40, 48, 64, 72, 96, 112, 128, 136].map(|at| word_at(&bytes, at));
         let mode = 0o100_644;
-        let want = [0x1000_0000_07ff, 2 | 11 << 32, 7, 1000, 2, 5, 6, 5, 5, 2 | 3 << 32, 1 | 5 << 32];
+        let want =
+            [0x1000_0000_07ff, 2 | 11 << 32, 7, 1000, 2, 5, 6, 5, 5, 2 | 3 << 32, 1 | 5 << 32];
         assert_eq!(got, want);
         assert_eq!(word_at(&bytes, 24), mode << 32 | 12);
     }

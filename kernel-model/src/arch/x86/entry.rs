@@ -2,7 +2,7 @@
 //! the kernel's text that run on the CPU. Source: Linux 6.18 `arch/x86/entry/entry_64.S`.
 
 use emulator::regs::control::{TableReg, cr0, cr4, efer};
-use emulator::regs::gpr::reg::{R11, RCX, RDI, RSI, RSP};
+use emulator::regs::gpr::reg::{R11, RAX, RCX, RDI, RSI, RSP};
 use emulator::regs::{RFlags, Segment, SegmentReg};
 use emulator::run::Exit;
 use perf_core::CpuId;
@@ -270,7 +270,7 @@ impl Hw {
         processor.regs.gpr.set(RDI, args.rdi);
         processor.regs.gpr.set(RSI, args.rsi);
         processor.regs.gpr.set(RCX, args.rcx);
-        processor.regs.gpr.set(0, 0);
+        processor.regs.gpr.set(RAX, args.rax);
         processor.regs.rip = stub.address();
     }
 
@@ -278,6 +278,12 @@ impl Hw {
     #[must_use]
     pub fn routine_left(&self, cpu: CpuId) -> u64 {
         self.gprs(cpu)[RCX as usize]
+    }
+
+    /// What the routine has read into RAX.
+    #[must_use]
+    pub fn routine_value(&self, cpu: CpuId) -> u64 {
+        self.gprs(cpu)[RAX as usize]
     }
 
     /// CR2: the address of the last page fault.
@@ -372,4 +378,6 @@ pub struct RoutineArgs {
     pub rsi: u64,
     /// Count.
     pub rcx: u64,
+    /// Value to store.
+    pub rax: u64,
 }

@@ -9,4 +9,6 @@ pub mod hw;
 pub mod hw_breakpoint;
 pub mod layout;
 pub mod pt_regs;
+pub mod scenario_program;
 pub mod traps;
+pub mod vdso;
