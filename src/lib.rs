@@ -3,7 +3,7 @@
 //!
 //! This crate has no semantics of the machine or of Linux: it says what to run
 //! (`cli`, `session`), shows what happened (`report`, `symbols`) and keeps it
-//! (`recording`). The machine is in `emulator`, perf events are in `perf-core`,
+//! (`recording`); `scenario` has the language of breakpoint operations. The machine is in `emulator`, perf events are in `perf-core`,
 //! Linux is in `kernel-model`.
 
 pub mod cli;
@@ -14,5 +14,6 @@ pub mod instructions;
 pub mod output_file;
 pub mod recording;
 pub mod report;
+pub mod scenario;
 pub mod session;
 pub mod symbols;

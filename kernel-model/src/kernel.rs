@@ -5,6 +5,7 @@
 //! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
 
 mod boot;
+mod counters;
 mod exec;
 mod hits;
 mod ksym;
@@ -25,7 +26,7 @@ use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
 use crate::mm::frame::FrameAllocator;
 use crate::mm::page_object::PageObject;
-use crate::observe::{ExitStatus, Observation, WatchRequest};
+use crate::observe::{ExitStatus, Observation, TaskTag, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
 
@@ -54,6 +55,7 @@ pub struct Kernel {
     pub(crate) sched: Scheduler,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
+    pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
@@ -118,14 +120,30 @@ pub enum StopReason {
         ip: u64,
     },
     /// Every task waits and nothing can wake any.
-    #[error("deadlock: {nr_tasks} task(s) wait and nothing can wake them")]
+    #[error("deadlock: {nr_tasks} task(s) wait and nothing can wake them{stopped}")]
     Deadlock {
         /// How many tasks are left.
         nr_tasks: usize,
+        /// Those among them that are stopped.
+        stopped: StoppedTasks,
     },
     /// An input could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
+}
+
+/// Tasks that are stopped by a signal or for their tracer when nothing can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoppedTasks(pub Vec<TaskTag>);
+
+impl fmt::Display for StoppedTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, task) in self.0.iter().enumerate() {
+            let lead = if index == 0 { "; stopped: " } else { ", " };
+            write!(f, "{lead}{} (thread {})", task.comm, task.tid)?;
+        }
+        Ok(())
+    }
 }
 
 /// A digest of machine state, chained over all digests before it.

@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod kernel;
 pub mod mm;
 pub mod observe;
+pub mod ptrace;
 pub mod scenario;
 pub mod sched;
 pub mod signal;

@@ -20,6 +20,14 @@ pub struct Defects {
     /// K7, rule 3.7.1: after PERIOD the next hit overflows and the interval after it still has
     /// the old length.
     pub period_one_interval_late: bool,
+    /// K9, rule 5.5.1: a new task shows the virtual DR6 and DR7 of its maker, without having its
+    /// breakpoints.
+    pub fork_copies_ptrace_debug: bool,
+    /// K10, rule 5.2.2: a write to DR7 checks type and length of a ptrace register that it
+    /// leaves disabled, where that has a breakpoint.
+    pub disabled_ptrace_slots_validated: bool,
+    /// K11, rule 5.5.4: PTRACE_DETACH leaves the tracee's breakpoints armed.
+    pub detach_leaves_traps: bool,
 }
 
 impl Defects {
@@ -31,6 +39,9 @@ impl Defects {
         failed_modify_flips_enable: true,
         sample_period_overrides_period: true,
         period_one_interval_late: true,
+        fork_copies_ptrace_debug: true,
+        disabled_ptrace_slots_validated: true,
+        detach_leaves_traps: true,
     };
     /// A kernel without any of them.
     pub const NONE: Defects = Defects {
@@ -40,6 +51,9 @@ impl Defects {
         failed_modify_flips_enable: false,
         sample_period_overrides_period: false,
         period_one_interval_late: false,
+        fork_copies_ptrace_debug: false,
+        disabled_ptrace_slots_validated: false,
+        detach_leaves_traps: false,
     };
 }
 

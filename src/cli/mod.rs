@@ -7,8 +7,10 @@ pub mod bench;
 pub mod boot;
 pub mod conformance_debug;
 pub mod conformance_ring0;
+pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
+pub mod scenario;
 mod size;
 pub mod watch_spec;
 
@@ -45,6 +47,8 @@ pub enum Command {
     Boot(boot::BootArgs),
     /// Compare the emulator with what it emulates.
     Conformance(ConformanceArgs),
+    /// Play files of breakpoint operations on the kernel model and check the answers.
+    Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
     /// Measure speed beside the processor's own and other emulators'.
@@ -215,6 +219,8 @@ pub enum Conformance {
     Debug(conformance_debug::DebugArgs),
     /// The ring-0 conformance image here, on QEMU and on Bochs.
     Ring0(conformance_ring0::Ring0Args),
+    /// Random breakpoint operations on the model and on the running kernel.
+    Slots(conformance_slots::SlotsArgs),
 }
 
 /// `dr7 conformance isa`.

@@ -14,6 +14,7 @@ mod record;
 mod replay;
 mod ring0;
 mod run;
+mod scenario;
 
 #[cfg(test)]
 mod cmd_tests;
@@ -143,9 +144,23 @@ pub enum CommandError {
         /// What is wrong.
         source: crate::conformance::debug::FileError,
     },
+    /// A scenario that says nothing, with line and column.
+    #[error("{}:{source}", path.display())]
+    Scenario {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::scenario::parse::ParseError,
+    },
+    /// A scenario's machine cannot be had.
+    #[error("the scenario's machine: {0}")]
+    Stage(#[source] kernel_model::kernel::BootError),
     /// Nothing can be compared.
     #[error("{0}")]
     Conformance(#[source] RunError),
+    /// Breakpoint operations cannot be compared.
+    #[error("{0}")]
+    Slots(#[source] crate::conformance::slots::RunError),
     /// Data files cannot be written.
     #[error("data files: {0}")]
     DataFiles(#[source] io::Error),
@@ -181,6 +196,7 @@ pub fn execute(
         Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
         Command::Instructions(args) => instructions::instructions(&args, streams),
+        Command::Scenario(args) => scenario::scenario(&args, streams),
         Command::Bench(args) => bench::bench(&args, machine, streams),
     }
 }

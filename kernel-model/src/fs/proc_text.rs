@@ -146,6 +146,8 @@ fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
     match kernel.tasks.task(task).state {
         TaskState::Runnable => ('R', "running"),
         TaskState::Blocked(_) => ('S', "sleeping"),
+        TaskState::Stopped => ('T', "stopped"),
+        TaskState::Traced => ('t', "tracing stop"),
         TaskState::Zombie(_) => ('Z', "zombie"),
     }
 }

@@ -14,6 +14,10 @@ fn cpu_list(kernel: &Kernel) -> Vec<u8> {
 
 pub(super) const FILES: &[PseudoFile] = &[
     PseudoFile::text("/sys/bus/event_source/devices/breakpoint/type", |_, _| b"5\n".to_vec()),
+    PseudoFile::text("/sys/bus/event_source/devices/cpu/perf_event_mux_interval_ms", |_, _| {
+        b"4\n".to_vec()
+    }),
+    PseudoFile::text("/sys/bus/event_source/devices/cpu/type", |_, _| b"4\n".to_vec()),
     PseudoFile::text("/sys/bus/event_source/devices/software/type", |_, _| b"1\n".to_vec()),
     PseudoFile::text("/sys/devices/system/cpu/online", |kernel, _| cpu_list(kernel)),
     PseudoFile::text("/sys/devices/system/cpu/possible", |kernel, _| cpu_list(kernel)),

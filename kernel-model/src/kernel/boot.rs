@@ -13,8 +13,10 @@ use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
+use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::fs::host::HostMount;
@@ -29,11 +31,12 @@ use crate::mm::page_object::PageObject;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
+use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
-use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks};
+use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
 use crate::trace::ksym::KsymTracer;
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -180,6 +183,11 @@ impl Kernel {
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
         let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
+        let kinds = if hw.counts_branches_and_caches() {
+            CounterKinds::WorkBranchesCaches
+        } else {
+            CounterKinds::Work
+        };
         let mut kernel = Self {
             hw,
             frames,
@@ -189,6 +197,7 @@ impl Kernel {
             sched: Scheduler::new(config.nr_cpus),
             perf,
             breakpoints,
+            cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
@@ -280,6 +289,10 @@ impl Kernel {
             robust_list: (0, 0),
             trap: TrapNumbers::default(),
             virtual_dr6: 0,
+            ptrace_debug: PtraceDebug::default(),
+            step: StepState::default(),
+            trace: TraceState::default(),
+            restart_block: None,
             sigtraps: Vec::new(),
             runtime_ns: 0,
             on_cpu_since_ns: 0,
@@ -291,13 +304,17 @@ impl Kernel {
             Process {
                 pid,
                 parent: None,
+                parent_thread: None,
                 pgid: pid,
                 sid: pid,
                 threads: vec![id],
+                zombie_threads: Vec::new(),
                 files,
                 handlers: SigHandlers::default(),
                 pending: PendingSignals::default(),
                 exiting: None,
+                group_stop: GroupStop::default(),
+                is_subreaper: false,
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),

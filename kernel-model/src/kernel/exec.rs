@@ -271,18 +271,16 @@ impl Kernel {
     /// What belongs to the thread's old program goes: vector state, segment bases, and the
     /// debug registers that ptrace set (`flush_thread`; breakpoints of ptrace are dropped here).
     fn flush_thread(&mut self, task: TaskId) {
+        self.flush_ptrace_hw_breakpoint(task);
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
-        entry.virtual_dr6 = 0;
         (entry.fs_base, entry.gs_base) = (0, 0);
         self.hw.load_bases(self.this_cpu, 0, 0);
     }
 
     /// Perf events of the task, then its new name.
     fn exec_perf(&mut self, task: TaskId, bprm: &Bprm) {
-        let now = self.now_ns();
-        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
-        self.after_detach(detached);
+        self.exec_task_perf(task);
         self.tasks.task_mut(task).comm = comm_of(&String::from_utf8_lossy(&bprm.filename));
         self.perf_event_comm(task, CommChange::Exec);
     }

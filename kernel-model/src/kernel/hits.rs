@@ -2,7 +2,9 @@
 //! observations. Source: Linux 6.18 `arch/x86/kernel/traps.c`,
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
-use perf_core::{BufferId, CpuId, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmu, TaskId};
+use perf_core::{
+    BufferId, CpuId, Current, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, TaskId,
+};
 
 use super::Kernel;
 use crate::arch::x86::costs::Work;
@@ -11,6 +13,7 @@ use crate::arch::x86::entry::{HitAccess, TrapFrame};
 use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
 use crate::events::overflow_handler::OverflowHandler;
+use crate::events::pmus::MachinePmus;
 use crate::events::rings::RingMemory;
 use crate::observe::{
     AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
@@ -45,8 +48,8 @@ struct HitPlace {
 }
 
 impl Kernel {
-    /// Runs perf core code that may install or remove breakpoints.
-    pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T) -> T {
+    /// Runs perf core code that may install, read or remove events, on the kernel's own behalf.
+    pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T) -> T {
         self.with_pmu_as(CapSysAdmin::Held, body)
     }
 
@@ -54,22 +57,55 @@ impl Kernel {
     pub(crate) fn with_pmu_for<T>(
         &mut self,
         task: TaskId,
-        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T,
     ) -> T {
         let capable = self.tasks.task(task).cred.capable(Cap::SysAdmin);
         let caller = if capable { CapSysAdmin::Held } else { CapSysAdmin::NotHeld };
         self.with_pmu_as(caller, body)
     }
 
-    fn with_pmu_as<T>(
+    /// The same with the rights of whoever asks.
+    pub(crate) fn with_pmu_as<T>(
         &mut self,
         caller: CapSysAdmin,
-        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T,
     ) -> T {
-        let mut pmu = BreakpointPmu { hw: &mut self.hw, state: &mut self.breakpoints, caller };
-        let result = body(&mut self.perf, &mut pmu);
-        self.note_moves();
+        self.sync_counters();
+        let breakpoint = BreakpointPmu { hw: &mut self.hw, state: &mut self.breakpoints, caller };
+        let mut pmus = MachinePmus { breakpoint, cpu: &mut self.cpu_pmu };
+        let result = body(&mut self.perf, &mut pmus);
+        self.after_pmu();
         result
+    }
+
+    /// What follows perf core code that may have installed or removed events.
+    pub(crate) fn after_pmu(&mut self) {
+        self.note_moves();
+        self.write_unthrottled();
+    }
+
+    /// UNTHROTTLE records of events that were installed while they were throttled.
+    fn write_unthrottled(&mut self) {
+        if !self.perf.has_unthrottled() {
+            return;
+        }
+        let current = self.perf_current(self.this_cpu);
+        let woken = self.with_rings(|perf, memory| perf.write_unthrottled(memory, &current));
+        self.wake_buffers(woken);
+    }
+
+    /// The CPU and its task, for records; pid and tid 0 where it idles.
+    pub(crate) fn perf_current(&self, cpu: CpuId) -> Current {
+        let tag = self.current_on(cpu).map(|task| self.tasks.tag(task));
+        let (pid, tid) = tag.map_or((0, 0), |tag| (tag.pid, tag.tid));
+        Current { cpu, pid, tid, now: self.hw.time_ns(cpu) }
+    }
+
+    /// Wakes those who poll events that write to these buffers.
+    pub(crate) fn wake_buffers(&mut self, buffers: Vec<BufferId>) {
+        for buffer in buffers {
+            self.wake_buffer(buffer);
+        }
     }
 
     /// Perf core code that writes to ring buffers.
@@ -99,6 +135,7 @@ impl Kernel {
         let decision = debug_trap::exc_debug_user(dr6, &owners);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
+        entry.step.end_block_step();
         if decision.resume_flag == ResumeFlag::Set {
             entry.regs.flags |= RF;
         }
@@ -128,7 +165,7 @@ impl Kernel {
         }
     }
 
-    fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
+    pub(crate) fn send_sigtrap(&mut self, task: TaskId, code: TrapCode, ip: u64) {
         let trap = &mut self.tasks.task_mut(task).trap;
         (trap.trap_nr, trap.error_code) = (DB_VECTOR, 0);
         self.force_signal(task, SigInfo::fault(SIGTRAP, code.si_code(), ip));
@@ -159,6 +196,9 @@ impl Kernel {
         if decision.outcome == KernelOutcome::UnexpectedStep {
             flags &= !TF;
         }
+        // The exception has cleared BTF (rule 4.3.2).
+        let is_block_step = self.tasks.task(task).step.is_block_step();
+        self.hw.set_block_step(cpu, is_block_step);
         if let Some(saved) = saved {
             local_db_restore(&mut self.hw, cpu, saved);
         }
@@ -171,6 +211,7 @@ impl Kernel {
         let tag = self.tasks.tag(task);
         for hit in hits {
             let access = accesses.get(hit.register).copied().flatten();
+            self.update_counts(cpu);
             let outcome = self.hit_event(cpu, &tag, hit.event, place);
             match outcome.handler.and_then(OverflowHandler::from_id) {
                 Some(OverflowHandler::Watch(watch)) => {
@@ -238,9 +279,11 @@ impl Kernel {
         }
     }
 
-    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2).
+    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2). They are
+    /// task work, which runs last in, first out; so the later of two events on one access is the
+    /// one whose signal is delivered (rule 3.8.5).
     pub(crate) fn deliver_sigtraps(&mut self, task: TaskId) {
-        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps) {
+        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps).into_iter().rev() {
             if let Some(trap) = self.perf.take_sigtrap(event) {
                 crate::syscalls::perf::send_sigtrap(self, task, &trap);
             }
@@ -407,14 +450,12 @@ impl Kernel {
     }
 
     /// The scheduler tick: unthrottles, adapts frequencies, rotates.
-    pub(super) fn perf_tick(&mut self, cpu: CpuId, task: TaskId) {
-        let tag = self.tasks.tag(task);
-        let now = self.hw.time_ns(cpu);
-        let current = perf_core::Current { cpu, pid: tag.pid, tid: tag.tid, now };
+    pub(super) fn perf_tick(&mut self, cpu: CpuId) {
+        self.update_counts(cpu);
+        let current = self.perf_current(cpu);
+        let now = current.now;
         let woken = self.with_rings(|perf, memory| perf.task_tick(memory, &current));
-        for buffer in woken {
-            self.wake_buffer(buffer);
-        }
+        self.wake_buffers(woken);
         if self.perf.rotation_due(cpu) {
             self.with_pmu(|perf, pmu| perf.rotate(pmu, now, cpu));
         }

@@ -87,7 +87,7 @@ impl Stage {
         regs.gpr[RDI] = address;
         regs.gpr[RDX] = STORED;
         regs.gpr[RSP] = STACK + STACK_BYTES - 16;
-        self.kernel.exit_to_user(cpu, None, ReturnBy::Iret);
+        self.kernel.exit_to_user(cpu, ReturnBy::Iret);
         let deadline = self.kernel.hw.cycles(cpu) + MAX_CYCLES;
         for _ in 0..MAX_ENTRIES {
             if let Some(reason) = &self.kernel.stopped {

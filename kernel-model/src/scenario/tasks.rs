@@ -15,7 +15,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::observe::ExitStatus;
 use crate::signal::{SigAction, SigHandlers};
-use crate::syscalls::clone::copy_process;
+use crate::syscalls::clone::{Traced, copy_process};
 use crate::task::TaskState;
 use crate::uapi::clone::{
     CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, CloneArgs,
@@ -34,7 +34,7 @@ pub(super) fn first_tasks(kernel: &mut Kernel) -> Result<(TaskId, TaskId), ExecE
     let started = Started { regs, auxv: Vec::new() };
     let parent = kernel.add_first_task(mm, started, "scenario")?;
     set_handlers(&mut kernel.tasks.process_of_mut(parent).handlers, handled());
-    let opener = copy_process(kernel, parent, &process_args(0))?;
+    let opener = copy_process(kernel, parent, &process_args(0), Traced::No)?;
     unqueue(kernel, opener);
     Ok((parent, opener))
 }
@@ -110,7 +110,12 @@ impl Stage {
     pub(super) fn live_task(&self, name: &TaskName) -> Result<TaskId, ScenarioError> {
         let id = self.task(name)?.id;
         match self.kernel.tasks.tasks.get(&id).map(|task| &task.state) {
-            Some(TaskState::Runnable | TaskState::Blocked(_)) => Ok(id),
+            Some(
+                TaskState::Runnable
+                | TaskState::Blocked(_)
+                | TaskState::Stopped
+                | TaskState::Traced,
+            ) => Ok(id),
             Some(TaskState::Zombie(_)) | None => Err(ScenarioError::TaskEnded(name.clone())),
         }
     }
@@ -161,7 +166,7 @@ impl Stage {
             ForkKind::ClearHandlers => process_args(CLONE_CLEAR_SIGHAND),
             ForkKind::Thread => CloneArgs { flags: thread, ..CloneArgs::default() },
         };
-        match copy_process(&mut self.kernel, parent, &args) {
+        match copy_process(&mut self.kernel, parent, &args, Traced::No) {
             Ok(id) => {
                 unqueue(&mut self.kernel, id);
                 let entry = self.kernel.tasks.task_mut(id);

@@ -76,7 +76,7 @@ fn check_fd(kernel: &Kernel, task: TaskId, fd: u64) -> Result<FileId, Errno> {
 
 /// Reads an array of `struct iovec` (`import_iovec`); what is beyond the most that one call
 /// moves is cut off.
-fn import_iovec(kernel: &mut Kernel, addr: u64, nr: u64) -> Result<Segments, Errno> {
+pub(crate) fn import_iovec(kernel: &mut Kernel, addr: u64, nr: u64) -> Result<Segments, Errno> {
     if nr > UIO_MAXIOV {
         return Err(Errno::EINVAL);
     }

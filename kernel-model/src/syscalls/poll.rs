@@ -210,7 +210,7 @@ fn finish(
     // An address that cannot be written only forbids to make the call again.
     let is_written = kernel.copy_to_user(timeout.at, &bytes).is_ok();
     Ok(match outcome {
-        Outcome::InterruptedNoHand if !is_written => Outcome::Done(Err(Errno::EINTR)),
+        Outcome::Interrupted(Restart::NoHand) if !is_written => Outcome::Done(Err(Errno::EINTR)),
         outcome => outcome,
     })
 }

@@ -8,8 +8,7 @@ use std::fmt;
 
 use perf_core::{CpuId, EventId, Target, TaskId};
 
-use super::SlotRefusal;
-use super::pool::SlotPool;
+use super::{BpSlots, SlotRefusal};
 
 /// Rows of tasks that are printed at most.
 const MAX_TASK_ROWS: usize = 16;
@@ -66,19 +65,21 @@ pub struct SlotReport {
 }
 
 impl SlotReport {
-    pub(super) fn new(pool: &SlotPool, refusal: SlotRefusal) -> Self {
+    pub(super) fn new(slots: &BpSlots, refusal: SlotRefusal) -> Self {
         let target = refusal.target;
-        let cpus = (0u32..).map(CpuId).zip(&pool.cpus);
-        let cpus = cpus.filter(|(cpu, _)| target.cpu().is_none_or(|bound| bound == *cpu));
-        let cpus = cpus.map(|(cpu, info)| CpuHolders {
-            cpu,
-            wide: info.cpu_pinned.clone(),
-            taken: taken_on(pool, target, cpu),
-        });
+        let all = (0..slots.nr_cpus()).map(CpuId);
+        let cpus = all.filter(|cpu| target.cpu().is_none_or(|bound| bound == *cpu));
+        let held: Vec<_> = slots.held_in_pool(refusal.idx).collect();
+        let wide = |cpu| {
+            let on_it = held.iter().filter(move |(_, target)| *target == Target::Cpu(cpu));
+            on_it.map(|(event, _)| *event).collect()
+        };
+        let taken = |cpu| slots.taken_on(refusal.idx, target, cpu);
+        let cpus = cpus.map(|cpu| CpuHolders { cpu, wide: wide(cpu), taken: taken(cpu) });
         Self {
             refusal,
             cpus: cpus.collect(),
-            tasks: task_rows(pool, target),
+            tasks: task_rows(&held, target),
             task_names: BTreeMap::new(),
             event_names: BTreeMap::new(),
         }
@@ -143,25 +144,22 @@ impl SlotReport {
     }
 }
 
-/// What an event with this target finds taken on a CPU.
-fn taken_on(pool: &SlotPool, target: Target, cpu: CpuId) -> usize {
-    let of_tasks = match target {
-        Target::Cpu(_) => pool.max_task_bp_pinned(cpu.index()),
-        Target::Task(task, _) => pool.task_bp_pinned(task, cpu.index()),
-    };
-    pool.wide_on(cpu.index()) + of_tasks
-}
-
-fn task_rows(pool: &SlotPool, target: Target) -> Vec<TaskHolders> {
-    let holders = |task: TaskId| TaskHolders {
-        task,
-        events: pool.bps_of(task).iter().map(|bp| (bp.event, bp.cpu)).collect(),
-    };
+/// The tasks to show, from all events that hold a slot.
+fn task_rows(held: &[(EventId, Target)], target: Target) -> Vec<TaskHolders> {
+    let mut tasks: BTreeMap<TaskId, Vec<(EventId, Option<CpuId>)>> = BTreeMap::new();
+    tasks.extend(target.task().map(|task| (task, Vec::new())));
+    for (event, held) in held {
+        if let Target::Task(task, cpu) = *held
+            && target.task().is_none_or(|asked| asked == task)
+        {
+            tasks.entry(task).or_default().push((*event, cpu));
+        }
+    }
+    let rows = tasks.into_iter().map(|(task, events)| TaskHolders { task, events });
     match target {
-        Target::Task(task, _) => vec![holders(task)],
+        Target::Task(..) => rows.collect(),
         Target::Cpu(cpu) => {
-            let tasks = pool.task_bps.keys().copied().map(holders);
-            let mut rows: Vec<_> = tasks.filter(|row| row.on(cpu).next().is_some()).collect();
+            let mut rows: Vec<_> = rows.filter(|row| row.on(cpu).next().is_some()).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.on(cpu).count()));
             rows
         }

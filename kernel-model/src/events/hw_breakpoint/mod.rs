@@ -10,9 +10,7 @@ mod pmu;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-use perf_core::{CpuId, Errno, EventId, PerfEventAttr};
+use perf_core::{CpuId, Errno, EventId, IdTable, PerfEventAttr};
 
 use super::bp_slots::{BpSlots, RegisterPools, SlotRefusal, SlotReport};
 use crate::arch::x86::debug_trap::{Consumer, TrapOwner, TrapOwners};
@@ -65,7 +63,7 @@ pub struct HwBreakpoints {
     rules: AddressRules,
     cpus: Vec<CpuBreakpoints>,
     /// What each event's register is to hold (`hw.info`).
-    info: BTreeMap<EventId, ArchHwBreakpoint>,
+    info: IdTable<EventId, ArchHwBreakpoint>,
     arm_log: Vec<ArmRecord>,
     last_refusal: Option<SlotRefusal>,
 }
@@ -78,7 +76,7 @@ impl HwBreakpoints {
             slots: BpSlots::new(RegisterPools::X86, nr_cpus),
             rules,
             cpus: vec![CpuBreakpoints::default(); nr_cpus as usize],
-            info: BTreeMap::new(),
+            info: IdTable::default(),
             arm_log: Vec::new(),
             last_refusal: None,
         }
@@ -104,7 +102,7 @@ impl HwBreakpoints {
     /// What an event's register is to hold.
     #[must_use]
     pub fn info(&self, event: EventId) -> Option<ArchHwBreakpoint> {
-        self.info.get(&event).copied()
+        self.info.get(event).copied()
     }
 
     /// The owners of a CPU's registers, for the #DB handlers. `consumer` says whose an event is.
