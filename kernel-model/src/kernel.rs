@@ -33,7 +33,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Program};
+pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use ksym::{KSYM_TRACER, NOP_TRACER};
@@ -71,6 +71,7 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,

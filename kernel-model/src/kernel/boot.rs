@@ -6,6 +6,7 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
+use super::exec::Started;
 use super::in_kernel_breakpoint::InKernelBreakpoints;
 use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
@@ -245,7 +246,8 @@ impl Kernel {
         }
         let space = AddressSpace::new(&mut self.hw, &mut self.frames, &self.layout.template)?;
         let mm = self.tasks.add_space(space);
-        let task = self.add_first_task(mm, path)?;
+        let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
+        let task = self.add_first_task(mm, nothing, path)?;
         let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
         self.inputs.random(&mut bprm.random)?;
         self.hold_program(task, &bprm);
@@ -259,7 +261,12 @@ impl Kernel {
         Ok(task)
     }
 
-    pub(crate) fn add_first_task(&mut self, mm: MmId, path: &str) -> Result<TaskId, ExecError> {
+    pub(crate) fn add_first_task(
+        &mut self,
+        mm: MmId,
+        started: Started,
+        exe_path: &str,
+    ) -> Result<TaskId, ExecError> {
         let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
@@ -268,9 +275,9 @@ impl Kernel {
             id,
             tid: pid,
             process,
-            comm: comm_of(path),
+            comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs: PtRegs::new_user(0, 0),
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
@@ -316,11 +323,11 @@ impl Kernel {
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),
-                exe_path: path.to_owned(),
+                exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
-                auxv: Vec::new(),
+                auxv: started.auxv,
                 exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,

@@ -98,13 +98,13 @@ impl Stage {
     /// A number of CPUs that is not possible.
     pub fn new(config: StageConfig) -> Result<Self, BootError> {
         let kernel_config = KernelConfig {
-            mounts: Vec::new(),
             nr_cpus: config.nr_cpus,
             ram_bytes: RAM_BYTES,
             timing: TimingChoice::None,
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
             seed: 0,
+            mounts: Vec::new(),
         };
         let mut kernel = Kernel::boot(&kernel_config, Box::new(FixedInputs::new(0)))?;
         kernel.perf.config.defects = config.defects;
