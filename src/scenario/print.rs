@@ -38,12 +38,12 @@ pub fn settings(config: &StageConfig) -> String {
         period_one_interval_late,
     } = config.defects;
     for (name, shows) in [
-        ("refresh_dead_end", refresh_dead_end),
-        ("foreign_leader_sibling_not_started", foreign_leader_sibling_not_started),
-        ("off_leader_close_strands_siblings", off_leader_close_strands_siblings),
-        ("failed_modify_flips_enable", failed_modify_flips_enable),
-        ("sample_period_overrides_period", sample_period_overrides_period),
-        ("period_one_interval_late", period_one_interval_late),
+        ("K1", refresh_dead_end),
+        ("K2", foreign_leader_sibling_not_started),
+        ("K3", off_leader_close_strands_siblings),
+        ("K4", failed_modify_flips_enable),
+        ("K6", sample_period_overrides_period),
+        ("K7", period_one_interval_late),
     ] {
         // All of them show unless told otherwise.
         if !shows {

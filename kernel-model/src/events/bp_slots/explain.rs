@@ -14,9 +14,10 @@ impl BpSlots {
     #[must_use]
     pub fn explain(&self, target: Target, idx: BpTypeIdx) -> SlotReport {
         let slots = self.pool(idx).nr_slots;
-        let report = self.report(SlotRefusal { target, idx, needed: 0, slots });
+        let mut report = self.report(SlotRefusal { target, idx, needed: 0, slots });
         let taken = report.cpus.iter().map(|cpu| cpu.taken).max().unwrap_or(0);
-        SlotReport { refusal: SlotRefusal { needed: taken + 1, ..report.refusal }, ..report }
+        report.refusal.needed = taken + 1;
+        report
     }
 }
 
