@@ -33,7 +33,7 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Started};
+pub(crate) use exec::{Bprm, DeThread, Program};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use ksym::{KSYM_TRACER, NOP_TRACER};
@@ -69,8 +69,9 @@ pub struct Kernel {
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
-    /// Programs that the session gave, by their absolute path.
-    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
+    /// `kernel.perf_event_paranoid`.
+    pub(crate) perf_event_paranoid: i32,
+    pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
@@ -86,6 +87,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// The kernel debugger, once there was one.
+    pub(crate) kgdb: Option<crate::debug::Kgdb>,
     /// Ticks since boot that `jiffies` has counted.
     pub(crate) ticks_counted: u64,
 }
@@ -134,6 +137,9 @@ pub enum StopReason {
     /// An input could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The kernel debugger ended the run.
+    #[error("killed by the debugger")]
+    Killed,
 }
 
 /// Tasks that are stopped by a signal or for their tracer when nothing can go on.

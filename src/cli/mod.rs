@@ -94,6 +94,14 @@ pub struct GuestArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
+    /// The guest's root directory: a directory of the host. Changes stay in the guest.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// A directory or file of the host in the guest; with :ro nothing in it can be changed.
+    #[arg(long = "mount", value_name = "HOST:GUEST[:ro]")]
+    pub mounts: Vec<OsString>,
+
     /// Stop after so many instructions.
     #[arg(long, value_name = "N")]
     pub max_insns: Option<u64>,
@@ -134,6 +142,15 @@ pub struct RunArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Let gdb control the machine: :PORT, HOST:PORT of this host, or unix:PATH. The run waits for
+    /// it before the first user instruction.
+    #[arg(long, value_name = "PLACE")]
+    pub kgdb: Option<String>,
+
+    /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel_symbols: Option<PathBuf>,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -155,6 +172,10 @@ pub struct RecordArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Refused: what a debugger does is not part of a recording.
+    #[arg(long, value_name = "PLACE", hide = true)]
+    pub kgdb: Option<String>,
 
     /// How much is printed.
     #[command(flatten)]

@@ -36,6 +36,9 @@ pub fn settings(config: &StageConfig) -> String {
         failed_modify_flips_enable,
         sample_period_overrides_period,
         period_one_interval_late,
+        fork_copies_ptrace_debug,
+        disabled_ptrace_slots_validated,
+        detach_leaves_traps,
     } = config.defects;
     for (name, shows) in [
         ("K1", refresh_dead_end),
@@ -44,6 +47,9 @@ pub fn settings(config: &StageConfig) -> String {
         ("K4", failed_modify_flips_enable),
         ("K6", sample_period_overrides_period),
         ("K7", period_one_interval_late),
+        ("K9", fork_copies_ptrace_debug),
+        ("K10", disabled_ptrace_slots_validated),
+        ("K11", detach_leaves_traps),
     ] {
         // All of them show unless told otherwise.
         if !shows {

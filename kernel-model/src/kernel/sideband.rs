@@ -25,7 +25,7 @@ impl NewMapping {
         let (device, inode, name) = match &vma.name {
             VmaName::Anonymous => (0, 0, b"//anon".to_vec()),
             VmaName::Stack => (0, 0, b"[stack]".to_vec()),
-            VmaName::File(path) => (0, 0, path.as_bytes().to_vec()),
+            VmaName::File(file) => (file.device, file.inode, file.path.as_bytes().to_vec()),
         };
         let pgoff = match &vma.backing {
             Backing::Anonymous => vma.start,

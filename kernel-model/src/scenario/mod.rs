@@ -98,6 +98,7 @@ impl Stage {
     /// A number of CPUs that is not possible.
     pub fn new(config: StageConfig) -> Result<Self, BootError> {
         let kernel_config = KernelConfig {
+            mounts: Vec::new(),
             nr_cpus: config.nr_cpus,
             ram_bytes: RAM_BYTES,
             timing: TimingChoice::None,

@@ -9,13 +9,13 @@ use super::symbols::{
 use super::{ScenarioError, Stage, StageTask};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::scenario_program::{self as program, HANDLER_AT, PARK_AT, RESTORER_AT};
-use crate::kernel::{ExecError, Kernel, Started};
+use crate::kernel::{ExecError, Kernel};
 use crate::mm::access::Access;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::observe::ExitStatus;
 use crate::signal::{SigAction, SigHandlers};
-use crate::syscalls::clone::{Traced, copy_process};
+use crate::syscalls::clone::copy_process;
 use crate::task::TaskState;
 use crate::uapi::clone::{
     CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, CloneArgs,
@@ -31,10 +31,10 @@ pub(super) fn first_tasks(kernel: &mut Kernel) -> Result<(TaskId, TaskId), ExecE
     map_program(kernel, &mut space)?;
     let mm = kernel.tasks.add_space(space);
     let regs = PtRegs::new_user(CODE + PARK_AT, STACK + STACK_BYTES - 16);
-    let started = Started { regs, auxv: Vec::new() };
-    let parent = kernel.add_first_task(mm, started, "scenario")?;
+    let parent = kernel.add_first_task(mm, "scenario")?;
+    kernel.tasks.task_mut(parent).regs = regs;
     set_handlers(&mut kernel.tasks.process_of_mut(parent).handlers, handled());
-    let opener = copy_process(kernel, parent, &process_args(0), Traced::No)?;
+    let opener = copy_process(kernel, parent, &process_args(0))?;
     unqueue(kernel, opener);
     Ok((parent, opener))
 }
@@ -166,7 +166,7 @@ impl Stage {
             ForkKind::ClearHandlers => process_args(CLONE_CLEAR_SIGHAND),
             ForkKind::Thread => CloneArgs { flags: thread, ..CloneArgs::default() },
         };
-        match copy_process(&mut self.kernel, parent, &args, Traced::No) {
+        match copy_process(&mut self.kernel, parent, &args) {
             Ok(id) => {
                 unqueue(&mut self.kernel, id);
                 let entry = self.kernel.tasks.task_mut(id);
@@ -183,7 +183,7 @@ impl Stage {
         let task = self.live_task(name)?;
         self.enter_for(task);
         self.kernel.tasks.process_of_mut(task).handlers.flush_for_exec();
-        self.kernel.tasks.task_mut(task).virtual_dr6 = 0;
+        self.kernel.flush_ptrace_hw_breakpoint(task);
         self.kernel.exec_task_perf(task);
         // The program sets its handler again when it starts.
         set_handlers(&mut self.kernel.tasks.process_of_mut(task).handlers, handled());

@@ -147,8 +147,7 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
         return Ok(finish_clone(kernel, task, phase));
     }
     let event = trace_event(kernel, task, request);
-    let traced = if event.is_some() { Traced::Yes } else { Traced::No };
-    let child = match copy_process(kernel, task, request, traced) {
+    let child = match copy_process(kernel, task, request) {
         Ok(child) => child,
         Err(errno) => {
             if request.flags & (CLONE_NEW_NAMESPACES | CLONE_PIDFD) != 0 {
@@ -200,19 +199,11 @@ fn finish_clone(kernel: &mut Kernel, task: TaskId, phase: ClonePhase) -> Outcome
     Outcome::Done(Ok(u64::from(tid)))
 }
 
-/// Whether the parent's tracer has asked for this kind of child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Traced {
-    Yes,
-    No,
-}
-
 /// Makes a task and lets it run (`copy_process`).
 pub(crate) fn copy_process(
     kernel: &mut Kernel,
     parent: TaskId,
     request: &CloneArgs,
-    traced: Traced,
 ) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
@@ -244,13 +235,13 @@ pub(crate) fn copy_process(
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
-    kernel.count_fork();
-    if traced == Traced::Yes || flags & CLONE_PTRACE != 0 {
+    if trace_event(kernel, parent, request).is_some() || flags & CLONE_PTRACE != 0 {
         kernel.ptrace_init_task(parent, child);
     }
     if flags & CLONE_THREAD != 0 {
         kernel.join_group_stop(parent, child);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }
@@ -345,6 +336,7 @@ fn add_process(
     if request.flags & CLONE_CLEAR_SIGHAND != 0 {
         handlers.clear_for_clone();
     }
+    let (cwd, exe, umask) = (parent.cwd, parent.exe, parent.umask);
     let process = Process {
         pid,
         parent: if is_sibling { parent.parent } else { Some(parent_id) },
@@ -365,11 +357,18 @@ fn add_process(
         exe_path: parent.exe_path.clone(),
         auxv: parent.auxv.clone(),
         exec_task: None,
+        cwd,
+        exe,
+        umask,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);
+    kernel.get_node(cwd);
+    if let Some(exe) = exe {
+        kernel.vfs.get(exe);
+    }
 }
 
 /// Takes back a task that has never run.
@@ -379,6 +378,7 @@ fn remove_unborn(kernel: &mut Kernel, child: TaskId) {
     process.threads.retain(|&thread| thread != child);
     if process.leader == child {
         let closed = process.files.close_all(&mut kernel.files);
+        kernel.leave_places(task.process);
         kernel.tasks.processes.remove(&task.process);
         kernel.after_close(closed);
     }

@@ -86,9 +86,11 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 24] = [
+const GROUPS: [&[Syscall]; 26] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
+    super::fs_names::CALLS,
+    super::fs_attr::CALLS,
     super::fs_fd::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,

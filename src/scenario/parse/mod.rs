@@ -120,6 +120,9 @@ fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseEr
         "K4" => &mut defects.failed_modify_flips_enable,
         "K6" => &mut defects.sample_period_overrides_period,
         "K7" => &mut defects.period_one_interval_late,
+        "K9" => &mut defects.fork_copies_ptrace_debug,
+        "K10" => &mut defects.disabled_ptrace_slots_validated,
+        "K11" => &mut defects.detach_leaves_traps,
         _ => return Err(words.unknown("defect")),
     };
     *switch = on_or_off(words)?;

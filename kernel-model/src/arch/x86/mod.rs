@@ -7,6 +7,7 @@ pub mod entry;
 pub mod fpu;
 pub mod hw;
 pub mod hw_breakpoint;
+pub mod kgdb;
 pub mod kvm;
 pub mod layout;
 pub mod pmc;

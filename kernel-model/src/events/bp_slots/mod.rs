@@ -322,6 +322,15 @@ impl BpSlots {
         held.map(|(event, held)| (event, held.target))
     }
 
+    /// Who holds the data slots of a CPU, as one more CPU-wide event would find them.
+    #[must_use]
+    pub fn held_on(&self, cpu: CpuId) -> SlotReport {
+        let (target, idx) = (Target::Cpu(cpu), BpTypeIdx::Data);
+        let pool = self.pool(idx);
+        let needed = pool.max_bp_pinned_slots(target) + 1;
+        self.report(SlotRefusal { target, idx, needed, slots: pool.nr_slots })
+    }
+
     fn check(&self, event: EventId, target: Target, bp_type: u32) -> Result<BpTypeIdx, SlotError> {
         if self.setup == Setup::Failed {
             return Err(SlotError::NotInitialized);
