@@ -41,15 +41,15 @@ pub fn settings(config: &StageConfig) -> String {
         detach_leaves_traps,
     } = config.defects;
     for (name, shows) in [
-        ("refresh_dead_end", refresh_dead_end),
-        ("foreign_leader_sibling_not_started", foreign_leader_sibling_not_started),
-        ("off_leader_close_strands_siblings", off_leader_close_strands_siblings),
-        ("failed_modify_flips_enable", failed_modify_flips_enable),
-        ("sample_period_overrides_period", sample_period_overrides_period),
-        ("period_one_interval_late", period_one_interval_late),
-        ("fork_copies_ptrace_debug", fork_copies_ptrace_debug),
-        ("disabled_ptrace_slots_validated", disabled_ptrace_slots_validated),
-        ("detach_leaves_traps", detach_leaves_traps),
+        ("K1", refresh_dead_end),
+        ("K2", foreign_leader_sibling_not_started),
+        ("K3", off_leader_close_strands_siblings),
+        ("K4", failed_modify_flips_enable),
+        ("K6", sample_period_overrides_period),
+        ("K7", period_one_interval_late),
+        ("K9", fork_copies_ptrace_debug),
+        ("K10", disabled_ptrace_slots_validated),
+        ("K11", detach_leaves_traps),
     ] {
         // All of them show unless told otherwise.
         if !shows {

@@ -10,6 +10,8 @@ mod words;
 use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
 
+pub use op::VERBS;
+
 use super::{Expected, Scenario, Step};
 use words::Words;
 
@@ -112,15 +114,15 @@ fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
 fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
     let defects = &mut config.defects;
     let switch = match words.next("the name of a defect")? {
-        "refresh_dead_end" => &mut defects.refresh_dead_end,
-        "foreign_leader_sibling_not_started" => &mut defects.foreign_leader_sibling_not_started,
-        "off_leader_close_strands_siblings" => &mut defects.off_leader_close_strands_siblings,
-        "failed_modify_flips_enable" => &mut defects.failed_modify_flips_enable,
-        "sample_period_overrides_period" => &mut defects.sample_period_overrides_period,
-        "period_one_interval_late" => &mut defects.period_one_interval_late,
-        "fork_copies_ptrace_debug" => &mut defects.fork_copies_ptrace_debug,
-        "disabled_ptrace_slots_validated" => &mut defects.disabled_ptrace_slots_validated,
-        "detach_leaves_traps" => &mut defects.detach_leaves_traps,
+        "K1" => &mut defects.refresh_dead_end,
+        "K2" => &mut defects.foreign_leader_sibling_not_started,
+        "K3" => &mut defects.off_leader_close_strands_siblings,
+        "K4" => &mut defects.failed_modify_flips_enable,
+        "K6" => &mut defects.sample_period_overrides_period,
+        "K7" => &mut defects.period_one_interval_late,
+        "K9" => &mut defects.fork_copies_ptrace_debug,
+        "K10" => &mut defects.disabled_ptrace_slots_validated,
+        "K11" => &mut defects.detach_leaves_traps,
         _ => return Err(words.unknown("defect")),
     };
     *switch = on_or_off(words)?;

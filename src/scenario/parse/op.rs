@@ -9,6 +9,55 @@ use super::{ParseError, event, kernel};
 const TASK: &str = "a task's name";
 const EVENT: &str = "an event's name";
 
+/// The first words of all operations.
+pub const VERBS: [&str; 45] = [
+    "var",
+    "code",
+    "open",
+    "task",
+    "run",
+    "idle",
+    "fork",
+    "clone",
+    "exec",
+    "exit",
+    "reap",
+    "ontrap",
+    "signals",
+    "dup",
+    "close",
+    "enable",
+    "disable",
+    "reset",
+    "refresh",
+    "period",
+    "modify",
+    "read",
+    "state",
+    "poll",
+    "hit",
+    "cpu",
+    "suspend",
+    "resume",
+    "kexec",
+    "guest",
+    "textpoke",
+    "register",
+    "remodify",
+    "unregister",
+    "log",
+    "notifier",
+    "calls",
+    "used",
+    "poke",
+    "peek",
+    "debugreg",
+    "registers",
+    "slots",
+    "free",
+    "explain",
+];
+
 /// Reads one operation up to `=` or the end of the line.
 pub(super) fn op(words: &mut Words<'_>) -> Result<Op, ParseError> {
     let verb = words.next("an operation")?;

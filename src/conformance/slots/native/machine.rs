@@ -145,8 +145,12 @@ impl Machine {
             Op::Free { target } => self.free_slots(target),
             Op::State { .. } => Err(NativeError::NotForPrograms("the state of an event")),
             Op::CpuDown { .. } | Op::CpuUp { .. } => Err(NativeError::NotForPrograms("a CPU")),
-            Op::Registers { .. } | Op::DebugRegister { .. } | Op::Poke { .. } | Op::Peek { .. } => {
+            Op::Registers { .. } | Op::DebugRegister { .. } => {
                 Err(NativeError::NotForPrograms("debug registers"))
+            }
+            Op::Poke { .. } | Op::Peek { .. } => Err(NativeError::NotForPrograms("a tracer")),
+            Op::Slots | Op::Used | Op::Explain { .. } => {
+                Err(NativeError::NotForPrograms("slots of all CPUs"))
             }
             Op::Register { .. }
             | Op::ModifyRegistered { .. }
@@ -154,14 +158,11 @@ impl Machine {
             | Op::Log { .. }
             | Op::Notifier { .. }
             | Op::Calls { .. }
-            | Op::Used
+            | Op::Suspend
+            | Op::Resume
+            | Op::Guest { .. }
             | Op::TextPoke { .. }
-            | Op::Kexec => Err(NativeError::NotForPrograms("the kernel's own interfaces")),
-            Op::Suspend | Op::Resume | Op::Guest { .. } => {
-                Err(NativeError::NotForPrograms("the machine"))
-            }
-            Op::Explain { .. } => Err(NativeError::NotForPrograms("an explanation")),
-            Op::Slots => Err(NativeError::NotForPrograms("slots of all CPUs")),
+            | Op::Kexec => Err(NativeError::NotForPrograms("the kernel")),
         }
     }
 
