@@ -33,6 +33,8 @@ impl Machine for KernelMachine {
             timing,
             model: config.model,
             vendor: config.vendor,
+            generation: config.generation,
+            defects: config.defects,
             seed: config.seed,
         };
         let kernel =

@@ -96,7 +96,7 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
         let owners = self.trap_owners(cpu);
-        let decision = debug_trap::exc_debug_user(dr6, &owners);
+        let decision = debug_trap::exc_debug_user(dr6, &owners, self.perf.config.defects);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
         if decision.resume_flag == ResumeFlag::Set {
@@ -147,8 +147,13 @@ impl Kernel {
             .map(|state| local_db_save(&mut self.hw, cpu, state, Platform::BareMetal));
         let owners = self.trap_owners(cpu);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
-        let decision =
-            debug_trap::exc_debug_kernel(dr6, KernelOrigin::Elsewhere, &owners, virtual_dr6);
+        let decision = debug_trap::exc_debug_kernel(
+            dr6,
+            KernelOrigin::Elsewhere,
+            &owners,
+            virtual_dr6,
+            self.perf.config.defects,
+        );
         self.tasks.task_mut(task).virtual_dr6 = decision.virtual_dr6;
         let place = HitPlace { mode: Mode::Kernel, ip: frame.ip };
         self.count_hits(cpu, task, &decision.hits, place);
@@ -356,6 +361,7 @@ impl Kernel {
     pub(crate) fn exit_task_perf(&mut self, task: TaskId) {
         let now = self.now_ns();
         let detached = self.with_pmu(|perf, pmu| perf.exit_task(pmu, now, task));
+        self.breakpoints.task_exited(task);
         self.after_detach(detached);
     }
 
