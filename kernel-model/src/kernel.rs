@@ -5,12 +5,16 @@
 //! [`crate::syscalls`], traps to [`crate::arch::x86::traps`].
 
 mod boot;
+mod counters;
 mod exec;
 mod hits;
+mod ksym;
 mod run;
 mod sideband;
 mod switch;
 mod user_access;
+mod variables;
+mod wide_breakpoint;
 
 use std::fmt;
 
@@ -21,14 +25,17 @@ use crate::arch::x86::layout::KernelLayout;
 use crate::fs::FileTable;
 use crate::inputs::{InputError, Inputs};
 use crate::mm::frame::FrameAllocator;
-use crate::observe::{ExitStatus, Observation, WatchRequest};
+use crate::mm::page_object::PageObject;
+use crate::observe::{ExitStatus, Observation, TaskTag, WatchRequest};
 use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread};
+pub(crate) use exec::{Bprm, DeThread, Program};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
 #[derive(Clone, Debug)]
@@ -41,19 +48,24 @@ pub(crate) struct Watch {
 pub struct Kernel {
     pub(crate) hw: Hw,
     pub(crate) frames: FrameAllocator,
+    /// The pages of the vDSO, which every program maps.
+    pub(crate) vdso: PageObject,
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
+    pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
-    /// Programs that the session gave, by their absolute path.
-    pub(crate) programs: std::collections::BTreeMap<String, Vec<u8>>,
+    pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    /// `kernel.perf_event_paranoid`.
+    pub(crate) perf_event_paranoid: i32,
+    pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
@@ -69,6 +81,10 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// The kernel debugger, once there was one.
+    pub(crate) kgdb: Option<crate::debug::Kgdb>,
+    /// Ticks since boot that `jiffies` has counted.
+    pub(crate) ticks_counted: u64,
 }
 
 impl fmt::Debug for Kernel {
@@ -105,14 +121,33 @@ pub enum StopReason {
         ip: u64,
     },
     /// Every task waits and nothing can wake any.
-    #[error("deadlock: {nr_tasks} task(s) wait and nothing can wake them")]
+    #[error("deadlock: {nr_tasks} task(s) wait and nothing can wake them{stopped}")]
     Deadlock {
         /// How many tasks are left.
         nr_tasks: usize,
+        /// Those among them that are stopped.
+        stopped: StoppedTasks,
     },
     /// An input could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The kernel debugger ended the run.
+    #[error("killed by the debugger")]
+    Killed,
+}
+
+/// Tasks that are stopped by a signal or for their tracer when nothing can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoppedTasks(pub Vec<TaskTag>);
+
+impl fmt::Display for StoppedTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, task) in self.0.iter().enumerate() {
+            let lead = if index == 0 { "; stopped: " } else { ", " };
+            write!(f, "{lead}{} (thread {})", task.comm, task.tid)?;
+        }
+        Ok(())
+    }
 }
 
 /// A digest of machine state, chained over all digests before it.

@@ -4,6 +4,7 @@
 //! It is laid out like the kernel that it models. Only [`arch::x86`] knows the emulator.
 
 pub mod arch;
+pub mod debug;
 mod digest;
 pub mod events;
 pub mod exec;
@@ -12,8 +13,11 @@ pub mod inputs;
 pub mod kernel;
 pub mod mm;
 pub mod observe;
+pub mod ptrace;
+pub mod scenario;
 pub mod sched;
 pub mod signal;
 pub mod syscalls;
 pub mod task;
+pub mod trace;
 pub mod uapi;

@@ -185,11 +185,11 @@ defects! {
         "after PERIOD the next hit overflows and the interval after it has the old length";
     DeadTargetsHoldSlots = "K8" "2.5.3", ON ON, "kernel-model/src/events/hw_breakpoint/mod.rs",
         "events of a task that has exited hold their slots until they are closed";
-    ForkCopiesVirtualDr = "K9" "5.5.1", ON ON, "",
+    ForkCopiesVirtualDr = "K9" "5.5.1", ON ON, "kernel-model/src/syscalls/clone.rs",
         "a child starts with its parent's virtual debug status and control";
-    DisabledSlotsValidated = "K10" "5.2.2", ON OFF, "",
+    DisabledSlotsValidated = "K10" "5.2.2", ON OFF, "kernel-model/src/arch/x86/ptrace/debugreg.rs",
         "ptrace breakpoints are validated when the control register is written, enabled or not";
-    DetachLeavesTraps = "K11" "5.5.4", ON ON, "",
+    DetachLeavesTraps = "K11" "5.5.4", ON ON, "kernel-model/src/arch/x86/ptrace/debugreg.rs",
         "a tracer that detaches leaves its breakpoints armed";
     ContextSwapBookkeeping = "K12" "3.6.6", OFF OFF, "",
         "contexts of clones are exchanged at a switch, which moves counts between their events";

@@ -8,7 +8,7 @@ use crate::attr::abi::AttrFlags;
 use crate::clock::EventClock;
 use crate::ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
 use crate::owner::Owner;
-use crate::pmu::{PmuClass, PmuId};
+use crate::pmu::{Counting, PmuClass, PmuId};
 
 /// States of an event, with Linux's numbers (rule 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,7 +81,7 @@ pub(crate) struct Sampling {
     pub(crate) sample_period: u64,
     /// Period of the current interval.
     pub(crate) last_period: u64,
-    /// Minus the hits still to come in this interval.
+    /// Minus the hits still to come in this interval; of a counter, what is still to come.
     pub(crate) period_left: i64,
     /// `PERF_HES_STOPPED`: installed but hits are ignored.
     pub(crate) stopped: bool,
@@ -115,6 +115,7 @@ pub struct PerfEvent {
     pub(crate) target: Target,
     pub(crate) pmu: PmuId,
     pub(crate) class: PmuClass,
+    pub(crate) counting: Counting,
     /// PMU context the event is scheduled in: its own, or the hardware PMU's for a software
     /// event in a hardware group.
     pub(crate) sched_pmu: PmuId,
@@ -225,6 +226,11 @@ impl PerfEvent {
         self.hw.stopped
     }
 
+    /// Whether it counts without being told of every hit: a counter or a clock.
+    pub(crate) fn counts_by_itself(&self) -> bool {
+        self.counting == Counting::Counters
+            || matches!(self.pmu, PmuId::CpuClock | PmuId::TaskClock)
+    }
     pub(crate) fn is_pinned(&self) -> bool {
         self.attr.has(AttrFlags::PINNED)
     }

@@ -57,6 +57,8 @@ pub struct Perf {
     pub(crate) buffers: Vec<Option<RingBuffer>>,
     /// Pinned events that went to ERROR and whose pollers have not been woken yet.
     pub(crate) error_wakeups: Vec<EventId>,
+    /// Group leaders whose UNTHROTTLE record is still to be written.
+    pub(crate) unthrottled: Vec<EventId>,
 }
 
 impl Perf {
@@ -80,6 +82,7 @@ impl Perf {
             owned: IdTable::default(),
             buffers: Vec::new(),
             error_wakeups: Vec::new(),
+            unthrottled: Vec::new(),
         }
     }
 

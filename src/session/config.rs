@@ -4,6 +4,8 @@
 use emulator::cpuid::{CpuModel, CpuVendor};
 use perf_core::{Defects, Generation};
 
+use super::host_tree::Mount;
+
 /// How cycles are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Timing {
@@ -57,6 +59,8 @@ pub struct MachineConfig {
     pub generation: Generation,
     /// Which of Linux's defects it shows.
     pub defects: Defects,
+    /// Directories and files of the host that the guest sees, in the order of mounting.
+    pub mounts: Vec<Mount>,
 }
 
 impl Default for MachineConfig {
@@ -70,6 +74,7 @@ impl Default for MachineConfig {
             seed: 0,
             generation: Generation::default(),
             defects: Defects::default(),
+            mounts: Vec::new(),
         }
     }
 }
@@ -96,6 +101,12 @@ pub enum ConfigError {
 }
 
 impl MachineConfig {
+    /// Whether the guest's root directory is the host's: then its program is there too.
+    #[must_use]
+    pub fn has_root(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.guest.target == b"/")
+    }
+
     /// Refuses what the machine cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.nr_cpus == 0 || self.nr_cpus > MAX_CPUS {

@@ -3,6 +3,7 @@
 //! Rules 1.3.1 and 1.3.2 of linux-hw-breakpoint (alignment, wrapping ends) are
 //! told here already, because the kernel's EINVAL does not say which it was.
 
+use kernel_model::kernel::Kernel;
 use kernel_model::observe::WatchRequest;
 
 use super::plan::Watch;
@@ -61,8 +62,7 @@ pub fn resolve(spec: &WatchSpec, symbols: &Symbols<'_>) -> Result<Watch, Resolve
     let addr = match &spec.place {
         Place::Address(addr) => *addr,
         Place::Symbol { name, offset, .. } => {
-            let symbol = symbols.lookup(name).map_err(|source| ResolveError::Symbol { source })?;
-            let sum = symbol.addr.checked_add(*offset);
+            let sum = symbol_addr(name, symbols)?.checked_add(*offset);
             sum.ok_or_else(|| ResolveError::Offset { name: name.clone(), offset: *offset })?
         }
     };
@@ -75,6 +75,15 @@ pub fn resolve(spec: &WatchSpec, symbols: &Symbols<'_>) -> Result<Watch, Resolve
         return Err(ResolveError::Misaligned { addr, len });
     }
     Ok(Watch { text: spec.text.clone(), request: WatchRequest { addr, len, access } })
+}
+
+/// The address of a symbol of the program, or of the kernel where the program has none.
+fn symbol_addr(name: &str, symbols: &Symbols<'_>) -> Result<u64, ResolveError> {
+    match (symbols.lookup(name), Kernel::symbol(name)) {
+        (Ok(symbol), _) => Ok(symbol.addr),
+        (Err(LookupError::Unknown { .. } | LookupError::NoTable), Some((addr, _size))) => Ok(addr),
+        (Err(source), _) => Err(ResolveError::Symbol { source }),
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +108,6 @@ mod tests {
         assert_eq!(resolved("mem:0xfffffffffffffff8/8:w"), Ok(u64::MAX - 7));
         assert!(matches!(resolved("mem:0xfffffffffffffff9:x"), Err(ResolveError::Wraps { .. })));
         assert!(matches!(resolved("mem:main:x"), Err(ResolveError::Symbol { .. })));
+        assert_eq!(resolved("mem:jiffies/8:w").ok(), Kernel::symbol("jiffies").map(|at| at.0));
     }
 }

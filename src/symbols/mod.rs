@@ -9,7 +9,7 @@ mod lines;
 mod near_names;
 mod table;
 
-use kernel_model::arch::x86::layout::KernelLayout;
+use kernel_model::kernel::Kernel;
 use object::LittleEndian;
 use object::read::elf::ElfFile64;
 
@@ -50,10 +50,10 @@ impl<'image> Symbols<'image> {
         self.table.near(addr)
     }
 
-    /// Name and offset of an address, of the program or of the modelled kernel's text.
+    /// Name and offset of an address, of the program or of the modelled kernel.
     #[must_use]
     pub fn place(&self, addr: u64) -> Option<String> {
-        if let Some((name, offset)) = KernelLayout::symbol(addr) {
+        if let Some((name, offset)) = Kernel::symbol_at(addr) {
             return Some(if offset == 0 { name.to_owned() } else { format!("{name}+{offset:#x}") });
         }
         self.near(addr).map(|near| near.to_string())

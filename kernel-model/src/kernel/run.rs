@@ -1,14 +1,19 @@
 //! The main loop: which CPU runs, and what happens when it enters the kernel.
 
-use perf_core::{CpuId, TaskId};
+use perf_core::{CpuId, Errno, TaskId};
 
-use super::{Digest, Kernel, Step, StopReason};
+use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
 use crate::arch::x86::layout::EntryPoint;
+use crate::arch::x86::pmc::NMI_VECTOR;
+use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::traps::KernelTrap;
+use crate::ptrace::Stop;
+use crate::ptrace::state::SyscallWork;
 use crate::signal::{self, Delivery};
 use crate::syscalls::{self, Outcome};
-use crate::task::InSyscall;
+use crate::task::{InSyscall, ResumeAt, Task, TaskState};
 
 /// Guest time that a CPU runs before another one may, ns: the grain of interleaving.
 const QUANTUM_NS: u64 = 50_000;
@@ -20,8 +25,8 @@ impl Kernel {
             return Step::Stopped(reason.clone());
         }
         let Some(cpu) = self.choose_cpu() else {
-            let nr_tasks = self.tasks.tasks.len();
-            return self.end_step(Some(StopReason::Deadlock { nr_tasks }));
+            let reason = self.deadlock();
+            return self.end_step(Some(reason));
         };
         self.this_cpu = cpu;
         if self.current_on(cpu).is_none() {
@@ -32,26 +37,25 @@ impl Kernel {
     }
 
     fn end_step(&mut self, reason: Option<StopReason>) -> Step {
-        if let Some(status) = self.init_status() {
-            self.close_spans();
-            return Step::Finished(status);
-        }
         if let Some(reason) = reason {
             self.stop(reason);
         }
-        match &self.stopped {
-            Some(reason) => {
-                let reason = reason.clone();
-                self.close_spans();
-                Step::Stopped(reason)
-            }
-            None => Step::Running,
-        }
+        let end = match (self.init_status(), &self.stopped) {
+            (Some(status), _) => Step::Finished(status),
+            (None, Some(reason)) => Step::Stopped(reason.clone()),
+            (None, None) => return Step::Running,
+        };
+        self.close_spans();
+        self.kgdb_ended(&end);
+        end
     }
 
     /// The busy CPU whose clock is furthest behind, after waking the sleepers that
     /// are due before it.
     fn choose_cpu(&mut self) -> Option<CpuId> {
+        if let Some(cpu) = self.kgdb_only_cpu() {
+            return Some(cpu);
+        }
         loop {
             let next = self
                 .hw
@@ -72,48 +76,119 @@ impl Kernel {
     fn schedule(&mut self, cpu: CpuId) {
         let Some(task) = self.sched.pick_next(cpu) else { return };
         self.switch_in(cpu, task);
-        if self.tasks.task(task).syscall.is_some() {
-            self.run_syscall(cpu, task);
-        } else {
-            self.exit_to_user(cpu, None, ReturnBy::Iret);
+        self.go_on(cpu, task);
+    }
+
+    /// Lets the current task go on where it left its CPU.
+    fn go_on(&mut self, cpu: CpuId, task: TaskId) {
+        let trace = &mut self.tasks.task_mut(task).trace;
+        if matches!(trace.resume_at, ResumeAt::Signal(_)) {
+            // Its delivery goes on with what the tracer says.
+            return self.exit_to_user(cpu, ReturnBy::Iret);
         }
+        match std::mem::take(&mut trace.resume_at) {
+            ResumeAt::Event => {
+                self.after_ptrace_stop(task);
+                self.run_syscall(cpu, task);
+            }
+            ResumeAt::Usual if self.tasks.task(task).syscall.is_some() => {
+                self.run_syscall(cpu, task);
+            }
+            ResumeAt::Usual | ResumeAt::Signal(_) => self.exit_to_user(cpu, ReturnBy::Iret),
+            ResumeAt::UserLoop => {
+                self.after_ptrace_stop(task);
+                self.exit_to_user(cpu, ReturnBy::Iret);
+            }
+            ResumeAt::SyscallEntry => {
+                self.after_syscall_stop(task);
+                self.after_syscall_entry(cpu, task);
+            }
+            ResumeAt::SyscallExit => {
+                self.after_syscall_stop(task);
+                self.exit_to_user(cpu, ReturnBy::Iret);
+            }
+            ResumeAt::CallDone => {
+                self.after_ptrace_stop(task);
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
+            ResumeAt::Exit(status) => {
+                self.after_ptrace_stop(task);
+                self.do_exit(task, status);
+            }
+        }
+    }
+
+    /// Makes the call that the registers ask for after its stop at entry, unless the tracer
+    /// took it back.
+    fn after_syscall_entry(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task_mut(task);
+        let is_emulated = entry.trace.syscall_work == SyscallWork::Emulate;
+        let is_skipped = entry.regs.orig_ax as i32 == -1;
+        if is_emulated || is_skipped || entry.trace.fatal_pending {
+            entry.syscall = None;
+            self.leave_syscall(cpu, task, ReturnBy::Iret);
+            return;
+        }
+        entry.syscall = Some(InSyscall::new(&entry.regs));
+        self.run_syscall(cpu, task);
+    }
+
+    fn deadlock(&self) -> StopReason {
+        let all = self.tasks.tasks.values();
+        let is_stopped =
+            |task: &&Task| matches!(task.state, TaskState::Stopped | TaskState::Traced);
+        let stopped = all.filter(is_stopped).map(|task| self.tasks.tag(task.id)).collect();
+        StopReason::Deadlock { nr_tasks: self.tasks.tasks.len(), stopped: StoppedTasks(stopped) }
     }
 
     fn run_quantum(&mut self, cpu: CpuId) {
         let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
-        let mut tick_raised = false;
+        let (mut tick_raised, mut nmi_raised) = (false, false);
+        self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
-            let deadline = if tick_raised { end } else { end.min(tick) };
-            match self.hw.run(cpu, deadline) {
+            // While a debugger steps, the timer waits.
+            let may_tick = !tick_raised && !self.kgdb_steps(cpu);
+            let mut deadline = if may_tick { end.min(tick) } else { end };
+            if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
+                deadline = deadline.min(counter);
+            }
+            let was_user = self.hw.is_user(cpu);
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
-                    if !tick_raised && self.hw.cycles(cpu) >= tick {
+                    self.kgdb_boundary(cpu, was_user);
+                    if may_tick && self.hw.cycles(cpu) >= tick {
                         self.hw.raise_timer(cpu);
                         tick_raised = true;
                     }
+                    nmi_raised |= self.raise_counter_nmi(cpu);
                     if self.hw.cycles(cpu) >= end {
                         return;
                     }
                 }
                 RunExit::Entry(entry) => {
                     tick_raised &= entry != EntryPoint::Timer;
+                    nmi_raised &= entry != EntryPoint::Exception(NMI_VECTOR);
+                    self.count_kernel(cpu, entry);
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
                         return;
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
-                RunExit::Broken(what) => {
-                    let ip = self.hw.ip(cpu);
-                    self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
-                }
+                RunExit::Broken(what) => self.entry_fault(cpu, what),
             }
         }
     }
 
     /// The current task has entered the kernel from user mode.
-    fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
+    pub(crate) fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.kgdb_note_entry(cpu, entry);
+        if self.entered_from_kernel(cpu, entry) {
+            return;
+        }
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
@@ -123,25 +198,35 @@ impl Kernel {
                 self.hw.charge_work(cpu, Work::Syscall);
                 let entry = self.tasks.task_mut(task);
                 entry.regs = regs;
-                entry.syscall = Some(InSyscall {
-                    nr: regs.orig_ax,
-                    args: regs.args(),
-                    deadline_ns: None,
-                    woken: None,
-                });
-                self.run_syscall(cpu, task);
+                entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
+                entry.syscall = Some(InSyscall::new(&regs));
+                if self.report_syscall_entry(task) == Stop::Not {
+                    self.run_syscall(cpu, task);
+                }
+            }
+            EntryPoint::Exception(NMI_VECTOR) => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                if frame.from_user() {
+                    self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
+                    self.counter_nmi(cpu, task, &frame);
+                    self.exit_to_user(cpu, ReturnBy::Iret);
+                } else {
+                    // It came at the first instruction of another entry.
+                    self.counter_nmi(cpu, task, &frame);
+                    self.hw.return_to_kernel(cpu, &frame, frame.flags);
+                }
             }
             EntryPoint::Exception(vector) => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
                 self.user_trap(cpu, task, vector, &frame);
-                self.exit_to_user(cpu, None, ReturnBy::Iret);
+                self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                self.timer_tick(cpu, task);
-                self.exit_to_user(cpu, None, ReturnBy::Iret);
+                self.timer_tick(cpu);
+                self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::RoutineDone => {
                 let ip = self.hw.ip(cpu);
@@ -151,11 +236,33 @@ impl Kernel {
         }
     }
 
-    fn timer_tick(&mut self, cpu: CpuId, task: TaskId) {
+    /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
+    /// whether it was one.
+    fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
+        // An NMI may come at the first instruction of another entry, and is for the counters.
+        let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
+        if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
+            return false;
+        }
+        match self.kernel_trap(cpu, entry) {
+            KernelTrap::Resumed => {}
+            KernelTrap::Fixup => self.entry_fault(cpu, "an exception in the entry code"),
+            KernelTrap::Fatal(what) => self.entry_fault(cpu, what),
+        }
+        true
+    }
+
+    fn entry_fault(&mut self, cpu: CpuId, what: &'static str) {
+        let ip = self.hw.ip(cpu);
+        self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
+    }
+
+    fn timer_tick(&mut self, cpu: CpuId) {
         self.hw.charge_work(cpu, Work::Tick);
         let now = self.now_ns();
         self.sched.tick(cpu, now);
-        self.perf_tick(cpu, task);
+        self.update_jiffies(now);
+        self.perf_tick(cpu);
     }
 
     /// Runs the current task's system call, for the first time or again.
@@ -167,9 +274,9 @@ impl Kernel {
                     Err(errno) => i64::from(-errno.number()) as u64,
                 };
                 let entry = self.tasks.task_mut(task);
-                entry.regs.gpr[crate::arch::x86::pt_regs::RAX] = value;
+                entry.regs.gpr[RAX] = value;
                 entry.syscall = None;
-                self.exit_to_user(cpu, None, ReturnBy::SysretIfPossible);
+                self.leave_syscall(cpu, task, ReturnBy::SysretIfPossible);
             }
             Outcome::Wait(wait) => {
                 if let Some(call) = &mut self.tasks.task_mut(task).syscall {
@@ -177,31 +284,42 @@ impl Kernel {
                 }
                 self.block(cpu, wait);
             }
-            outcome @ (Outcome::Interrupted | Outcome::InterruptedNoHand) => {
-                self.tasks.task_mut(task).syscall = None;
-                self.exit_to_user(cpu, Some(outcome), ReturnBy::Iret);
+            Outcome::Interrupted(restart) => {
+                self.note_restart(task, restart);
+                let entry = self.tasks.task_mut(task);
+                entry.regs.gpr[RAX] = restart.result();
+                entry.syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
             }
             Outcome::RegistersSet => {
                 self.tasks.task_mut(task).syscall = None;
-                self.exit_to_user(cpu, None, ReturnBy::Iret);
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
             }
-            Outcome::Exited => {}
+            Outcome::Exited | Outcome::Stopped => {}
+        }
+    }
+
+    /// The way from a system call to user mode (`syscall_exit_to_user_mode`).
+    fn leave_syscall(&mut self, cpu: CpuId, task: TaskId, by: ReturnBy) {
+        if self.report_syscall_exit(task) == Stop::Not {
+            self.exit_to_user(cpu, by);
         }
     }
 
     /// Everything that is due before the current task goes back to user mode
     /// (`exit_to_user_mode_loop`).
-    fn exit_to_user(&mut self, cpu: CpuId, interrupted: Option<Outcome>, by: ReturnBy) {
+    pub(crate) fn exit_to_user(&mut self, cpu: CpuId, by: ReturnBy) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.counters_after_kernel_work(cpu, task);
         self.deliver_sigtraps(task);
         let mut by = by;
-        match signal::deliver_pending(self, task, interrupted) {
+        match signal::deliver_pending(self, task) {
             Delivery::Nothing => {}
             Delivery::HandlerEntered => {
                 self.hw.charge_work(cpu, Work::Signal);
                 by = ReturnBy::Iret;
             }
-            Delivery::TaskExited => return,
+            Delivery::OffCpu => return,
         }
         if self.stopped.is_some() {
             return;
@@ -213,6 +331,7 @@ impl Kernel {
         let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
         self.hw.return_to_user(cpu, &area, &regs, by);
+        self.count_user(cpu);
     }
 
     /// Digest of the machine, chained over all digests before.

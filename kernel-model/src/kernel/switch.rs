@@ -15,7 +15,7 @@ impl Kernel {
     }
 
     /// Puts a task on a CPU that has none: registers, memory, its perf events.
-    pub(super) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
+    pub(crate) fn switch_in(&mut self, cpu: CpuId, task: TaskId) {
         self.hw.charge_work(cpu, Work::ContextSwitch);
         let now = self.now_ns();
         let cr3 = self.tasks.space_of_mut(task).cr3();
@@ -27,12 +27,15 @@ impl Kernel {
         entry.on_cpu_since_ns = now;
         self.hw.load_fpu(cpu, &entry.fpu);
         self.hw.load_bases(cpu, entry.fs_base, entry.gs_base);
+        self.hw.set_block_step(cpu, entry.step.is_block_step());
         self.perf_sched_in(cpu, task);
     }
 
     /// Takes the current task off its CPU, whatever state it is in.
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
+        self.count_switch();
+        self.counters_after_kernel_work(cpu, task);
         self.perf_sched_out(cpu, task);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();
@@ -68,7 +71,7 @@ impl Kernel {
         entry.state = TaskState::Runnable;
         entry.cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, now);
+            self.idle_until(cpu, now);
         }
         self.sched.enqueue(cpu, task);
     }
@@ -88,13 +91,40 @@ impl Kernel {
         if let Some(call) = &mut entry.syscall {
             call.woken = Some(cause);
         }
-        let (affinity, last) = (entry.affinity, entry.cpu);
         if let Some(deadline) = deadline {
             self.sched.remove_sleeper(deadline, task);
         }
+        self.requeue(task);
+    }
+
+    /// Puts a task that goes on in the queue of its last CPU, where it may still run there.
+    fn requeue(&mut self, task: TaskId) {
+        let entry = self.tasks.task(task);
+        let (affinity, last) = (entry.affinity, entry.cpu);
         let allowed = affinity >> last.0 & 1 != 0;
         let cpu = if allowed { last } else { self.sched.select_cpu(affinity, last) };
         self.make_runnable(task, cpu);
+    }
+
+    /// Lets a task that its process's stop has stopped go on.
+    pub(crate) fn wake_stopped(&mut self, task: TaskId) {
+        if self.tasks.task(task).state == TaskState::Stopped {
+            self.requeue(task);
+        }
+    }
+
+    /// Lets a tracee that is stopped for its tracer go on.
+    pub(crate) fn wake_traced(&mut self, task: TaskId) {
+        if self.tasks.task(task).state == TaskState::Traced {
+            self.requeue(task);
+        }
+    }
+
+    /// Wakes a task that is to die, whatever it waits for.
+    pub(crate) fn wake_to_die(&mut self, task: TaskId) {
+        self.wake_task(task, WakeCause::Signal);
+        self.wake_stopped(task);
+        self.wake_traced(task);
     }
 
     /// Wakes every task that waits on a channel.
@@ -138,7 +168,7 @@ impl Kernel {
         let cpu = self.tasks.task(task).cpu;
         self.this_cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, deadline);
+            self.idle_until(cpu, deadline);
         }
         self.wake_task(task, WakeCause::Timeout);
     }

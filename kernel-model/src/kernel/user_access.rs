@@ -28,7 +28,7 @@ impl Kernel {
         {
             let rcx = chunk.len() as u64;
             let args = RoutineArgs { rdi: area.bounce, rsi: at, rcx, ..RoutineArgs::default() };
-            if self.run_routine(Stub::CopyUser, args) != 0 {
+            if self.run_counted(Stub::CopyUser, args) != 0 {
                 return Err(Errno::EFAULT);
             }
             area.drain_bounce(&self.hw, chunk);
@@ -48,7 +48,7 @@ impl Kernel {
             let rdi = addr + done as u64;
             let rcx = chunk.len() as u64;
             let args = RoutineArgs { rdi, rsi: area.bounce, rcx, ..RoutineArgs::default() };
-            let left = self.run_routine(Stub::CopyUser, args);
+            let left = self.run_counted(Stub::CopyUser, args);
             done += chunk.len() - (left as usize).min(chunk.len());
             if left != 0 {
                 break;
@@ -111,12 +111,12 @@ impl Kernel {
         }
         let (words, tail) = (len / 8, len % 8);
         let args = RoutineArgs { rdi: addr, rcx: words, ..RoutineArgs::default() };
-        let left = self.run_routine(Stub::ClearUserWords, args).min(words);
+        let left = self.run_counted(Stub::ClearUserWords, args).min(words);
         if left != 0 {
             return 8 * (words - left);
         }
         let args = RoutineArgs { rdi: addr + 8 * words, rcx: tail, ..RoutineArgs::default() };
-        len - self.run_routine(Stub::ClearUserTail, args).min(tail)
+        len - self.run_counted(Stub::ClearUserTail, args).min(tail)
     }
 
     /// Reads a string of at most `max` bytes with its NUL (`strncpy_from_user`); the
@@ -137,17 +137,19 @@ impl Kernel {
         Err(Errno::ENAMETOOLONG)
     }
 
-    /// Runs a routine of the kernel's text on this CPU; tells how many bytes it has
-    /// left, not 0 where a fault could not be repaired.
-    fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
-        if args.rcx == 0 {
-            return 0;
-        }
+    /// Runs a routine that counts RCX down; tells how much it has left, not 0 where a fault could
+    /// not be repaired.
+    fn run_counted(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
+        if args.rcx == 0 { 0 } else { self.run_routine(stub, args) }
+    }
+
+    /// Runs a routine of the kernel's text on this CPU; tells what is left in RCX.
+    pub(super) fn run_routine(&mut self, stub: Stub, args: RoutineArgs) -> u64 {
         let cpu = self.this_cpu;
         let area = *self.layout.area(cpu);
         self.hw.start_routine(cpu, &area, stub, args);
         loop {
-            match self.hw.run(cpu, u64::MAX) {
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, u64::MAX)) {
                 RunExit::Entry(EntryPoint::RoutineDone) => return self.hw.routine_left(cpu),
                 RunExit::Entry(entry) => match self.kernel_trap(cpu, entry) {
                     KernelTrap::Resumed => {}
@@ -155,7 +157,8 @@ impl Kernel {
                     KernelTrap::Fixup => return self.hw.routine_left(cpu),
                     KernelTrap::Fatal(what) => return self.kernel_fault(cpu, what),
                 },
-                RunExit::Unsupported(_) | RunExit::Deadline => {
+                RunExit::Deadline => self.kgdb_boundary(cpu, false),
+                RunExit::Unsupported(_) => {
                     return self.kernel_fault(cpu, "a kernel routine stopped");
                 }
                 RunExit::Broken(what) => return self.kernel_fault(cpu, what),

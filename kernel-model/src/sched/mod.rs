@@ -102,6 +102,14 @@ impl Scheduler {
         queue.current
     }
 
+    /// Makes a task current on a CPU that has none, whatever waits.
+    pub fn set_current(&mut self, cpu: CpuId, task: TaskId) {
+        let queue = self.queue(cpu);
+        debug_assert!(queue.current.is_none());
+        queue.current = Some(task);
+        queue.ticks_left = TIMESLICE_TICKS;
+    }
+
     /// When a CPU's next tick is due, ns since boot.
     #[must_use]
     pub fn next_tick_ns(&self, cpu: CpuId) -> u64 {

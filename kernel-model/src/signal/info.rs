@@ -1,8 +1,8 @@
 //! What a signal says about its cause (`kernel_siginfo`).
 //! Source: Linux 6.18 `include/uapi/asm-generic/siginfo.h`.
 
-use crate::uapi::put;
 use crate::uapi::signal::{SIGTRAP, si_code};
+use crate::uapi::{put, word_at};
 
 /// Bytes of a siginfo in user memory.
 pub const SIGINFO_BYTES: usize = 128;
@@ -65,7 +65,14 @@ pub enum SigFields {
         /// The value.
         value: u64,
     },
+    /// As a program wrote it (PTRACE_SETSIGINFO): what follows signal, errno and code.
+    Raw([u8; RAW_BYTES]),
 }
+
+/// Where the fields start in a siginfo.
+const FIELDS: usize = 16;
+/// Bytes of all fields.
+const RAW_BYTES: usize = SIGINFO_BYTES - FIELDS;
 
 /// A thread's last trap that led to a signal, as `sigcontext` tells it: every later
 /// signal frame shows it too (`thread.trap_nr`, `thread.error_code`, `thread.cr2`).
@@ -132,6 +139,20 @@ impl SigInfo {
         self.si_code > si_code::SI_USER
     }
 
+    /// Reads a siginfo that a program wrote; its fields stay as they are.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; SIGINFO_BYTES]) -> Self {
+        let (signo_errno, code) = (word_at(bytes, 0), word_at(bytes, 8));
+        let mut raw = [0; RAW_BYTES];
+        raw.copy_from_slice(&bytes[FIELDS..]);
+        Self {
+            si_signo: signo_errno as u32,
+            si_errno: (signo_errno >> 32) as i32,
+            si_code: code as i32,
+            fields: SigFields::Raw(raw),
+        }
+    }
+
     /// The siginfo of the ABI.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; SIGINFO_BYTES] {
@@ -168,6 +189,7 @@ impl SigInfo {
                 put(&mut bytes, 20, uid.to_le_bytes());
                 put(&mut bytes, 24, value.to_le_bytes());
             }
+            SigFields::Raw(raw) => put(&mut bytes, FIELDS, raw),
         }
         bytes
     }
@@ -207,6 +229,7 @@ mod tests {
             (SigInfo::from_kernel(29), vec![(0, 29), (8, 0x80)]),
         ] {
             assert_eq!(words(&info), want, "{info:?}");
+            assert_eq!(SigInfo::from_bytes(&info.to_bytes()).to_bytes(), info.to_bytes());
         }
     }
 

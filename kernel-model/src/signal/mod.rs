@@ -9,7 +9,9 @@
 pub mod action;
 mod deliver;
 pub mod frame;
+pub(crate) mod group_stop;
 pub mod info;
+pub mod jobctl;
 pub mod pending;
 mod send;
 mod sigreturn;

@@ -53,6 +53,16 @@ impl PendingSignals {
         Enqueued::Queued
     }
 
+    /// Makes a signal pending that says nothing.
+    pub const fn add_without_info(&mut self, signal: u32) {
+        self.mask |= sigmask(signal);
+    }
+
+    /// What is in the queue, in the order in which it came.
+    pub fn infos(&self) -> impl Iterator<Item = &SigInfo> {
+        self.queue.iter()
+    }
+
     /// The signal that is delivered next among those that `blocked` lets through:
     /// synchronous ones first, then the lowest number (`next_signal`).
     #[must_use]

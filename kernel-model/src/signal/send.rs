@@ -5,10 +5,11 @@ use perf_core::TaskId;
 
 use super::action::{Disposition, SigAction};
 use super::info::SigInfo;
+use super::jobctl::Jobctl;
 use super::pending::Enqueued;
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
-use crate::task::ProcessId;
+use crate::task::{ProcessId, TaskState};
 use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sigmask};
 
 /// Whose queue a signal goes to.
@@ -67,7 +68,10 @@ impl Kernel {
         let entry = self.tasks.task(task);
         let process = self.tasks.process_of(task);
         let pending = entry.pending.mask() | process.pending.mask();
-        pending & !entry.blocked != 0 || process.exiting.is_some() || process.ends_for_exec(task)
+        pending & !entry.blocked != 0
+            || process.exiting.is_some()
+            || process.ends_for_exec(task)
+            || entry.trace.jobctl.has(Jobctl::PENDING_MASK)
     }
 
     /// Sets the blocked signals; a process's pending signals that this thread no longer
@@ -106,7 +110,7 @@ impl Kernel {
     }
 
     /// Lets stop and continue signals cancel each other; tells whether the signal has to
-    /// be sent at all.
+    /// be sent at all. A tracer is told of ignored signals too.
     fn prepare_signal(&mut self, task: TaskId, signal: u32) -> bool {
         if self.tasks.process_of(task).exiting.is_some() {
             return false;
@@ -116,10 +120,12 @@ impl Kernel {
             self.flush_pending(task, sigmask(SIGCONT));
         } else if signal == SIGCONT {
             self.flush_pending(task, STOPPING);
+            self.continue_process(self.tasks.task(task).process);
         }
-        let is_blocked = self.tasks.task(task).blocked & bit != 0;
+        let entry = self.tasks.task(task);
+        let is_kept = entry.blocked & bit != 0 || entry.trace.ptrace.is_some() && signal != SIGKILL;
         let disposition = self.tasks.process_of(task).handlers.disposition(signal);
-        is_blocked || disposition != Disposition::Ignore
+        is_kept || disposition != Disposition::Ignore
     }
 
     /// Forgets pending signals of the whole process.
@@ -144,7 +150,9 @@ impl Kernel {
         };
         let disposition = self.tasks.process_of(task).handlers.disposition(signal);
         let is_blocked = self.tasks.task(taker).blocked & sigmask(signal) != 0;
-        if disposition == (Disposition::Terminate { core: false }) && !is_blocked {
+        let is_seen_first = self.tasks.task(task).trace.ptrace.is_some() && signal != SIGKILL;
+        let is_fatal = disposition == (Disposition::Terminate { core: false });
+        if is_fatal && !is_blocked && !is_seen_first {
             let process = self.tasks.task(task).process;
             let status = ExitStatus::Signaled { signal: signal as u8, core: false };
             self.begin_group_exit(process, status);
@@ -156,6 +164,9 @@ impl Kernel {
     fn wants_signal(&self, task: TaskId, signal: u32) -> bool {
         let entry = self.tasks.task(task);
         if entry.blocked & !entry.pending.waited_for & sigmask(signal) != 0 {
+            return false;
+        }
+        if matches!(entry.state, TaskState::Stopped | TaskState::Traced) && signal != SIGKILL {
             return false;
         }
         let is_running = self.current_on(entry.cpu) == Some(task);

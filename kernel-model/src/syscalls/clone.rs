@@ -7,18 +7,24 @@ use super::Outcome;
 use super::table::Syscall;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::arch::x86::pt_regs::{RAX, RSP};
+use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::TASK_SIZE_MAX;
+use crate::ptrace::Stop;
 use crate::signal::PendingSignals;
-use crate::task::wait::{Channel, WaitFor, WakeCause};
-use crate::task::{MmId, Process, ProcessId, Task, TaskState};
+use crate::signal::jobctl::GroupStop;
+use crate::task::wait::{Channel, WaitFor};
+use crate::task::{ClonePhase, MmId, Process, ProcessId, Task, TaskState, TraceState};
 use crate::uapi::clone::{
     CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_INTO_CGROUP,
     CLONE_NEW_NAMESPACES, CLONE_NEWNS, CLONE_NEWTIME, CLONE_PARENT, CLONE_PARENT_SETTID,
-    CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL,
-    CloneArgs,
+    CLONE_PIDFD, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_UNTRACED,
+    CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
+};
+use crate::uapi::ptrace::{
+    PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_VFORK_DONE,
 };
 use crate::uapi::signal::{NSIG, SIGCHLD};
 use crate::uapi::word_at;
@@ -28,7 +34,7 @@ const BUT: &str = "no namespaces, pidfds or cgroups; descriptors and handlers ar
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::waiting(56, "clone", sys_clone).partial(BUT),
-    Syscall::plain(57, "fork", sys_fork),
+    Syscall::waiting(57, "fork", sys_fork),
     Syscall::waiting(58, "vfork", sys_vfork),
     Syscall::waiting(435, "clone3", sys_clone3).partial(BUT),
 ];
@@ -46,9 +52,9 @@ fn sys_clone(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
     kernel_clone(kernel, task, &request)
 }
 
-fn sys_fork(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<u64, Errno> {
+fn sys_fork(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<Outcome, Errno> {
     let request = CloneArgs { exit_signal: u64::from(SIGCHLD), ..CloneArgs::default() };
-    copy_process(kernel, task, &request).map(|child| tid_of(kernel, child))
+    kernel_clone(kernel, task, &request)
 }
 
 fn sys_vfork(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<Outcome, Errno> {
@@ -119,16 +125,28 @@ fn check_flags(flags: u64) -> Result<(), Errno> {
     if is_wrong || is_missing { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-fn tid_of(kernel: &Kernel, task: TaskId) -> u64 {
-    u64::from(kernel.tasks.task(task).tid)
+/// The event that tells a tracer of a new task, where it wants to know (`kernel_clone`).
+fn trace_event(kernel: &Kernel, task: TaskId, request: &CloneArgs) -> Option<u32> {
+    let event = if request.flags & CLONE_UNTRACED != 0 {
+        return None;
+    } else if request.flags & CLONE_VFORK != 0 {
+        PTRACE_EVENT_VFORK
+    } else if request.exit_signal != u64::from(SIGCHLD) {
+        PTRACE_EVENT_CLONE
+    } else {
+        PTRACE_EVENT_FORK
+    };
+    let ptrace = kernel.tasks.task(task).trace.ptrace?;
+    ptrace.has_event(event).then_some(event)
 }
 
-/// Makes the task, and waits for it where it is a vfork.
+/// Makes the task, and waits for it where it is a vfork. The call is run again from here after
+/// each event that a tracer sees.
 fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Result<Outcome, Errno> {
-    if let Some(WakeCause::Channel(Channel::Vfork(_))) = kernel.woken(task) {
-        // The answer was put into the registers before the wait.
-        return Ok(Outcome::RegistersSet);
+    if let Some(phase) = kernel.tasks.task(task).syscall.and_then(|call| call.clone) {
+        return Ok(finish_clone(kernel, task, phase));
     }
+    let event = trace_event(kernel, task, request);
     let child = match copy_process(kernel, task, request) {
         Ok(child) => child,
         Err(errno) => {
@@ -138,17 +156,55 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
             return Err(errno);
         }
     };
-    let tid = tid_of(kernel, child);
-    if request.flags & CLONE_VFORK == 0 {
-        return Ok(Outcome::Done(Ok(tid)));
+    let tid = kernel.tasks.task(child).tid;
+    let phase = if request.flags & CLONE_VFORK != 0 {
+        ClonePhase::Vfork { child, tid }
+    } else {
+        ClonePhase::Done { tid }
+    };
+    set_phase(kernel, task, phase);
+    if let Some(event) = event
+        && kernel.ptrace_event(task, event, u64::from(tid)) == Stop::Stopped
+    {
+        return Ok(Outcome::Stopped);
     }
-    kernel.tasks.task_mut(task).regs.gpr[RAX] = tid;
-    let channels = vec![Channel::Vfork(child)];
-    Ok(Outcome::Wait(WaitFor { channels, uninterruptible: true, ..WaitFor::default() }))
+    Ok(finish_clone(kernel, task, phase))
+}
+
+fn set_phase(kernel: &mut Kernel, task: TaskId, phase: ClonePhase) {
+    if let Some(call) = &mut kernel.tasks.task_mut(task).syscall {
+        call.clone = Some(phase);
+    }
+}
+
+/// What a clone does once its task lives.
+fn finish_clone(kernel: &mut Kernel, task: TaskId, phase: ClonePhase) -> Outcome {
+    let (child, tid) = match phase {
+        ClonePhase::Done { tid } => return Outcome::Done(Ok(u64::from(tid))),
+        ClonePhase::Vfork { child, tid } => (child, tid),
+    };
+    let process = kernel.tasks.processes.get(&ProcessId(tid));
+    let has_memory = process.is_some_and(|process| process.vfork_parent == Some(task));
+    let is_dying = kernel.tasks.task(task).trace.fatal_pending;
+    if has_memory && !is_dying {
+        let channels = vec![Channel::Vfork(child)];
+        return Outcome::Wait(WaitFor { channels, uninterruptible: true, ..WaitFor::default() });
+    }
+    set_phase(kernel, task, ClonePhase::Done { tid });
+    if !is_dying
+        && kernel.ptrace_event(task, PTRACE_EVENT_VFORK_DONE, u64::from(tid)) == Stop::Stopped
+    {
+        return Outcome::Stopped;
+    }
+    Outcome::Done(Ok(u64::from(tid)))
 }
 
 /// Makes a task and lets it run (`copy_process`).
-fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<TaskId, Errno> {
+pub(crate) fn copy_process(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
     let max_tasks = (kernel.hw.nr_frames() * PAGE_SIZE / BYTES_PER_TASK).max(20);
@@ -159,7 +215,7 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.tasks.pids.alloc() else {
+    let Some(tid) = kernel.alloc_pid() else {
         kernel.put_mm(mm);
         return Err(Errno::EAGAIN);
     };
@@ -179,6 +235,13 @@ fn copy_process(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Res
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
+    if trace_event(kernel, parent, request).is_some() || flags & CLONE_PTRACE != 0 {
+        kernel.ptrace_init_task(parent, child);
+    }
+    if flags & CLONE_THREAD != 0 {
+        kernel.join_group_stop(parent, child);
+    }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }
@@ -206,6 +269,7 @@ fn add_task(
     tid: u32,
 ) -> TaskId {
     let fpu = kernel.save_fpu(parent);
+    let copies_debug = kernel.perf.config.defects.has(perf_core::Defect::ForkCopiesVirtualDr);
     let id = kernel.tasks.new_task_id();
     let is_thread = request.flags & CLONE_THREAD != 0;
     let from = kernel.tasks.task(parent);
@@ -216,6 +280,7 @@ fn add_task(
     if request.stack != 0 {
         regs.gpr[RSP] = request.stack;
     }
+    from.step.hide_from_child(&mut regs);
     let keeps_altstack = request.flags & (CLONE_VM | CLONE_VFORK) != CLONE_VM;
     let child = Task {
         id,
@@ -239,7 +304,11 @@ fn add_task(
         clear_child_tid: if has(CLONE_CHILD_CLEARTID) { request.child_tid } else { 0 },
         robust_list: (0, 0),
         trap: from.trap,
-        virtual_dr6: 0,
+        virtual_dr6: if copies_debug { from.virtual_dr6 } else { 0 },
+        ptrace_debug: PtraceDebug::of_child(&from.ptrace_debug, copies_debug),
+        step: StepState::default(),
+        trace: TraceState::default(),
+        restart_block: None,
         sigtraps: Vec::new(),
         runtime_ns: 0,
         on_cpu_since_ns: 0,
@@ -267,27 +336,39 @@ fn add_process(
     if request.flags & CLONE_CLEAR_SIGHAND != 0 {
         handlers.clear_for_clone();
     }
+    let (cwd, exe, umask) = (parent.cwd, parent.exe, parent.umask);
     let process = Process {
         pid,
         parent: if is_sibling { parent.parent } else { Some(parent_id) },
         pgid: parent.pgid,
         sid: parent.sid,
+        parent_thread: if is_sibling { parent.parent_thread } else { Some(parent_task) },
         threads: vec![leader],
+        zombie_threads: Vec::new(),
         files: parent.files.fork(&mut kernel.files),
         handlers,
         pending: PendingSignals::default(),
         exiting: None,
+        group_stop: GroupStop::default(),
+        is_subreaper: false,
         zombie: None,
         exit_signal: if is_sibling { parent.exit_signal } else { request.exit_signal as u32 },
         dumpable: parent.dumpable,
         exe_path: parent.exe_path.clone(),
         auxv: parent.auxv.clone(),
         exec_task: None,
+        cwd,
+        exe,
+        umask,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);
+    kernel.get_node(cwd);
+    if let Some(exe) = exe {
+        kernel.vfs.get(exe);
+    }
 }
 
 /// Takes back a task that has never run.
@@ -297,6 +378,7 @@ fn remove_unborn(kernel: &mut Kernel, child: TaskId) {
     process.threads.retain(|&thread| thread != child);
     if process.leader == child {
         let closed = process.files.close_all(&mut kernel.files);
+        kernel.leave_places(task.process);
         kernel.tasks.processes.remove(&task.process);
         kernel.after_close(closed);
     }

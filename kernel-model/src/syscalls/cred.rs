@@ -127,7 +127,7 @@ fn set_two(kernel: &mut Kernel, task: TaskId, which: Which, new: [u32; 2]) -> Re
     let is_privileged = privileged(kernel, task, which);
     let may_be_real = real == KEEP || real == old.real || real == old.effective;
     let may_be_effective = effective == KEEP || old.may_take(effective);
-    if !is_privileged && !(may_be_real && may_be_effective) {
+    if !(is_privileged || may_be_real && may_be_effective) {
         return Err(Errno::EPERM);
     }
     let mut ids = old;

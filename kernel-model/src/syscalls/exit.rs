@@ -1,24 +1,26 @@
 //! The end of threads and processes.
-//! Source: Linux 6.18 `kernel/exit.c`, `kernel/fork.c` (`mm_release`), `kernel/signal.c`
-//! (`do_notify_parent`).
+//! What follows for parents, tracers and children is in [`super::reap`].
+//! Source: Linux 6.18 `kernel/exit.c`, `kernel/fork.c` (`mm_release`).
 
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use super::table::Syscall;
-use crate::fs::FileKind;
+use crate::fs::inode::ROOT;
+use crate::fs::namei::Node;
+use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
-use crate::observe::{ExitStatus, Observation};
-use crate::signal::{SigFields, SigInfo};
+use crate::observe::ExitStatus;
+use crate::ptrace::Stop;
+use crate::signal::group_stop::{StopWhy, Told};
+use crate::signal::jobctl::{GroupStop, Jobctl};
 use crate::task::wait::Channel;
-use crate::task::{MmId, ProcessId, TaskState};
-use crate::uapi::signal::{SIG_IGN, SIGCHLD, is_valid, sa, si_code};
+use crate::task::{MmId, ProcessId, ResumeAt, TaskState};
+use crate::uapi::ptrace::PTRACE_EVENT_EXIT;
+use crate::uapi::wait::status_word;
 
 pub(super) const CALLS: &[Syscall] =
     &[Syscall::waiting(60, "exit", sys_exit), Syscall::waiting(231, "exit_group", sys_exit_group)];
-
-/// Nanoseconds in a tick of `times()` (`USER_HZ`).
-const CLOCK_TICK_NS: u64 = 10_000_000;
 
 fn sys_exit(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
     kernel.exit_thread(task, ExitStatus::Exited(args[0] as u8));
@@ -36,9 +38,13 @@ impl Kernel {
     pub(crate) fn begin_group_exit(&mut self, process: ProcessId, status: ExitStatus) {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         entry.exiting.get_or_insert(status);
+        entry.group_stop = GroupStop::default();
         let threads = entry.threads.clone();
         for thread in threads {
-            self.wake_for_signal(thread);
+            let trace = &mut self.tasks.task_mut(thread).trace;
+            trace.jobctl.clear(Jobctl::PENDING_MASK);
+            trace.fatal_pending = true;
+            self.wake_to_die(thread);
         }
     }
 
@@ -51,16 +57,30 @@ impl Kernel {
 
     /// Ends the current task and its process (`do_group_exit`).
     pub(crate) fn exit_group(&mut self, task: TaskId, status: ExitStatus) {
-        self.kill_task(task, status);
+        if self.tasks.process_of(task).exiting.is_none() {
+            self.kill_task(task, status);
+        }
+        self.tasks.task_mut(task).trace.fatal_pending = false;
         let status = self.tasks.process_of(task).exiting.unwrap_or(status);
         self.exit_thread(task, status);
     }
 
-    /// Ends the current task (`do_exit`); it is off its CPU afterwards.
+    /// Ends the current task, after its tracer has seen that; it is off its CPU afterwards.
     pub(crate) fn exit_thread(&mut self, task: TaskId, status: ExitStatus) {
+        let message = u64::from(status_word(status));
+        let then = ResumeAt::Exit(status);
+        if self.ptrace_event_then(task, PTRACE_EVENT_EXIT, message, then) == Stop::Not {
+            self.do_exit(task, status);
+        }
+    }
+
+    /// Ends the current task (`do_exit`).
+    pub(crate) fn do_exit(&mut self, task: TaskId, status: ExitStatus) {
+        self.exit_signals(task);
         self.exit_robust_list(task);
         self.clear_child_tid(task);
         self.exit_task_perf(task);
+        self.flush_ptrace_hw_breakpoint(task);
         self.switch_out(self.this_cpu);
         let entry = self.tasks.task_mut(task);
         entry.state = TaskState::Zombie(status);
@@ -71,14 +91,19 @@ impl Kernel {
         let group = self.tasks.process_of_mut(task);
         group.dead_runtime_ns += runtime;
         group.threads.retain(|&thread| thread != task);
-        let (is_leader, is_last) = (group.leader == task, group.threads.is_empty());
-        if is_last {
+        if group.threads.is_empty() {
             self.end_process(process);
         }
-        if !is_leader {
-            self.tasks.tasks.remove(&task);
-        }
+        self.exit_notify(task);
         self.wake_exec(process);
+    }
+
+    /// A thread that ends takes part in a stop that has begun (`exit_signals`).
+    fn exit_signals(&mut self, task: TaskId) {
+        let jobctl = self.tasks.task(task).trace.jobctl;
+        if jobctl.has(Jobctl::STOP_PENDING) && self.participate_group_stop(task) {
+            self.notify_parent_cldstop(task, Told::Parent, StopWhy::Stopped);
+        }
     }
 
     /// Zeroes the word of set_tid_address and wakes who waits for it, where others still
@@ -130,114 +155,30 @@ impl Kernel {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
-                FileKind::Console(_)
-                | FileKind::Device { .. }
-                | FileKind::Text(_)
-                | FileKind::Directory(_)
-                | FileKind::Path(_) => {}
+                FileKind::Regular(id) | FileKind::Device { node: id, .. } => self.put_inode(id),
+                FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => {
+                    self.put_node(node);
+                }
+                FileKind::Console(_) | FileKind::ProcMem(_) => {}
             }
         }
     }
 
-    /// The last thread of a process has gone (`exit_notify`).
-    fn end_process(&mut self, process: ProcessId) {
-        let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
-        let leader = entry.leader;
-        let closed = entry.files.close_all(&mut self.files);
-        let group_status = entry.exiting;
+    /// Gives up a use of an open file, with what follows from that.
+    pub(crate) fn release_file(&mut self, file: FileId) {
+        let closed = self.files.release(file);
         self.after_close(closed);
-        let own_status = match self.tasks.task(leader).state {
-            TaskState::Zombie(status) => status,
-            TaskState::Runnable | TaskState::Blocked(_) => ExitStatus::Exited(0),
-        };
-        let status = group_status.unwrap_or(own_status);
-        let at = self.moment(self.this_cpu);
-        let tag = self.tasks.tag(leader);
-        self.observations.push(Observation::ProcessExit { at, task: tag, status });
-        if let Some(entry) = self.tasks.processes.get_mut(&process) {
-            entry.zombie = Some(status);
-        }
-        if self.init_process == Some(process) {
-            self.init_exit = Some(status);
-        }
-        self.forget_children(process);
-        self.notify_parent(process, status);
     }
 
-    /// Children of a process that has ended belong to nobody; nobody waits for those that
-    /// have ended too.
-    fn forget_children(&mut self, process: ProcessId) {
-        let children: Vec<(ProcessId, bool)> = self
-            .tasks
-            .processes
-            .iter()
-            .filter(|(_, child)| child.parent == Some(process))
-            .map(|(id, child)| (*id, child.zombie.is_some()))
-            .collect();
-        for (child, is_zombie) in children {
-            if is_zombie {
-                self.release_process(child);
-            } else if let Some(child) = self.tasks.processes.get_mut(&child) {
-                child.parent = None;
-                child.exit_signal = SIGCHLD;
-            }
-        }
-    }
-
-    /// Sends the parent its signal and wakes it (`do_notify_parent`); a child that nobody
-    /// wants to wait for goes at once.
-    fn notify_parent(&mut self, child: ProcessId, status: ExitStatus) {
-        let Some(entry) = self.tasks.processes.get(&child) else { return };
-        let (signal, pid, runtime) = (entry.exit_signal, entry.pid, entry.dead_runtime_ns);
-        let Some(parent) = entry.parent else {
-            self.release_process(child);
-            return;
-        };
-        let Some(parent_entry) = self.tasks.processes.get(&parent) else { return };
-        let action = parent_entry.handlers.get(SIGCHLD);
-        let ignores = signal == SIGCHLD && action.handler == SIG_IGN;
-        let reaps_itself = ignores || signal == SIGCHLD && action.has(sa::NOCLDWAIT);
-        if is_valid(signal) && !ignores {
-            self.send_signal_to_process(parent, child_info(signal, pid, runtime, status));
-        }
-        if reaps_itself {
-            self.release_process(child);
-        }
-        self.wake(Channel::Child(parent));
-    }
-
-    /// Removes an ended process for good (`release_task`).
-    pub(crate) fn release_process(&mut self, process: ProcessId) {
-        if let Some(entry) = self.tasks.processes.remove(&process) {
-            self.tasks.tasks.remove(&entry.leader);
-        }
-    }
-}
-
-/// The siginfo about a child's end.
-pub(super) fn child_info(signal: u32, pid: u32, runtime_ns: u64, status: ExitStatus) -> SigInfo {
-    let (code, status) = match status {
-        ExitStatus::Exited(code) => (si_code::CLD_EXITED, i32::from(code)),
-        ExitStatus::Signaled { signal, core: false } => (si_code::CLD_KILLED, i32::from(signal)),
-        ExitStatus::Signaled { signal, core: true } => (si_code::CLD_DUMPED, i32::from(signal)),
-    };
-    let utime = (runtime_ns / CLOCK_TICK_NS) as i64;
-    SigInfo::new(signal, code, SigFields::Child { pid, uid: 0, status, utime, stime: 0 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_childs_end_in_its_signal() {
-        let signaled = |core| ExitStatus::Signaled { signal: 11, core };
-        for (status, code, value) in
-            [(ExitStatus::Exited(3), 1, 3), (signaled(false), 2, 11), (signaled(true), 3, 11)]
-        {
-            let info = child_info(SIGCHLD, 7, 25_000_000, status);
-            let fields = SigFields::Child { pid: 7, uid: 0, status: value, utime: 2, stime: 0 };
-            assert_eq!((info.si_code, info.fields), (code, fields));
+    /// A process that has ended holds no place in the tree of names.
+    pub(super) fn leave_places(&mut self, process: ProcessId) {
+        let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
+        let cwd = std::mem::replace(&mut entry.cwd, Node::Inode(ROOT));
+        let exe = entry.exe.take();
+        self.vfs.get(ROOT);
+        self.put_node(cwd);
+        if let Some(exe) = exe {
+            self.put_inode(exe);
         }
     }
 }

@@ -191,7 +191,7 @@ fn futex_wait(
         return Ok(Outcome::Done(Ok(0)));
     }
     let deadline = request.deadline.map(|deadline| kernel.keep_deadline(task, deadline));
-    let restart = if deadline.is_some() { Restart::NoHand } else { Restart::Sys };
+    let restart = if deadline.is_some() { Restart::Block } else { Restart::Sys };
     match kernel.woken(task) {
         Some(WakeCause::Timeout) => return Err(Errno::ETIMEDOUT),
         Some(WakeCause::Signal) if kernel.signal_pending(task) => return Ok(restart.outcome()),

@@ -34,7 +34,10 @@ pub(super) const CALLS: &[Syscall] = &[
 fn sys_getppid(kernel: &mut Kernel, task: TaskId, _args: &[u64; 6]) -> Result<u64, Errno> {
     let parent = kernel.tasks.process_of(task).parent;
     let parent = parent.and_then(|parent| kernel.tasks.processes.get(&parent));
-    Ok(parent.map_or(0, |parent| u64::from(parent.pid)))
+    // An orphan's parent is the system's first process, whether that is modelled or not.
+    let is_first = kernel.init_process == Some(kernel.tasks.task(task).process);
+    let nobody = if is_first { 0 } else { 1 };
+    Ok(parent.map_or(nobody, |parent| u64::from(parent.pid)))
 }
 
 /// The process of a thread id, or the caller's for 0.

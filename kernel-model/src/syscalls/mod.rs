@@ -5,18 +5,20 @@
 //! its start when that has happened.
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
-//! - `fs_rw`, `fs_path`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
-//! - `clone`, `exit`, `wait`, `identity`, `cred`, `exec`: processes and threads
+//! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
-mod clone;
+pub(crate) mod clone;
 mod cred;
-pub(crate) mod exec;
+mod exec;
 mod exit;
+mod fs_attr;
 mod fs_fd;
-pub(crate) mod fs_path;
+mod fs_names;
+mod fs_path;
 mod fs_rw;
 mod futex;
 mod identity;
@@ -26,6 +28,7 @@ mod mm;
 pub(crate) mod perf;
 mod poll;
 mod prctl;
+mod reap;
 mod robust;
 mod sched;
 mod signal;
@@ -42,8 +45,13 @@ use perf_core::{Errno, TaskId};
 use crate::kernel::Kernel;
 use crate::observe::Observation;
 use crate::task::wait::WaitFor;
+pub use exec::ExecFailure;
+pub(crate) use fs_rw::import_iovec;
 pub(crate) use limits::core_limit;
+pub(crate) use prctl::comm_of_bytes;
+pub(crate) use system::UTS;
 use table::{Handler, Support};
+pub use waiting::Restart;
 
 /// What became of a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +60,14 @@ pub enum Outcome {
     Done(Result<u64, Errno>),
     /// It waits; it will be run again.
     Wait(WaitFor),
-    /// A signal interrupted it: restarted after the handler where SA_RESTART says so
-    /// (or where there is no handler), EINTR otherwise (`ERESTARTSYS`).
-    Interrupted,
-    /// A signal interrupted it: EINTR after any handler, restarted without one
-    /// (`ERESTARTNOHAND`).
-    InterruptedNoHand,
+    /// A signal interrupted it; what follows depends on the handler.
+    Interrupted(Restart),
     /// It has set the task's registers itself (execve, rt_sigreturn).
     RegistersSet,
-    /// The calling task has ended.
+    /// The calling task has ended, or stopped on its way to that.
     Exited,
+    /// The calling task stopped for its tracer amid the call, which will be run again.
+    Stopped,
 }
 
 impl From<Result<u64, Errno>> for Outcome {

@@ -11,6 +11,7 @@ use crate::events::hw_breakpoint::BreakpointPmu;
 use crate::events::perf_bridge::{
     self, Capability, CloseOnExec, OpenArgs, OpenError, OpenFacts, PtraceMode,
 };
+use crate::events::pmus::MachinePmus;
 use crate::fs::file::Owner;
 use crate::fs::{FileKind, FileTable, OnExec};
 use crate::kernel::Kernel;
@@ -28,8 +29,6 @@ const ATTR_SIZE_AT: u64 = 4;
 const ATTR_SIZE_MAX: u64 = 4096;
 /// Size of the first published attribute (`PERF_ATTR_SIZE_VER0`).
 const ATTR_SIZE_VER0: u64 = 64;
-/// `kernel.perf_event_paranoid`.
-const PARANOID: i32 = 2;
 /// `PROT_WRITE`.
 const PROT_WRITE: u64 = 2;
 /// `TRAP_PERF_FLAG_ASYNC`.
@@ -39,6 +38,8 @@ const TRAP_PERF_FLAG_ASYNC: u32 = 1;
 struct Facts<'a> {
     tasks: &'a Tasks,
     files: &'a FileTable,
+    /// `kernel.perf_event_paranoid`.
+    paranoid: i32,
     task: TaskId,
 }
 
@@ -56,7 +57,7 @@ impl OpenFacts for Facts<'_> {
     }
 
     fn paranoid(&self) -> i32 {
-        PARANOID
+        self.paranoid
     }
 
     fn check_unused_fd(&self) -> Result<(), Errno> {
@@ -83,7 +84,12 @@ impl OpenFacts for Facts<'_> {
 }
 
 /// The event behind a descriptor of a task: EBADF where there is none.
-fn event_of_fd(tasks: &Tasks, files: &FileTable, task: TaskId, fd: i32) -> Result<EventId, Errno> {
+pub(crate) fn event_of_fd(
+    tasks: &Tasks,
+    files: &FileTable,
+    task: TaskId,
+    fd: i32,
+) -> Result<EventId, Errno> {
     match files.file(tasks.process_of(task).files.get(fd)?).kind {
         FileKind::PerfEvent(event) => Ok(event),
         _ => Err(Errno::EBADF),
@@ -104,22 +110,34 @@ fn open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno
         group_fd: args[3] as i32,
         flags: args[4],
     };
+    match open_event(kernel, task, &open_args) {
+        Ok(fd) => Ok(fd as u64),
+        Err(error) => Err(refuse(kernel, args[0], error)),
+    }
+}
+
+/// Opens an event and gives it a descriptor of the caller: the system call behind its copy-in.
+pub(crate) fn open_event(
+    kernel: &mut Kernel,
+    task: TaskId,
+    args: &OpenArgs<'_>,
+) -> Result<i32, OpenError> {
     let now = kernel.now_ns();
-    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
+    kernel.sync_counters();
+    let paranoid = kernel.perf_event_paranoid;
+    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, paranoid, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
-    let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, &open_args);
-    kernel.note_moves();
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Err(refuse(kernel, args[0], error)),
-    };
+    let breakpoint = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
+    let mut pmus = MachinePmus { breakpoint, cpu: &mut kernel.cpu_pmu };
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmus, now, args);
+    kernel.after_pmu();
+    let opened = opened?;
     let file = kernel.files.open(FileKind::PerfEvent(opened.event), O_RDWR);
     let on_exec = match opened.close_on_exec {
         CloseOnExec::Yes => OnExec::Close,
         CloseOnExec::No => OnExec::Keep,
     };
-    kernel.tasks.process_of_mut(task).files.install(file, on_exec).map(|fd| fd as u64)
+    Ok(kernel.tasks.process_of_mut(task).files.install(file, on_exec)?)
 }
 
 /// Copies what `attr.size` says, as far as it may be an attribute (rule 1.1.1).
@@ -198,7 +216,7 @@ fn run_ioctl(
         }
         IoctlCommand::Period => {
             let value = kernel.read_user_u64(arg)?;
-            kernel.perf.set_period(event, value)
+            kernel.with_pmu(|perf, pmu| perf.set_period(pmu, now, event, value))
         }
         IoctlCommand::SetOutput => set_output(kernel, task, event, arg),
         IoctlCommand::Id => {

@@ -53,7 +53,9 @@ fn readiness(kernel: &mut Kernel, task: TaskId, fd: i32) -> (u32, Option<Channel
             FileKind::Pipe { pipe, .. } => (bits, Some(Channel::Pipe(pipe.0))),
             FileKind::Console(_)
             | FileKind::Device { .. }
+            | FileKind::Regular(_)
             | FileKind::Text(_)
+            | FileKind::ProcMem(_)
             | FileKind::Directory(_)
             | FileKind::Path(_)
             | FileKind::PerfEvent(_) => (bits, None),
@@ -208,7 +210,7 @@ fn finish(
     // An address that cannot be written only forbids to make the call again.
     let is_written = kernel.copy_to_user(timeout.at, &bytes).is_ok();
     Ok(match outcome {
-        Outcome::InterruptedNoHand if !is_written => Outcome::Done(Err(Errno::EINTR)),
+        Outcome::Interrupted(Restart::NoHand) if !is_written => Outcome::Done(Err(Errno::EINTR)),
         outcome => outcome,
     })
 }

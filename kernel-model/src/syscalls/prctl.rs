@@ -1,7 +1,7 @@
 //! prctl, arch_prctl, personality.
 //! Source: Linux 6.18 `kernel/sys.c`, `arch/x86/kernel/process_64.c`.
 
-use perf_core::{Errno, TaskId};
+use perf_core::{CommChange, Errno, TaskId};
 
 use super::table::Syscall;
 use crate::kernel::Kernel;
@@ -10,8 +10,9 @@ use crate::mm::layout::TASK_SIZE_MAX;
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(135, "personality", sys_personality).partial("only PER_LINUX"),
     Syscall::plain(157, "prctl", sys_prctl).partial(
-        "PR_SET_NAME, PR_GET_NAME, PR_TASK_PERF_EVENTS_ENABLE and _DISABLE, and what is about \
-         credentials; PR_SET_NO_NEW_PRIVS has no effect",
+        "PR_SET_NAME, PR_GET_NAME, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, \
+         PR_TASK_PERF_EVENTS_ENABLE and _DISABLE, and what is about credentials; \
+         PR_SET_NO_NEW_PRIVS has no effect",
     ),
     Syscall::plain(158, "arch_prctl", sys_arch_prctl)
         .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
@@ -25,6 +26,9 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
     const PR_GET_NAME: u64 = 16;
     const PR_TASK_PERF_EVENTS_DISABLE: u64 = 31;
     const PR_TASK_PERF_EVENTS_ENABLE: u64 = 32;
+    const PR_SET_CHILD_SUBREAPER: u64 = 36;
+    const PR_GET_CHILD_SUBREAPER: u64 = 37;
+    const PR_SET_PTRACER: u64 = 0x5961_6d61;
 
     let [option, value, ..] = *args;
     let now = kernel.now_ns();
@@ -45,6 +49,16 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
             kernel.with_pmu(|perf, pmu| perf.task_events_enable(pmu, now, task));
             Ok(0)
         }
+        PR_SET_CHILD_SUBREAPER => {
+            kernel.tasks.process_of_mut(task).is_subreaper = value != 0;
+            Ok(0)
+        }
+        PR_GET_CHILD_SUBREAPER => {
+            let is_subreaper = kernel.tasks.process_of(task).is_subreaper;
+            kernel.write_user_u32(value, u32::from(is_subreaper)).map(|()| 0)
+        }
+        // As where the Yama security module is absent.
+        PR_SET_PTRACER => Err(Errno::EINVAL),
         option => super::cred::prctl(kernel, task, option, args).unwrap_or_else(|| {
             kernel.tell_unsupported(task, Some("prctl: this option"));
             Err(Errno::EINVAL)
@@ -56,10 +70,11 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
 fn set_name(kernel: &mut Kernel, task: TaskId, addr: u64) -> Result<u64, Errno> {
     let name = kernel.read_user_prefix(addr, TASK_COMM_LEN - 1)?;
     kernel.tasks.task_mut(task).comm = comm_of_bytes(&name);
+    kernel.perf_event_comm(task, CommChange::Rename);
     Ok(0)
 }
 
-fn comm_of_bytes(name: &[u8]) -> String {
+pub(crate) fn comm_of_bytes(name: &[u8]) -> String {
     let mut comm = String::new();
     for letter in String::from_utf8_lossy(name).chars() {
         if comm.len() + letter.len_utf8() >= TASK_COMM_LEN {
@@ -87,27 +102,41 @@ impl Kernel {
 }
 
 fn sys_arch_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    const ARCH_SET_GS: u64 = 0x1001;
-    const ARCH_SET_FS: u64 = 0x1002;
-    const ARCH_GET_FS: u64 = 0x1003;
-    const ARCH_GET_GS: u64 = 0x1004;
-
     let [option, addr, ..] = *args;
-    let entry = kernel.tasks.task_mut(task);
-    match option {
-        ARCH_SET_FS | ARCH_SET_GS if addr >= TASK_SIZE_MAX => return Err(Errno::EPERM),
-        ARCH_SET_FS => entry.fs_base = addr,
-        ARCH_SET_GS => entry.gs_base = addr,
-        ARCH_GET_FS | ARCH_GET_GS => {
-            let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
-            kernel.write_user_u64(addr, base)?;
-            return Ok(0);
-        }
-        _ => return Err(Errno::EINVAL),
-    }
+    kernel.do_arch_prctl(task, option, addr)?;
+    let entry = kernel.tasks.task(task);
     let (fs, gs) = (entry.fs_base, entry.gs_base);
     kernel.hw.load_bases(kernel.this_cpu, fs, gs);
     Ok(0)
+}
+
+impl Kernel {
+    /// Reads or sets a segment base of a task; the caller's memory is read and written
+    /// (`do_arch_prctl_64`).
+    pub(crate) fn do_arch_prctl(
+        &mut self,
+        task: TaskId,
+        option: u64,
+        addr: u64,
+    ) -> Result<u64, Errno> {
+        const ARCH_SET_GS: u64 = 0x1001;
+        const ARCH_SET_FS: u64 = 0x1002;
+        const ARCH_GET_FS: u64 = 0x1003;
+        const ARCH_GET_GS: u64 = 0x1004;
+
+        let entry = self.tasks.task_mut(task);
+        match option {
+            ARCH_SET_FS | ARCH_SET_GS if addr >= TASK_SIZE_MAX => return Err(Errno::EPERM),
+            ARCH_SET_FS => entry.fs_base = addr,
+            ARCH_SET_GS => entry.gs_base = addr,
+            ARCH_GET_FS | ARCH_GET_GS => {
+                let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
+                self.write_user_u64(addr, base)?;
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(0)
+    }
 }
 
 fn sys_personality(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {

@@ -13,18 +13,16 @@ use crate::task::ProcessId;
 use crate::uapi::signal::{MINSIGSTKSZ, NSIG, UNBLOCKABLE, is_valid, sa, si_code, sigmask, ss};
 use crate::uapi::{put, word_at};
 
-const NO_STOPS: &str = "signals that would stop a process are refused (EOPNOTSUPP)";
-
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(13, "rt_sigaction", sys_rt_sigaction),
     Syscall::plain(14, "rt_sigprocmask", sys_rt_sigprocmask),
     Syscall::waiting(15, "rt_sigreturn", crate::signal::sys_rt_sigreturn),
-    Syscall::plain(62, "kill", sys_kill).partial(NO_STOPS),
+    Syscall::plain(62, "kill", sys_kill),
     Syscall::plain(127, "rt_sigpending", sys_rt_sigpending),
-    Syscall::plain(129, "rt_sigqueueinfo", sys_rt_sigqueueinfo).partial(NO_STOPS),
+    Syscall::plain(129, "rt_sigqueueinfo", sys_rt_sigqueueinfo),
     Syscall::plain(131, "sigaltstack", sys_sigaltstack),
-    Syscall::plain(200, "tkill", sys_tkill).partial(NO_STOPS),
-    Syscall::plain(234, "tgkill", sys_tgkill).partial(NO_STOPS),
+    Syscall::plain(200, "tkill", sys_tkill),
+    Syscall::plain(234, "tgkill", sys_tgkill),
 ];
 
 /// Bytes of `sigset_t` in the kernel.
@@ -132,7 +130,6 @@ fn sys_kill(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     let kill = SigFields::Kill { pid: own_pid, uid: 0 };
     let Some(info) = sent_signal(args[1], si_code::SI_USER, kill)? else { return Ok(0) };
     for process in targets {
-        refuse_stop(kernel, task, process, info.si_signo)?;
         kernel.send_signal_to_process(process, info);
     }
     Ok(0)
@@ -150,21 +147,6 @@ fn sent_signal(signal: u64, code: i32, fields: SigFields) -> Result<Option<SigIn
         return Err(Errno::EINVAL);
     }
     Ok((signal != 0).then_some(SigInfo::new(signal, code, fields)))
-}
-
-/// Refuses a signal that would stop the process: stopped processes are not built.
-fn refuse_stop(
-    kernel: &mut Kernel,
-    task: TaskId,
-    target: ProcessId,
-    signal: u32,
-) -> Result<(), Errno> {
-    let process = kernel.tasks.processes.get(&target).ok_or(Errno::ESRCH)?;
-    if process.handlers.disposition(signal) == Disposition::Stop {
-        kernel.tell_unsupported(task, Some("kill: signals that stop a process"));
-        return Err(Errno::EOPNOTSUPP);
-    }
-    Ok(())
 }
 
 fn sys_tkill(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
@@ -196,8 +178,6 @@ fn do_tkill(
     }
     let kill = SigFields::Kill { pid: kernel.tasks.process_of(task).pid, uid: 0 };
     let Some(info) = sent_signal(signal, si_code::SI_TKILL, kill)? else { return Ok(0) };
-    let process = kernel.tasks.task(target).process;
-    refuse_stop(kernel, task, process, info.si_signo)?;
     kernel.send_signal_to_thread(target, info);
     Ok(0)
 }
@@ -216,7 +196,6 @@ fn sys_rt_sigqueueinfo(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Re
     let fields =
         SigFields::Rt { pid: ids as u32, uid: (ids >> 32) as u32, value: word_at(&bytes, 24) };
     let Some(info) = sent_signal(signal, code, fields)? else { return Ok(0) };
-    refuse_stop(kernel, task, target, info.si_signo)?;
     match kernel.send_signal_to_process(target, info) {
         Enqueued::WithoutInfo => Err(Errno::EAGAIN),
         Enqueued::Queued | Enqueued::Merged => Ok(0),

@@ -45,7 +45,7 @@ impl Kernel {
     /// (`restore_saved_sigmask_unless`).
     pub(super) fn restore_mask_unless_interrupted(&mut self, task: TaskId, outcome: &Outcome) {
         let stays = match outcome {
-            Outcome::Interrupted | Outcome::InterruptedNoHand | Outcome::Wait(_) => true,
+            Outcome::Interrupted(_) | Outcome::Wait(_) | Outcome::Stopped => true,
             Outcome::Done(_) | Outcome::RegistersSet | Outcome::Exited => false,
         };
         if !stays && let Some(mask) = self.tasks.task_mut(task).saved_mask.take() {

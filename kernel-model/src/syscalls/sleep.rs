@@ -23,7 +23,7 @@ pub(super) const CALLS: &[Syscall] = &[
 fn sys_nanosleep(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
     let duration = read_time(kernel, args[0])?;
     let deadline = kernel.now_ns().saturating_add(duration);
-    sleep_until(kernel, task, deadline, args[1])
+    sleep_until(kernel, task, deadline, args[1], Restart::Block)
 }
 
 fn sys_clock_nanosleep(
@@ -35,10 +35,11 @@ fn sys_clock_nanosleep(
     let epoch = epoch_of(kernel, clock & 0xffff_ffff)?;
     let time = read_time(kernel, time_at)?;
     if flags & TIMER_ABSTIME != 0 {
-        return sleep_until(kernel, task, time.saturating_sub(epoch), 0);
+        let deadline = time.saturating_sub(epoch);
+        return sleep_until(kernel, task, deadline, 0, Restart::NoHand);
     }
     let deadline = kernel.now_ns().saturating_add(time);
-    sleep_until(kernel, task, deadline, rest_at)
+    sleep_until(kernel, task, deadline, rest_at, Restart::Block)
 }
 
 /// What a clock showed at boot, ns.
@@ -66,14 +67,15 @@ fn sleep_until(
     task: TaskId,
     deadline: u64,
     rest_at: u64,
+    restart: Restart,
 ) -> Result<Outcome, Errno> {
     let deadline = kernel.keep_deadline(task, deadline);
     if kernel.is_over(task, deadline) {
         return Ok(Outcome::Done(Ok(0)));
     }
     let wait = WaitFor { deadline_ns: Some(deadline), ..WaitFor::default() };
-    let outcome = kernel.wait_or_interrupt(task, wait, Restart::NoHand);
-    if outcome == Outcome::InterruptedNoHand && rest_at != 0 {
+    let outcome = kernel.wait_or_interrupt(task, wait, restart);
+    if matches!(outcome, Outcome::Interrupted(_)) && rest_at != 0 {
         let rest = deadline.saturating_sub(kernel.now_ns());
         kernel.copy_to_user(rest_at, &timespec(rest))?;
     }

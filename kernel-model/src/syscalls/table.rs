@@ -47,7 +47,7 @@ pub struct Syscall {
 
 impl Syscall {
     /// A full one that always completes.
-    pub(super) const fn plain(
+    pub(crate) const fn plain(
         nr: u16,
         name: &'static str,
         run: fn(&mut Kernel, TaskId, &[u64; 6]) -> Result<u64, Errno>,
@@ -56,7 +56,7 @@ impl Syscall {
     }
 
     /// A full one that may wait.
-    pub(super) const fn waiting(
+    pub(crate) const fn waiting(
         nr: u16,
         name: &'static str,
         run: fn(&mut Kernel, TaskId, &[u64; 6]) -> Result<Outcome, Errno>,
@@ -65,12 +65,12 @@ impl Syscall {
     }
 
     /// The same, except for what the text says.
-    pub(super) const fn partial(self, but: &'static str) -> Self {
+    pub(crate) const fn partial(self, but: &'static str) -> Self {
         Self { support: Support::Partial(but), ..self }
     }
 
     /// One that never works.
-    pub(super) const fn refused(
+    pub(crate) const fn refused(
         nr: u16,
         name: &'static str,
         errno: Errno,
@@ -80,15 +80,17 @@ impl Syscall {
     }
 
     /// One that a Linux without it answers with ENOSYS.
-    pub(super) const fn absent(nr: u16, name: &'static str, why: &'static str) -> Self {
+    pub(crate) const fn absent(nr: u16, name: &'static str, why: &'static str) -> Self {
         Self { nr, name, support: Support::Absent(why), handler: Handler::None }
     }
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 22] = [
+const GROUPS: [&[Syscall]; 26] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
+    super::fs_names::CALLS,
+    super::fs_attr::CALLS,
     super::fs_fd::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
@@ -109,6 +111,8 @@ const GROUPS: [&[Syscall]; 22] = [
     super::prctl::CALLS,
     super::limits::CALLS,
     super::system::CALLS,
+    super::waiting::CALLS,
+    crate::ptrace::CALLS,
 ];
 
 /// One more than the largest number.
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn assigned_numbers_without_an_entry_are_not_found() {
-        for (nr, name) in [(0, Some("read")), (101, None), (334, Some("rseq")), (u64::MAX, None)] {
+        for (nr, name) in [(0, Some("read")), (136, None), (334, Some("rseq")), (u64::MAX, None)] {
             assert_eq!(find(nr).map(|entry| entry.name), name, "{nr}");
         }
     }

@@ -4,27 +4,26 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
-use super::exit::child_info;
+use super::reap::child_info;
 use super::table::Syscall;
 use super::time::{RUSAGE_BYTES, rusage};
 use super::waiting::{Restart, on};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
-use crate::signal::SigInfo;
 use crate::signal::info::SIGINFO_BYTES;
+use crate::signal::jobctl::Jobctl;
+use crate::signal::{SigFields, SigInfo};
 use crate::task::wait::Channel;
-use crate::task::{Process, ProcessId};
-use crate::uapi::signal::SIGCHLD;
+use crate::task::{Process, TaskState};
+use crate::uapi::signal::{SIGCHLD, SIGCONT, si_code};
 use crate::uapi::wait::{
-    P_ALL, P_PGID, P_PID, P_PIDFD, WALL, WCLONE, WCONTINUED, WEXITED, WNOHANG, WNOTHREAD, WNOWAIT,
-    WUNTRACED, status_word,
+    CONTINUED_WORD, P_ALL, P_PGID, P_PID, P_PIDFD, WALL, WCLONE, WCONTINUED, WEXITED, WNOHANG,
+    WNOTHREAD, WNOWAIT, WUNTRACED, status_word, stopped_word,
 };
 
-const BUT: &str = "children never stop, so only ends are reported";
-
 pub(super) const CALLS: &[Syscall] = &[
-    Syscall::waiting(61, "wait4", sys_wait4).partial(BUT),
-    Syscall::waiting(247, "waitid", sys_waitid).partial("no pidfds; children never stop"),
+    Syscall::waiting(61, "wait4", sys_wait4),
+    Syscall::waiting(247, "waitid", sys_waitid).partial("no pidfds"),
 ];
 
 /// Which children are meant.
@@ -36,30 +35,70 @@ enum Which {
 }
 
 impl Which {
-    const fn matches(self, child: &Process) -> bool {
+    const fn matches(self, tid: u32, process: &Process) -> bool {
         match self {
             Self::Any => true,
-            Self::Pid(pid) => child.pid == pid,
-            Self::Group(pgid) => child.pgid == pgid,
+            Self::Pid(pid) => tid == pid,
+            Self::Group(pgid) => process.pgid == pgid,
         }
     }
 }
 
-/// An ended child.
+/// As what the caller looks at a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Parent,
+    Tracer,
+}
+
+/// A change of state that a wait reports.
 #[derive(Clone, Copy, Debug)]
-struct Ended {
-    process: ProcessId,
-    pid: u32,
+struct Change {
+    task: TaskId,
+    tid: u32,
     runtime_ns: u64,
-    status: ExitStatus,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Ended(ExitStatus),
+    /// A group stop, by its signal.
+    Stopped(u32),
+    /// A tracee's stop, by signal and event.
+    Trapped(u32),
+    Continued,
+}
+
+impl Change {
+    /// The status word of wait4.
+    const fn word(&self) -> u32 {
+        match self.kind {
+            Kind::Ended(status) => status_word(status),
+            Kind::Stopped(code) | Kind::Trapped(code) => stopped_word(code),
+            Kind::Continued => CONTINUED_WORD,
+        }
+    }
+
+    /// The siginfo of waitid.
+    fn info(&self) -> SigInfo {
+        let (code, status) = match self.kind {
+            Kind::Ended(status) => return child_info(SIGCHLD, self.tid, 0, status),
+            Kind::Stopped(code) => (si_code::CLD_STOPPED, code),
+            Kind::Trapped(code) => (si_code::CLD_TRAPPED, code),
+            Kind::Continued => (si_code::CLD_CONTINUED, SIGCONT),
+        };
+        let (pid, status) = (self.tid, status as i32);
+        let fields = SigFields::Child { pid, uid: 0, status, utime: 0, stime: 0 };
+        SigInfo::new(SIGCHLD, code, fields)
+    }
 }
 
 /// What a look at the children shows.
 enum Found {
-    /// One that has ended.
-    Ended(Ended),
-    /// Some, of which none has ended.
-    Running,
+    Change(Change),
+    /// Some that may change.
+    Waiting,
     /// None that match.
     Nobody,
 }
@@ -77,20 +116,21 @@ fn sys_wait4(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
         1.. => Which::Pid(pid as u32),
         _ => Which::Group(pid.unsigned_abs()),
     };
-    let ended = match find_child(kernel, task, which, options) {
+    let options = options | WEXITED;
+    let change = match find_child(kernel, task, which, options) {
         Found::Nobody => return Err(Errno::ECHILD),
-        Found::Running if options & WNOHANG != 0 => return Ok(Outcome::Done(Ok(0))),
-        Found::Running => return Ok(wait_for_child(kernel, task)),
-        Found::Ended(ended) => ended,
+        Found::Waiting if options & WNOHANG != 0 => return Ok(Outcome::Done(Ok(0))),
+        Found::Waiting => return Ok(wait_for_child(kernel, task)),
+        Found::Change(change) => change,
     };
-    reap(kernel, ended);
+    consume(kernel, &change);
     if rusage_at != 0 {
-        kernel.copy_to_user(rusage_at, &rusage(ended.runtime_ns))?;
+        kernel.copy_to_user(rusage_at, &rusage(change.runtime_ns))?;
     }
     if status_at != 0 {
-        kernel.write_user_u32(status_at, status_word(ended.status))?;
+        kernel.write_user_u32(status_at, change.word())?;
     }
-    Ok(Outcome::Done(Ok(u64::from(ended.pid))))
+    Ok(Outcome::Done(Ok(u64::from(change.tid))))
 }
 
 fn sys_waitid(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
@@ -110,24 +150,23 @@ fn sys_waitid(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outc
         (P_PIDFD, 0..) => return Err(Errno::EBADF),
         _ => return Err(Errno::EINVAL),
     };
-    let ended = match find_child(kernel, task, which, options) {
+    let change = match find_child(kernel, task, which, options) {
         Found::Nobody => return Err(Errno::ECHILD),
-        Found::Ended(ended) if options & WEXITED != 0 => Some(ended),
-        Found::Ended(_) | Found::Running if options & WNOHANG != 0 => None,
-        Found::Ended(_) | Found::Running => return Ok(wait_for_child(kernel, task)),
+        Found::Change(change) => Some(change),
+        Found::Waiting if options & WNOHANG != 0 => None,
+        Found::Waiting => return Ok(wait_for_child(kernel, task)),
     };
-    if let Some(ended) = ended {
+    if let Some(change) = &change {
         if options & WNOWAIT == 0 {
-            reap(kernel, ended);
+            consume(kernel, change);
         }
         if rusage_at != 0 {
-            let bytes: [u8; RUSAGE_BYTES] = rusage(ended.runtime_ns);
+            let bytes: [u8; RUSAGE_BYTES] = rusage(change.runtime_ns);
             kernel.copy_to_user(rusage_at, &bytes)?;
         }
     }
     if info_at != 0 {
-        let info = ended
-            .map_or(SigInfo::default(), |ended| child_info(SIGCHLD, ended.pid, 0, ended.status));
+        let info = change.map_or(SigInfo::default(), |change| change.info());
         // Linux fills in the fields up to si_status.
         let bytes: [u8; SIGINFO_BYTES] = info.to_bytes();
         kernel.copy_to_user(info_at, &bytes[..28])?;
@@ -140,21 +179,73 @@ fn wait_for_child(kernel: &Kernel, task: TaskId) -> Outcome {
     kernel.wait_or_interrupt(task, on(Channel::Child(process)), Restart::Sys)
 }
 
-/// The oldest matching child that has ended.
+/// The first change among the caller's children, oldest first, then among its tracees
+/// (`do_wait`).
 fn find_child(kernel: &Kernel, task: TaskId, which: Which, options: u64) -> Found {
-    let parent = kernel.tasks.task(task).process;
+    let own = kernel.tasks.task(task).process;
+    let own_only = options & WNOTHREAD != 0;
     let mut found = Found::Nobody;
-    for (id, child) in &kernel.tasks.processes {
-        if child.parent != Some(parent) || !which.matches(child) || !is_eligible(child, options) {
-            continue;
+    let children = kernel.tasks.processes.values().filter(|child| {
+        let maker = child.parent_thread.is_none_or(|maker| maker == task);
+        child.parent == Some(own) && (maker || !own_only)
+    });
+    let tracees = kernel.tasks.tasks.values().filter(|tracee| {
+        let tracer = tracee.trace.tracer();
+        tracer.is_some_and(|tracer| {
+            tracer == task || !own_only && kernel.tasks.task(tracer).process == own
+        })
+    });
+    let candidates = children
+        .map(|child| (child.leader, Role::Parent))
+        .chain(tracees.map(|tracee| (tracee.id, Role::Tracer)));
+    for (candidate, role) in candidates {
+        match consider(kernel, candidate, role, which, options) {
+            Found::Change(change) => return Found::Change(change),
+            Found::Waiting => found = Found::Waiting,
+            Found::Nobody => {}
         }
-        if let Some(status) = child.zombie {
-            let (pid, runtime_ns) = (child.pid, child.dead_runtime_ns);
-            return Found::Ended(Ended { process: *id, pid, runtime_ns, status });
-        }
-        found = Found::Running;
     }
     found
+}
+
+/// What the caller may learn of one task (`wait_consider_task`).
+fn consider(kernel: &Kernel, task: TaskId, role: Role, which: Which, options: u64) -> Found {
+    let entry = kernel.tasks.task(task);
+    let process = kernel.tasks.process_of(task);
+    let is_eligible = role == Role::Tracer || is_eligible(process, options);
+    if !which.matches(entry.tid, process) || !is_eligible {
+        return Found::Nobody;
+    }
+    let is_traced = entry.trace.ptrace.is_some();
+    let role = if is_traced && !kernel.ptrace_reparented(task) { Role::Tracer } else { role };
+    let change = |kind| {
+        let is_whole = process.zombie.is_some() && process.leader == task;
+        let runtime_ns = if is_whole { process.dead_runtime_ns } else { entry.runtime_ns };
+        Found::Change(Change { task, tid: entry.tid, runtime_ns, kind })
+    };
+    if let TaskState::Zombie(status) = entry.state {
+        let is_delayed = process.leader == task && process.zombie.is_none();
+        let is_visible = role == Role::Tracer || !is_traced;
+        if !is_delayed && is_visible {
+            let status = process.exiting.unwrap_or(status);
+            let wanted = options & WEXITED != 0;
+            return if wanted { change(Kind::Ended(status)) } else { Found::Nobody };
+        }
+    } else if role == Role::Tracer {
+        let listened = entry.trace.jobctl.has(Jobctl::LISTENING);
+        let code = entry.trace.exit_code;
+        if entry.state == TaskState::Traced && !listened && code != 0 {
+            return change(Kind::Trapped(code));
+        }
+    }
+    let stop = &process.group_stop;
+    if role == Role::Parent && options & WUNTRACED != 0 && stop.is_stopped && stop.exit_code != 0 {
+        return change(Kind::Stopped(stop.exit_code));
+    }
+    if options & WCONTINUED != 0 && stop.is_continued {
+        return change(Kind::Continued);
+    }
+    Found::Waiting
 }
 
 /// Children that send another signal than SIGCHLD are "clone" children.
@@ -163,6 +254,28 @@ const fn is_eligible(child: &Process, options: u64) -> bool {
     options & WALL != 0 || is_clone == (options & WCLONE != 0)
 }
 
-fn reap(kernel: &mut Kernel, ended: Ended) {
-    kernel.release_process(ended.process);
+/// A change that has been reported is not reported again.
+fn consume(kernel: &mut Kernel, change: &Change) {
+    let task = change.task;
+    match change.kind {
+        Kind::Ended(_) => reap(kernel, task),
+        Kind::Stopped(_) => kernel.tasks.process_of_mut(task).group_stop.exit_code = 0,
+        Kind::Trapped(_) => kernel.tasks.task_mut(task).trace.exit_code = 0,
+        Kind::Continued => kernel.tasks.process_of_mut(task).group_stop.is_continued = false,
+    }
+}
+
+/// Releases a zombie; a tracer leaves that of another's child to its parent
+/// (`wait_task_zombie`).
+fn reap(kernel: &mut Kernel, task: TaskId) {
+    let process = kernel.tasks.task(task).process;
+    let is_leader = kernel.tasks.process_of(task).leader == task;
+    if !is_leader {
+        kernel.release_thread(task);
+    } else if kernel.ptrace_reparented(task) {
+        kernel.ptrace_unlink(task);
+        kernel.notify_parent(process);
+    } else {
+        kernel.release_process(process);
+    }
 }

@@ -3,29 +3,69 @@
 //! A call that is woken runs again from its start; what it must remember is in
 //! [`crate::task::InSyscall`].
 
-use perf_core::TaskId;
+use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::table::Syscall;
 use crate::kernel::{Kernel, StopReason};
-use crate::task::InSyscall;
 use crate::task::wait::{Channel, WaitFor, WakeCause};
+use crate::task::{InSyscall, RestartBlock};
 
-/// What a signal makes of a wait.
+pub(super) const CALLS: &[Syscall] =
+    &[Syscall::waiting(219, "restart_syscall", sys_restart_syscall)];
+
+/// What a signal makes of a call, as the task's RAX says until a handler is chosen: numbers
+/// that only tracers see. Source: Linux 6.18 `include/linux/errno.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Restart {
+pub enum Restart {
     /// `ERESTARTSYS`: made again where SA_RESTART is set.
     Sys,
-    /// `ERESTARTNOHAND`, or `ERESTART_RESTARTBLOCK`: EINTR after a handler.
+    /// `ERESTARTNOINTR`: made again always.
+    NoIntr,
+    /// `ERESTARTNOHAND`: EINTR after a handler, made again without one.
     NoHand,
+    /// `ERESTART_RESTARTBLOCK`: EINTR after a handler; without one restart_syscall goes on with
+    /// the wait that is left.
+    Block,
 }
 
 impl Restart {
-    pub(super) const fn outcome(self) -> Outcome {
-        match self {
-            Self::Sys => Outcome::Interrupted,
-            Self::NoHand => Outcome::InterruptedNoHand,
-        }
+    /// What RAX holds.
+    #[must_use]
+    pub const fn result(self) -> u64 {
+        let errno: i64 = match self {
+            Self::Sys => 512,
+            Self::NoIntr => 513,
+            Self::NoHand => 514,
+            Self::Block => 516,
+        };
+        -errno as u64
     }
+
+    /// What RAX asks for.
+    #[must_use]
+    pub fn from_result(result: u64) -> Option<Self> {
+        [Self::Sys, Self::NoIntr, Self::NoHand, Self::Block]
+            .into_iter()
+            .find(|restart| restart.result() == result)
+    }
+
+    pub(super) const fn outcome(self) -> Outcome {
+        Outcome::Interrupted(self)
+    }
+}
+
+/// Goes on with the call that a signal without a handler interrupted.
+fn sys_restart_syscall(
+    kernel: &mut Kernel,
+    task: TaskId,
+    _args: &[u64; 6],
+) -> Result<Outcome, Errno> {
+    let block = kernel.tasks.task_mut(task).restart_block.take().ok_or(Errno::EINTR)?;
+    let Some(call) = kernel.call_mut(task) else { return Err(Errno::EINTR) };
+    let RestartBlock { nr, args, deadline_ns } = block;
+    (call.nr, call.args, call.deadline_ns) = (nr, args, deadline_ns);
+    Ok(super::dispatch(kernel, task))
 }
 
 /// A wait for one channel without end.
@@ -42,6 +82,15 @@ impl Kernel {
         restart: Restart,
     ) -> Outcome {
         if self.signal_pending(task) { restart.outcome() } else { Outcome::Wait(wait) }
+    }
+
+    /// Remembers the call for restart_syscall, where that goes on with it.
+    pub(crate) fn note_restart(&mut self, task: TaskId, restart: Restart) {
+        let entry = self.tasks.task_mut(task);
+        if let (Restart::Block, Some(call)) = (restart, entry.syscall) {
+            let InSyscall { nr, args, deadline_ns, .. } = call;
+            entry.restart_block = Some(RestartBlock { nr, args, deadline_ns });
+        }
     }
 
     /// The call that a task is in.

@@ -13,10 +13,15 @@ use perf_core::{CpuId, TaskId};
 
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::fs::FdTable;
+use crate::fs::inode::InodeId;
+use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
+pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
 use crate::signal::info::TrapNumbers;
+use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use wait::{WaitFor, WakeCause};
 
@@ -35,6 +40,10 @@ pub enum TaskState {
     Runnable,
     /// In a system call that waits for something.
     Blocked(WaitFor),
+    /// Stopped with its process by a signal (`TASK_STOPPED`).
+    Stopped,
+    /// Stopped for its tracer (`TASK_TRACED`).
+    Traced,
     /// Ended and not waited for yet.
     Zombie(ExitStatus),
 }
@@ -51,6 +60,46 @@ pub struct InSyscall {
     pub deadline_ns: Option<u64>,
     /// Why the wait ended, when the call is run again after one.
     pub woken: Option<WakeCause>,
+    /// How far a clone has got that made its task, when the call is run again after a stop or
+    /// a vfork's wait.
+    pub clone: Option<ClonePhase>,
+}
+
+impl InSyscall {
+    /// The call that a task's registers ask for.
+    #[must_use]
+    pub fn new(regs: &PtRegs) -> Self {
+        let (nr, args) = (regs.orig_ax, regs.args());
+        Self { nr, args, deadline_ns: None, woken: None, clone: None }
+    }
+}
+
+/// What a clone has yet to do once its task is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClonePhase {
+    /// Wait for a vfork to give the memory back.
+    Vfork {
+        /// The new task.
+        child: TaskId,
+        /// Its id.
+        tid: u32,
+    },
+    /// Return.
+    Done {
+        /// Id of the new task.
+        tid: u32,
+    },
+}
+
+/// A call that restart_syscall goes on with (`restart_block`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartBlock {
+    /// Its number.
+    pub nr: u64,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// Absolute end of its wait, ns since boot.
+    pub deadline_ns: Option<u64>,
 }
 
 /// A thread.
@@ -100,6 +149,14 @@ pub struct Task {
     pub trap: TrapNumbers,
     /// DR6 as ptrace sees it (`thread.virtual_dr6`).
     pub virtual_dr6: u64,
+    /// Breakpoints and DR7 that a tracer has set (`thread.ptrace_bps`, `thread.ptrace_dr7`).
+    pub ptrace_debug: PtraceDebug,
+    /// Single steps that a tracer has asked for.
+    pub step: StepState,
+    /// Tracing and job control.
+    pub trace: TraceState,
+    /// What restart_syscall goes on with.
+    pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.
     pub sigtraps: Vec<perf_core::EventId>,
     /// Time spent on a CPU, ns.
@@ -115,12 +172,16 @@ pub struct Process {
     pub pid: u32,
     /// Parent process, `None` once it has ended and nobody adopted the child.
     pub parent: Option<ProcessId>,
+    /// The parent's thread that made it, while that lives.
+    pub parent_thread: Option<TaskId>,
     /// Process group.
     pub pgid: u32,
     /// Session.
     pub sid: u32,
     /// Live threads in the order of their creation; the first is the leader.
     pub threads: Vec<TaskId>,
+    /// Threads that have ended and that their tracers have not waited for.
+    pub zombie_threads: Vec<TaskId>,
     /// Its threads' descriptors.
     pub files: FdTable,
     /// Signal handlers.
@@ -129,6 +190,10 @@ pub struct Process {
     pub pending: PendingSignals,
     /// Set when the whole process is ending.
     pub exiting: Option<ExitStatus>,
+    /// How far it has got with a stop.
+    pub group_stop: GroupStop,
+    /// Whether it adopts the orphans among its descendants (`PR_SET_CHILD_SUBREAPER`).
+    pub is_subreaper: bool,
     /// Ended, waiting for the parent's wait.
     pub zombie: Option<ExitStatus>,
     /// Signal sent to the parent at the end (SIGCHLD).
@@ -137,6 +202,12 @@ pub struct Process {
     pub dumpable: cred::Dumpable,
     /// Path that `/proc/self/exe` names.
     pub exe_path: String,
+    /// Its program's file, while it has one.
+    pub exe: Option<InodeId>,
+    /// Working directory.
+    pub cwd: Node,
+    /// Rights that new files do not get.
+    pub umask: u32,
     /// The auxiliary vector of its program, for `/proc/PID/auxv`.
     pub auxv: Vec<(u64, u64)>,
     /// The thread that execs and waits until it is alone; the others die before they next run in
@@ -240,6 +311,12 @@ impl Tasks {
             .values()
             .find(|task| task.tid == tid && !matches!(task.state, TaskState::Zombie(_)))
             .map(|task| task.id)
+    }
+
+    /// The task with this thread id, zombies included.
+    #[must_use]
+    pub fn find_task_by_vpid(&self, tid: u32) -> Option<TaskId> {
+        self.tasks.values().find(|task| task.tid == tid).map(|task| task.id)
     }
 
     /// The process with this process id, zombies included.

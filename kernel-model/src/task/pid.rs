@@ -18,9 +18,9 @@ impl Default for PidAllocator {
 }
 
 impl PidAllocator {
-    /// The next id; `None` when all have been used.
-    pub fn alloc(&mut self) -> Option<u32> {
-        (self.next < PID_MAX).then(|| {
+    /// The next id; `None` when all below `pid_max` have been used.
+    pub fn alloc(&mut self, pid_max: u32) -> Option<u32> {
+        (self.next < pid_max.min(PID_MAX)).then(|| {
             self.next += 1;
             self.next - 1
         })

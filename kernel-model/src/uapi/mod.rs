@@ -4,6 +4,7 @@ pub mod clone;
 pub mod fcntl;
 pub mod futex;
 pub mod poll;
+pub mod ptrace;
 pub mod signal;
 pub mod stat;
 pub mod syscall_nr;

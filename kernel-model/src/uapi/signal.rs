@@ -6,6 +6,8 @@ pub const NSIG: u32 = 64;
 /// The first real-time signal: from here on, every one sent is queued.
 pub const SIGRTMIN: u32 = 32;
 
+/// The terminal has gone.
+pub const SIGHUP: u32 = 1;
 /// Interrupted by the terminal.
 pub const SIGINT: u32 = 2;
 /// Quit by the terminal.
@@ -154,6 +156,12 @@ pub mod si_code {
     pub const CLD_KILLED: i32 = 2;
     /// A child was killed and would have left a core file.
     pub const CLD_DUMPED: i32 = 3;
+    /// A tracee trapped.
+    pub const CLD_TRAPPED: i32 = 4;
+    /// A child stopped.
+    pub const CLD_STOPPED: i32 = 5;
+    /// A stopped child went on.
+    pub const CLD_CONTINUED: i32 = 6;
     /// Breakpoint instruction, or a #DB without a cause.
     pub const TRAP_BRKPT: i32 = 1;
     /// Single step.

@@ -38,6 +38,15 @@ pub const fn status_word(status: ExitStatus) -> u32 {
     }
 }
 
+/// The status word of a stop: signal, and event above it.
+#[must_use]
+pub const fn stopped_word(code: u32) -> u32 {
+    code << 8 | 0x7f
+}
+
+/// The status word of a child that goes on.
+pub const CONTINUED_WORD: u32 = 0xffff;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -151,6 +151,56 @@ impl FpuState {
     }
 }
 
+/// Register sets as tracers read and write them.
+/// Source: Linux 6.18 `arch/x86/kernel/fpu/regset.c`, `arch/x86/kernel/fpu/xstate.c`
+/// (`copy_xstate_to_uabi_buf`).
+impl FpuState {
+    /// x87 and SSE registers as FXSAVE has them.
+    #[must_use]
+    pub fn to_fxregs(&self) -> Vec<u8> {
+        self.to_frame(FpuFormat::Fxsave)
+    }
+
+    /// This state with other x87 and SSE registers; `None` where MXCSR is not legal.
+    #[must_use]
+    pub fn with_fxregs(&self, image: &[u8]) -> Option<Self> {
+        let mut state = self.clone();
+        let mut area = [0; AREA_BYTES];
+        let len = image.len().min(FXSAVE_BYTES);
+        area[..len].copy_from_slice(&image[..len]);
+        let restore = Restore { load: FPSSE, init: 0, mxcsr: true };
+        restore.apply(&area, Pointers::Wide, &mut state.vector, &mut state.x87)?;
+        Some(state)
+    }
+
+    /// The XSAVE area; where software's bytes are, it has the features.
+    #[must_use]
+    pub fn to_xstate(&self, features: u64) -> Vec<u8> {
+        let mut image = xsave::standard_image(&self.vector, &self.x87, features).to_vec();
+        image.truncate(FpuFormat::of(features).user_size());
+        image[SW_RESERVED..SW_RESERVED + 8].copy_from_slice(&features.to_le_bytes());
+        image
+    }
+
+    /// The state of an XSAVE area; `None` where its header or MXCSR is not legal.
+    #[must_use]
+    pub fn from_xstate(image: &[u8], features: u64) -> Option<Self> {
+        let mut state = Self::default();
+        let mut area = [0; AREA_BYTES];
+        let len = image.len().min(AREA_BYTES);
+        area[..len].copy_from_slice(&image[..len]);
+        let (_, rest) = area.split_at(xsave::HEADER_OFFSET as usize);
+        let (headers, _) = rest.as_chunks::<{ xsave::HEADER_BYTES as usize }>();
+        // Tracers write the standard form only, and nothing beyond the first word.
+        if headers[0][8..].iter().any(|&byte| byte != 0) {
+            return None;
+        }
+        let restore = Restore::of(&headers[0], features, features)?;
+        restore.apply(&area, Pointers::Wide, &mut state.vector, &mut state.x87)?;
+        Some(state)
+    }
+}
+
 /// The bytes of the XSAVE image that a frame holds; `None` where it is to be taken for
 /// an FXSAVE image (`check_xstate_in_sigframe`).
 fn xstate_size(image: &[u8], format: FpuFormat) -> Option<usize> {
@@ -230,6 +280,22 @@ mod tests {
         let low = with_low_halves_only(&state);
         let image = state.to_frame(FpuFormat::Fxsave);
         assert_eq!(FpuState::from_frame(&image, FpuFormat::Fxsave), Some(low));
+    }
+
+    #[test]
+    fn register_sets_come_back() {
+        let state = sample();
+        let xstate = state.to_xstate(7);
+        assert_eq!((xstate.len(), word(&xstate, SW_RESERVED)), (832, 7));
+        assert_eq!(FpuState::from_xstate(&xstate, 7), Some(state.clone()));
+        let fxregs = state.to_fxregs();
+        assert_eq!(FpuState::default().with_fxregs(&fxregs), Some(with_low_halves_only(&state)));
+        assert_eq!(state.with_fxregs(&fxregs), Some(state.clone()), "upper halves stay");
+        for (at, value) in [(24, 1 << 16), (512, 8), (520, 1), (560, 1)] {
+            let mut bad = xstate.clone();
+            bad[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+            assert_eq!(FpuState::from_xstate(&bad, 7), None, "{at}");
+        }
     }
 
     #[test]

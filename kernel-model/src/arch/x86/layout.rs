@@ -13,6 +13,8 @@ use crate::mm::page_table::{PageTable, bits};
 
 /// Where kernel text is mapped.
 const TEXT_BASE: u64 = 0xffff_ffff_8100_0000;
+/// Where the kernel's variables are mapped: one page of data.
+pub(crate) const DATA_BASE: u64 = 0xffff_ffff_8180_0000;
 /// Where the IDT is mapped.
 const IDT_BASE: u64 = 0xffff_ffff_8200_0000;
 /// The direct map of all physical memory (`page_offset_base`).
@@ -67,6 +69,12 @@ const GET_USER_4: [u8; 4] = [0x8b, 0x06, 0x31, 0xc9];
 const GET_USER_8: [u8; 5] = [0x48, 0x8b, 0x06, 0x31, 0xc9];
 const PUT_USER_4: [u8; 4] = [0x89, 0x07, 0x31, 0xc9];
 const PUT_USER_8: [u8; 5] = [0x48, 0x89, 0x07, 0x31, 0xc9];
+/// `add [rdi], rsi`.
+const ADD_MEM_RSI: [u8; 3] = [0x48, 0x01, 0x37];
+/// `inc qword [rdi]`.
+const INC_MEM: [u8; 3] = [0x48, 0xff, 0x07];
+/// `mov eax, [rdi]`.
+const LOAD_EAX: [u8; 2] = [0x8b, 0x07];
 
 /// Bytes between the entry points of exceptions.
 const STUB_BYTES: u64 = 16;
@@ -101,6 +109,14 @@ pub enum Stub {
     PutUser4 = 0x100,
     /// Writes RAX to RDI.
     PutUser8 = 0x110,
+    /// Adds RSI to the 64-bit variable at RDI.
+    DoTimer = 0x120,
+    /// Counts up the 64-bit variable at RDI.
+    CopyProcess = 0x130,
+    /// Counts up the 64-bit variable at RDI.
+    Schedule = 0x140,
+    /// Loads the 32-bit variable at RDI into EAX.
+    AllocPid = 0x150,
 }
 
 impl Stub {
@@ -112,7 +128,7 @@ impl Stub {
 }
 
 /// Names of the text's symbols, as in Linux's kallsyms.
-const SYMBOLS: [(Stub, &str, &[&[u8]]); 11] = [
+const SYMBOLS: [(Stub, &str, &[&[u8]]); 15] = [
     (Stub::EntrySyscall, "entry_SYSCALL_64", &[&VMCALL]),
     (Stub::SyscallReturn, "entry_SYSRETQ_unsafe_stack", &[&SYSRETQ]),
     (Stub::InterruptReturn, "common_interrupt_return", &[&IRETQ]),
@@ -124,6 +140,10 @@ const SYMBOLS: [(Stub, &str, &[&[u8]]); 11] = [
     (Stub::GetUser8, "__get_user_8", &[&GET_USER_8, &VMCALL]),
     (Stub::PutUser4, "__put_user_4", &[&PUT_USER_4, &VMCALL]),
     (Stub::PutUser8, "__put_user_8", &[&PUT_USER_8, &VMCALL]),
+    (Stub::DoTimer, "do_timer", &[&ADD_MEM_RSI, &VMCALL]),
+    (Stub::CopyProcess, "copy_process", &[&INC_MEM, &VMCALL]),
+    (Stub::Schedule, "__schedule", &[&INC_MEM, &VMCALL]),
+    (Stub::AllocPid, "alloc_pid", &[&LOAD_EAX, &VMCALL]),
 ];
 
 /// Names of the exceptions' entry points by vector.
@@ -159,7 +179,7 @@ pub enum EntryPoint {
     Exception(u8),
     /// The timer.
     Timer,
-    /// A copy routine has finished.
+    /// A routine of the kernel's text has finished.
     RoutineDone,
 }
 
@@ -198,7 +218,20 @@ pub struct CpuArea {
 pub struct KernelLayout {
     /// The page table whose kernel half every address space has.
     pub template: PageTable,
+    /// The frame of the kernel's variables.
+    data: Pfn,
     areas: Vec<CpuArea>,
+}
+
+/// A named place of the kernel's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextSymbol {
+    /// Its name in Linux's kallsyms.
+    pub name: &'static str,
+    /// Linear address.
+    pub addr: u64,
+    /// Bytes of code.
+    pub size: u64,
 }
 
 impl KernelLayout {
@@ -220,7 +253,15 @@ impl KernelLayout {
             .into_iter()
             .map(|cpu| build_area(hw, frames, &mut template, cpu))
             .collect::<Result<_, _>>()?;
-        Ok(Self { template, areas })
+        let data = frames.alloc_zeroed(hw)?;
+        let flags = bits::WRITE | bits::NX | bits::GLOBAL;
+        template.map(hw, frames, DATA_BASE, data, flags)?;
+        Ok(Self { template, data, areas })
+    }
+
+    /// Gives a variable its value at boot: `bytes` at `offset` of the page of data.
+    pub(crate) fn init_data(&self, hw: &mut Hw, offset: u64, bytes: &[u8]) {
+        hw.write_phys(self.data.physical() + offset, bytes);
     }
 
     /// One CPU's structures.
@@ -251,6 +292,21 @@ impl KernelLayout {
             .filter(|_| offset < EXCEPTIONS)
             .map(|(stub, name, _)| (*name, offset - *stub as u64))
     }
+
+    /// All symbols of the kernel's text, by address.
+    pub fn text_symbols() -> impl Iterator<Item = TextSymbol> {
+        let routines = SYMBOLS.iter().map(|(stub, name, pieces)| TextSymbol {
+            name,
+            addr: stub.address(),
+            size: pieces.iter().map(|piece| piece.len() as u64).sum(),
+        });
+        let exceptions = (0..).zip(EXCEPTION_NAMES).map(|(vector, name)| TextSymbol {
+            name,
+            addr: TEXT_BASE + EXCEPTIONS + vector * STUB_BYTES,
+            size: VMCALL.len() as u64,
+        });
+        routines.chain(exceptions)
+    }
 }
 
 impl CpuArea {
@@ -278,19 +334,17 @@ pub fn entry_point(rip: u64) -> Option<EntryPoint> {
         let exact = from_first % STUB_BYTES == 0 && vector < NR_EXCEPTIONS;
         return exact.then_some(EntryPoint::Exception(vector as u8));
     }
+    // A routine asks at its end, the entry points at once.
+    let is_end = |(stub, _, pieces): &(Stub, &str, &[&[u8]])| match pieces {
+        [code, _vmcall] => offset == *stub as u64 + code.len() as u64,
+        _ => false,
+    };
     match offset {
         o if o == Stub::EntrySyscall as u64 => Some(EntryPoint::Syscall),
         o if o == Stub::Timer as u64 => Some(EntryPoint::Timer),
-        o => ends_routine(o).then_some(EntryPoint::RoutineDone),
+        _ if SYMBOLS.iter().any(is_end) => Some(EntryPoint::RoutineDone),
+        _ => None,
     }
-}
-
-/// Whether the VMCALL at an offset of the text is the end of a routine.
-fn ends_routine(offset: u64) -> bool {
-    SYMBOLS.iter().any(|(stub, _, pieces)| match pieces {
-        [code, end] if **end == VMCALL => *stub as u64 + code.len() as u64 == offset,
-        _ => false,
-    })
 }
 
 fn map_direct(

@@ -328,6 +328,13 @@ impl BpSlots {
         held.map(|(event, held)| (event, held.target))
     }
 
+    /// Who holds the data slots of a CPU, as one more CPU-wide event would find them.
+    #[must_use]
+    pub fn held_on(&self, cpu: CpuId) -> SlotReport {
+        let (target, idx) = (Target::Cpu(cpu), BpTypeIdx::Data);
+        self.report(self.scheme.find(target, idx).0)
+    }
+
     fn check(&self, event: EventId, target: Target, bp_type: u32) -> Result<BpTypeIdx, SlotError> {
         if self.setup == Setup::Failed {
             return Err(SlotError::NotInitialized);

@@ -129,6 +129,28 @@ impl SlotReport {
         format!("no breakpoint slot for {wanted}: {full} would need {needed}, has {slots}")
     }
 
+    /// The matrix alone: who holds what, a line a row, each after a line feed.
+    #[must_use]
+    pub fn matrix(&self) -> String {
+        let rows = self.rows();
+        let width_of = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            format!("\n  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let mut matrix: String = rows.iter().map(line).collect();
+        if let more @ 1.. = self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
+            matrix.push_str(&format!("\n  and {more} more tasks"));
+        }
+        if let lost @ 1.. = self.nr_leaked {
+            matrix.push_str(&format!("\n  {lost} lost to opens that failed"));
+        }
+        matrix
+    }
+
     /// All cells, row by row; the first of each row is its name.
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |name: &str, cell: &dyn Fn(&CpuHolders) -> String| {
@@ -183,23 +205,6 @@ fn task_rows(
 impl fmt::Display for SlotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline())?;
-        let rows = self.rows();
-        let width_of = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            write!(f, "\n  {}", line.trim_end())?;
-        }
-        match self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
-            0 => {}
-            more => write!(f, "\n  and {more} more tasks")?,
-        }
-        match self.nr_leaked {
-            0 => Ok(()),
-            lost => write!(f, "\n  {lost} lost to opens that failed"),
-        }
+        f.write_str(&self.matrix())
     }
 }

@@ -87,10 +87,11 @@ impl Scheme {
         }
     }
 
-    pub(super) fn fits(&self, wanted: &Reservation) -> Result<(), SlotError> {
-        let Reservation { target, idx, .. } = *wanted;
+    /// What an event with this target finds: slots taken and there, and whether one more is too
+    /// many.
+    pub(super) fn find(&self, target: Target, idx: BpTypeIdx) -> (SlotRefusal, bool) {
         let pool = self.pool_index(idx);
-        let (taken, slots, refused) = match self {
+        let (taken, slots, is_full) = match self {
             Self::Constraints(pools) => {
                 let (taken, slots) =
                     (pools[pool].max_bp_pinned_slots(target), pools[pool].nr_slots);
@@ -101,13 +102,19 @@ impl Scheme {
                 (taken, tables[pool].nr_slots(), tables[pool].is_full(taken))
             }
             Self::UnitCounter(counter) => {
-                (counter.nr_taken(), counter.nr_usable(), !counter.has_room(wanted))
+                (counter.nr_taken(), counter.nr_usable(), counter.is_full())
             }
         };
-        if refused {
-            return Err(SlotError::NoSpace(SlotRefusal { target, idx, needed: taken + 1, slots }));
-        }
-        Ok(())
+        (SlotRefusal { target, idx, needed: taken + 1, slots }, is_full)
+    }
+
+    pub(super) fn fits(&self, wanted: &Reservation) -> Result<(), SlotError> {
+        let (found, is_full) = self.find(wanted.target, wanted.idx);
+        let has_unit = match self {
+            Self::UnitCounter(counter) => counter.has_unit(wanted),
+            Self::Constraints(_) | Self::CpuTable(_) => false,
+        };
+        if is_full && !has_unit { Err(SlotError::NoSpace(found)) } else { Ok(()) }
     }
 
     pub(super) fn add(&mut self, reservation: &Reservation) {

@@ -47,9 +47,13 @@ impl UnitCounter {
     }
 
     /// Rule 2.4.1.
-    pub(super) fn has_room(&self, wanted: &Reservation) -> bool {
-        let has_unit = self.shared_unit(wanted).is_some_and(|id| self.shared.contains_key(&id));
-        has_unit || self.nr_taken + 1 != self.nr_registers
+    pub(super) const fn is_full(&self) -> bool {
+        self.nr_taken + 1 == self.nr_registers
+    }
+
+    /// Whether the wide breakpoint that an event belongs to has its unit already.
+    pub(super) fn has_unit(&self, wanted: &Reservation) -> bool {
+        self.shared_unit(wanted).is_some_and(|id| self.shared.contains_key(&id))
     }
 
     pub(super) fn add(&mut self, reservation: &Reservation) {

@@ -6,6 +6,7 @@
 //! validates and writes registers, [`crate::arch::x86::debug_trap`] needs the owners from here.
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
+mod debugger;
 #[cfg(test)]
 mod generation_tests;
 mod pmu;

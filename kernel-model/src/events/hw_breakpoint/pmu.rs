@@ -2,7 +2,8 @@
 
 use perf_core::attr::abi::{AttrFlags, PERF_SAMPLE_BRANCH_STACK, PERF_TYPE_BREAKPOINT};
 use perf_core::{
-    CpuId, Defect, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass, Target,
+    Counting, CpuId, Defect, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass,
+    PmuId, Target,
 };
 
 use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints};
@@ -92,12 +93,21 @@ fn target_of(init: &EventInit<'_>) -> Result<Target, Errno> {
 }
 
 impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
+    fn id(&self) -> PmuId {
+        PmuId::Breakpoint
+    }
+
     fn serves(&self, attr_type: u32) -> bool {
         attr_type == PERF_TYPE_BREAKPOINT
     }
 
     fn class(&self) -> PmuClass {
         PmuClass::Software
+    }
+
+    /// By the #DB handler.
+    fn counting(&self) -> Counting {
+        Counting::Hits
     }
 
     fn nmi_safety(&self) -> NmiSafety {

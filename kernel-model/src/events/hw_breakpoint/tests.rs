@@ -61,7 +61,7 @@ pub(super) fn bp(addr: u64) -> PerfEventAttr {
 
 pub(super) fn init<'a>(attr: &'a PerfEventAttr, target: Target) -> EventInit<'a> {
     let (task, cpu) = (target.task(), target.cpu());
-    EventInit { attr, task, cpu, parent: None, handler: None }
+    EventInit { attr, task, cpu, parent: None, handler: None, nr_in_group: 0 }
 }
 
 pub(super) const CPU0: Target = Target::Cpu(CpuId(0));
