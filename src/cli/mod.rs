@@ -10,6 +10,7 @@ pub mod conformance_ring0;
 pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
+pub mod kernel;
 pub mod scenario;
 mod size;
 pub mod watch_spec;
@@ -81,6 +82,10 @@ pub struct GuestArgs {
     /// Whose rules hold where they differ: intel or amd.
     #[arg(long, value_name = "VENDOR", default_value_t = CpuVendor::default())]
     pub cpu_vendor: CpuVendor,
+
+    /// Which kernel is modelled.
+    #[command(flatten)]
+    pub kernel: kernel::KernelArgs,
 
     /// How cycles are counted.
     #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
@@ -324,6 +329,8 @@ mod tests {
             &["dr7", "run", "--timing", "exact", "--", "prog"],
             &["dr7", "run", "--mem", "lots", "--", "prog"],
             &["dr7", "run", "--cpu", "v4", "--", "prog"],
+            &["dr7", "run", "--kernel", "2.4", "--", "prog"],
+            &["dr7", "run", "--defect", "S99=off", "--", "prog"],
         ] {
             let error = Cli::try_parse_from(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

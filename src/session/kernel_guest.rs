@@ -35,6 +35,8 @@ impl Machine for KernelMachine {
             timing,
             model: config.model,
             vendor: config.vendor,
+            generation: config.generation,
+            defects: config.defects,
             seed: config.seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
