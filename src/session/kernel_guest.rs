@@ -5,12 +5,13 @@
 use kernel_model::inputs::Inputs;
 use kernel_model::kernel::{self, Kernel, KernelConfig, StopReason};
 use kernel_model::observe::{
-    ArmedSpan, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag, WatchRequest,
+    ArmedSpan, CounterRequest, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag,
+    WatchRequest,
 };
 use perf_core::TaskId;
 
 use super::config::MachineConfig;
-use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
+use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
 use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
 use super::plan::Image;
 
@@ -74,6 +75,23 @@ impl Guest for KernelGuest {
         let init = self.init.ok_or(NoProcess)?;
         self.kernel.open_watch(init, request)?;
         Ok(())
+    }
+
+    fn open_counter(&mut self, request: &CounterRequest) -> Result<(), Cause> {
+        let init = self.init.ok_or(NoProcess)?;
+        self.kernel.open_counter(init, request)?;
+        Ok(())
+    }
+
+    fn counts(&mut self) -> Vec<Count> {
+        let readings = self.kernel.read_counters().into_iter();
+        readings
+            .map(|reading| Count {
+                value: reading.value,
+                enabled_ns: reading.enabled_ns,
+                running_ns: reading.running_ns,
+            })
+            .collect()
     }
 
     fn step(&mut self) -> Step {
