@@ -36,6 +36,7 @@ pub(crate) use boot::comm_of;
 pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use counters::CounterError;
 pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
@@ -76,6 +77,10 @@ pub struct Kernel {
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
+    /// Events that the command line asked to count, in its order.
+    pub(crate) counters: Vec<perf_core::EventId>,
+    /// Where each task ran last, for migrations.
+    pub(crate) ran_on: std::collections::BTreeMap<TaskId, CpuId>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
     /// The CPU that runs kernel code now.

@@ -223,6 +223,8 @@ impl Kernel {
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
+            counters: Vec::new(),
+            ran_on: BTreeMap::new(),
             observations: Vec::new(),
             told_syscalls: BTreeSet::new(),
             this_cpu: CpuId(0),
