@@ -13,7 +13,8 @@ mod tests;
 
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{
-    AttrError, Credentials, Errno, EventId, OpenRequest, Perf, PerfEventAttr, Pmus, TaskId,
+    AttrError, Credentials, Errno, EventId, EventState, OpenRequest, Perf, PerfEvent,
+    PerfEventAttr, Pmus, TaskId,
 };
 
 use super::hw_breakpoint::CapSysAdmin;
@@ -192,7 +193,7 @@ fn prepare(facts: &dyn OpenFacts, perf: &Perf, args: &OpenArgs<'_>) -> Result<Pr
     facts.check_unused_fd()?;
     let group = match args.group_fd {
         -1 => None,
-        fd => Some(facts.perf_event_of_fd(fd).ok_or(Errno::EBADF)?),
+        fd => Some(find_group(facts, perf, fd)?),
     };
     let has = |flag| args.flags & flag != 0;
     let request = OpenRequest {
@@ -210,6 +211,16 @@ fn prepare(facts: &dyn OpenFacts, perf: &Perf, args: &OpenArgs<'_>) -> Result<Pr
 /// Cgroup mode is not supported: EINVAL, as on a kernel without CONFIG_CGROUP_PERF.
 fn check_cgroup(args: &OpenArgs<'_>) -> Result<(), Errno> {
     if args.flags & PERF_FLAG_PID_CGROUP != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// Step 6. An event that has left its task (exit, `remove_on_exec`) leads nothing any more, nor
+/// does its buffer serve another: ENODEV, measured on 6.18.
+fn find_group(facts: &dyn OpenFacts, perf: &Perf, fd: i32) -> Result<EventId, Errno> {
+    let group = facts.perf_event_of_fd(fd).ok_or(Errno::EBADF)?;
+    match perf.event(group).map(PerfEvent::state) {
+        Some(EventState::Exit | EventState::Dead) => Err(Errno::ENODEV),
+        _ => Ok(group),
+    }
 }
 
 /// Step 7.
