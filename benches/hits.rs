@@ -130,7 +130,7 @@ fn boot(delivery: Delivery) -> Kernel {
     let config = KernelConfig { ram_bytes: 8 << 20, ..KernelConfig::default() };
     let mut kernel = Kernel::boot(&config, Box::new(FixedInputs::new(1))).expect("boots");
     let argv = [b"hits".to_vec()];
-    kernel.spawn_init("hits", &image(delivery), &argv, &[]).expect("the program loads");
+    kernel.spawn_init("hits", Some(&image(delivery)), &argv, &[]).expect("the program loads");
     kernel
 }
 

@@ -308,6 +308,13 @@ impl Cpu {
         self.sync_interrupts();
     }
 
+    /// Lets the next non-maskable interrupt come, as the IRET at the end of a handler does that is
+    /// not executed.
+    pub fn end_nmi(&mut self) {
+        self.pending.nmi_blocked = false;
+        self.sync_interrupts();
+    }
+
     /// Looks for interrupts at boundaries only while one would be taken.
     pub(crate) fn sync_interrupts(&mut self) {
         let (interrupt, nmi) = (self.takes_interrupt(), self.takes_nmi());

@@ -4,6 +4,70 @@
 //! work comes through [`Inputs`]. A recorder wraps one and logs each answer; a
 //! replayer gives the logged answers back in order.
 
+use perf_core::Errno;
+
+/// A directory or file of the host that the guest may see: which mount, and the path below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPlace {
+    /// Number of the mount, in the order of the command line.
+    pub mount: u32,
+    /// Path below it, without a slash in front; empty for the mounted directory or file itself.
+    pub path: Vec<u8>,
+}
+
+impl HostPlace {
+    /// A name in this directory.
+    #[must_use]
+    pub fn join(&self, name: &[u8]) -> Self {
+        let mut path = self.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend(name);
+        Self { mount: self.mount, path }
+    }
+}
+
+/// What a name of the host stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// A file with contents.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block device.
+    Block,
+    /// A character device.
+    Character,
+}
+
+/// A name of the host, as the guest is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostEntry {
+    /// The name in its directory.
+    pub name: Vec<u8>,
+    /// What it stands for.
+    pub kind: HostKind,
+    /// Rights, with the set-id and sticky bits.
+    pub permissions: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes of a regular file.
+    pub nr_bytes: u64,
+    /// Time of the last change, ns since 1970.
+    pub modified_ns: u64,
+    /// Target of a link.
+    pub target: Vec<u8>,
+}
+
 /// A request through the door that could not be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
@@ -32,6 +96,23 @@ pub trait Inputs {
 
     /// Nanoseconds since 1970 at the moment of boot.
     fn boot_realtime_ns(&mut self) -> Result<u64, InputError>;
+
+    /// What a place of the host is; its name is of no meaning. An errno where the host refuses.
+    fn host_entry(&mut self, place: &HostPlace) -> Result<Result<HostEntry, Errno>, InputError>;
+
+    /// What a directory of the host holds, by name in ascending order, without `.` and `..`.
+    fn host_directory(
+        &mut self,
+        place: &HostPlace,
+    ) -> Result<Result<Vec<HostEntry>, Errno>, InputError>;
+
+    /// Up to `max` bytes of a file of the host at an offset; fewer only at its end.
+    fn host_read(
+        &mut self,
+        place: &HostPlace,
+        offset: u64,
+        max: usize,
+    ) -> Result<Result<Vec<u8>, Errno>, InputError>;
 }
 
 /// Inputs with nothing of the host in them: an empty standard input, a seeded
@@ -77,5 +158,25 @@ impl Inputs for FixedInputs {
 
     fn boot_realtime_ns(&mut self) -> Result<u64, InputError> {
         Ok(self.boot_realtime_ns)
+    }
+
+    fn host_entry(&mut self, _place: &HostPlace) -> Result<Result<HostEntry, Errno>, InputError> {
+        Ok(Err(Errno::ENOENT))
+    }
+
+    fn host_directory(
+        &mut self,
+        _place: &HostPlace,
+    ) -> Result<Result<Vec<HostEntry>, Errno>, InputError> {
+        Ok(Err(Errno::ENOENT))
+    }
+
+    fn host_read(
+        &mut self,
+        _place: &HostPlace,
+        _offset: u64,
+        _max: usize,
+    ) -> Result<Result<Vec<u8>, Errno>, InputError> {
+        Ok(Err(Errno::ENOENT))
     }
 }

@@ -6,7 +6,7 @@
 use crate::event::{ContextId, EventState, Target};
 use crate::ids::EventId;
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::Pmus;
 
 /// What else is undone when an event leaves its context (`DETACH_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,14 +28,14 @@ impl Perf {
     }
 
     /// Enters an event into its target's context without running it.
-    pub(crate) fn add_event_to_ctx(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+    pub(crate) fn add_event_to_ctx(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let target = self.ev(event).target;
         let id = Self::context_of(target);
         if let Target::Task(task, _) = target
-            && !self.tasks.contains_key(&task)
+            && !self.tasks.contains(task)
         {
             let cpu = self.task_cpu(task);
-            let context = self.tasks.entry(task).or_default();
+            let context = self.tasks.get_or_default(task);
             if let Some(cpu) = cpu {
                 context.start_clock(cpu, now);
             }
@@ -45,21 +45,21 @@ impl Perf {
         }
         self.ev_mut(event).context = Some(id);
         self.start_times(event, now);
-        self.group_attach(pmu, now, event);
+        self.group_attach(pmus, now, event);
     }
 
     /// Enters an event and runs it if its context is live and it is enabled (rule 3.2.5).
-    pub(crate) fn install_in_context(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
-        self.add_event_to_ctx(pmu, now, event);
+    pub(crate) fn install_in_context(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
+        self.add_event_to_ctx(pmus, now, event);
         if self.effective_state(event) > EventState::Off {
-            self.resched_for(pmu, now, event);
+            self.resched_for(pmus, now, event);
         }
     }
 
     /// Takes an event off its CPU and out of its context. Idempotent.
     pub(crate) fn remove_from_context(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         detach: Detach,
@@ -71,9 +71,9 @@ impl Perf {
         if let Some(cpu) = self.ev(event).oncpu {
             if detach == Detach::Exit {
                 // The group stays linked to a leader that never runs again.
-                self.group_sched_out(pmu, now, cpu, event);
+                self.group_sched_out(pmus, now, cpu, event);
             } else {
-                self.event_sched_out(pmu, now, cpu, event);
+                self.event_sched_out(pmus, now, cpu, event);
             }
         }
         let state = self.ev(event).state.min(to);

@@ -3,6 +3,7 @@
 //! Source: `struct perf_event_context`, Linux 6.x include/linux/perf_event.h.
 
 use crate::ids::{CpuId, EventId, TaskId};
+use crate::pmu::PerPmu;
 
 /// The two classes of groups; pinned ones are installed first (rule 3.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +27,8 @@ pub(crate) struct Context {
     pub(crate) timestamp: u64,
     /// The CPU the context is live on.
     pub(crate) on_cpu: Option<CpuId>,
-    /// A flexible group found no room since the last rotation.
-    pub(crate) rotate_necessary: bool,
+    /// A flexible group of the PMU found no room since the last rotation.
+    pub(crate) rotate_necessary: PerPmu<bool>,
 }
 
 impl Context {
@@ -82,10 +83,12 @@ pub(crate) struct CpuState {
     pub(crate) current: Option<TaskId>,
     /// Active software events, in the order they were added.
     pub(crate) swevents: Vec<EventId>,
-    /// Active hardware-class events.
-    pub(crate) active_hardware: u32,
-    /// An exclusive hardware-class group is on.
-    pub(crate) exclusive: bool,
+    /// Active hardware-class events, by the PMU they are scheduled in (`active_oncpu`).
+    pub(crate) active_hardware: PerPmu<u32>,
+    /// An exclusive event is on, by PMU.
+    pub(crate) exclusive: PerPmu<bool>,
+    /// Active events that count without being told of every hit: counters and clocks.
+    pub(crate) active_counters: u32,
     /// Ticks seen, for throttling.
     pub(crate) throttled_seq: u64,
 }

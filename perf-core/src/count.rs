@@ -9,7 +9,7 @@ use crate::event::{EventState, PerfEvent};
 use crate::ids::EventId;
 use crate::overflow::{HitRegs, Mode, Overflow, PollReason, SigTrap};
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::{Counting, Pmus};
 use crate::ring_buffer::BufferMemory;
 use crate::throttle::MAX_INTERRUPTS;
 
@@ -50,6 +50,48 @@ impl Perf {
         self.swevent_hit(event, 1, regs, mem)
     }
 
+    /// The counter of `event` may have run out: the PMU's interrupt, or the end of kernel work
+    /// in which it would have come. Nothing happens while the period is not over. The counts of
+    /// the CPU have been brought up to date ([`Perf::update_counts`]). Source:
+    /// `x86_pmu_handle_irq`, Linux 6.x arch/x86/events/core.c.
+    pub fn counter_interrupt(
+        &mut self,
+        event: EventId,
+        regs: &HitRegs<'_>,
+        mem: &mut dyn BufferMemory,
+    ) -> Overflow {
+        let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
+        let mut out = Overflow::dropped(event, root);
+        let Some(e) = self.events.get_mut(event) else {
+            return out;
+        };
+        if e.state != EventState::Active || e.hw.stopped {
+            return out;
+        }
+        let period = e.hw.last_period;
+        if !e.start_counter_interval() {
+            return out;
+        }
+        out.counted = true;
+        if self.overflow(&mut out, Nth::Later, period, regs, mem) {
+            self.ev_mut(event).hw.stopped = true;
+        }
+        out
+    }
+
+    /// How much a counter has still to count until [`Perf::counter_interrupt`] has something to
+    /// do; 0 when it is due. `None` for an event that is not active, does not sample or stands
+    /// still, and for one that does not count by itself.
+    #[must_use]
+    pub fn until_interrupt(&self, event: EventId) -> Option<u64> {
+        let e = self.event(event)?;
+        let counts = e.counting == Counting::Counters
+            && e.attr.is_sampling()
+            && e.state == EventState::Active
+            && !e.hw.stopped;
+        counts.then(|| u64::try_from(e.hw.period_left).unwrap_or(0))
+    }
+
     /// `perf_swevent_event`.
     pub(crate) fn swevent_hit(
         &mut self,
@@ -61,7 +103,7 @@ impl Perf {
         let overrides = self.config.defects.sample_period_overrides_period;
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
-        let Some(e) = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut()) else {
+        let Some(e) = self.event_mut(event) else {
             return out;
         };
         if e.state != EventState::Active || e.excludes(regs.mode) {
@@ -138,11 +180,11 @@ impl Perf {
 
     /// The interrupt work after a hit that asked for [`Overflow::disable`]: switches the event
     /// off, with its group if it leads one. Does nothing if it has been taken off since.
-    pub fn pending_disable(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+    pub fn pending_disable(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let pending = self.event(event).is_some_and(|e| e.pending_disable);
         if pending {
             self.ev_mut(event).pending_disable = false;
-            self.disable_one(pmu, now, event);
+            self.disable_one(pmus, now, event);
         }
     }
 
@@ -150,7 +192,7 @@ impl Perf {
     /// instruction: the signal to queue, or `None` if the event was switched off or removed
     /// meanwhile (rule 3.8.8). Overflows until then share one signal (rule 3.8.7).
     pub fn take_sigtrap(&mut self, event: EventId) -> Option<SigTrap> {
-        let e = self.events.get_mut(event.index())?.as_deref_mut()?;
+        let e = self.event_mut(event)?;
         let addr = e.pending_work.take()?;
         let (perf_type, sig_data) = (e.attr.attr_type, e.attr.sig_data);
         Some(SigTrap { addr, perf_type, sig_data })

@@ -7,7 +7,8 @@ use crate::attr::PerfEventAttr;
 use crate::attr::abi::AttrFlags;
 use crate::clock::EventClock;
 use crate::ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
-use crate::pmu::{PmuClass, PmuId};
+use crate::owner::Owner;
+use crate::pmu::{Counting, PmuClass, PmuId};
 
 /// States of an event, with Linux's numbers (rule 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,7 +81,7 @@ pub(crate) struct Sampling {
     pub(crate) sample_period: u64,
     /// Period of the current interval.
     pub(crate) last_period: u64,
-    /// Minus the hits still to come in this interval.
+    /// Minus the hits still to come in this interval; of a counter, what is still to come.
     pub(crate) period_left: i64,
     /// `PERF_HES_STOPPED`: installed but hits are ignored.
     pub(crate) stopped: bool,
@@ -114,6 +115,7 @@ pub struct PerfEvent {
     pub(crate) target: Target,
     pub(crate) pmu: PmuId,
     pub(crate) class: PmuClass,
+    pub(crate) counting: Counting,
     /// PMU context the event is scheduled in: its own, or the hardware PMU's for a software
     /// event in a hardware group.
     pub(crate) sched_pmu: PmuId,
@@ -141,7 +143,7 @@ pub struct PerfEvent {
     /// A SIGTRAP is queued for the hitting task and not yet delivered.
     pub(crate) pending_work: Option<u64>,
     pub(crate) handler: Option<HandlerId>,
-    pub(crate) owner: Option<TaskId>,
+    pub(crate) owner: Option<Owner>,
     pub(crate) rb: Option<BufferId>,
     pub(crate) mmap_count: u32,
     pub(crate) lost_samples: u64,
@@ -210,8 +212,8 @@ impl PerfEvent {
     }
     /// The task that opened it; `None` for kernel counters, copies, and after the opener exits.
     #[must_use]
-    pub const fn owner(&self) -> Option<TaskId> {
-        self.owner
+    pub fn owner(&self) -> Option<TaskId> {
+        self.owner.map(|owner| owner.task)
     }
     /// The buffer its records go to (a copy's records go to its root's).
     #[must_use]
@@ -224,6 +226,11 @@ impl PerfEvent {
         self.hw.stopped
     }
 
+    /// Whether it counts without being told of every hit: a counter or a clock.
+    pub(crate) fn counts_by_itself(&self) -> bool {
+        self.counting == Counting::Counters
+            || matches!(self.pmu, PmuId::CpuClock | PmuId::TaskClock)
+    }
     pub(crate) fn is_pinned(&self) -> bool {
         self.attr.has(AttrFlags::PINNED)
     }

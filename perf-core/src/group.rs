@@ -8,9 +8,11 @@ use crate::attr::abi::{
 };
 use crate::context::GroupClass;
 use crate::errno::Errno;
+use crate::event::EventState;
 use crate::ids::EventId;
+use crate::install::initial_state;
 use crate::perf::Perf;
-use crate::pmu::{Pmu, PmuClass, PmuId};
+use crate::pmu::{PmuClass, PmuId, Pmus};
 use crate::record::header_size;
 
 /// Largest fixed part of a sample (`perf_event_validate_size`).
@@ -24,7 +26,11 @@ impl Perf {
             return Ok(());
         }
         let leader = self.event(e.group_leader).ok_or(Errno::EINVAL)?;
+        // Hardware events of two PMUs do not form a group.
+        let one_pmu = e.class == PmuClass::Software
+            || self.hardware_pmu(e.group_leader).is_none_or(|pmu| pmu == e.pmu);
         let fits = leader.group_leader == e.group_leader
+            && one_pmu
             && leader.clock == e.clock
             && leader.target == e.target
             && !e.attr.has(AttrFlags::EXCLUSIVE)
@@ -47,34 +53,57 @@ impl Perf {
     }
 
     /// Links an event to its leader, or enters a leader into its context's list of groups.
-    pub(crate) fn group_attach(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+    pub(crate) fn group_attach(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let leader = self.ev(event).group_leader;
         if leader == event {
             self.add_to_groups(event);
             return;
         }
-        self.choose_pmu_context(pmu, now, event, leader);
+        self.choose_pmu_context(pmus, now, event, leader);
         let l = self.ev_mut(leader);
         l.siblings.push(event);
         l.group_generation = l.group_generation.wrapping_add(1);
     }
 
+    /// The PMU of a group's hardware-class events; `None` for a software group.
+    fn hardware_pmu(&self, leader: EventId) -> Option<PmuId> {
+        let members = self.group_members(leader).into_iter().map(|m| self.ev(m));
+        members.into_iter().find(|m| m.class == PmuClass::Hardware).map(|m| m.pmu)
+    }
+
     /// A group with a hardware event is scheduled in the hardware PMU's context: software
-    /// members that were there first move over.
-    fn choose_pmu_context(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, leader: EventId) {
-        let hardware = self.ev(event).class == PmuClass::Hardware;
-        let leader_context = self.ev(leader).sched_pmu;
-        let group_is_hardware =
-            self.group_members(leader).iter().any(|m| self.ev(*m).class == PmuClass::Hardware);
-        if group_is_hardware {
-            self.ev_mut(event).sched_pmu = leader_context;
-        } else if hardware {
-            if let Some(cpu) = self.ev(leader).oncpu {
-                self.group_sched_out(pmu, now, cpu, leader);
+    /// members that were there first are taken out, start again in the state they were opened
+    /// in, and go behind the groups that were there (`move_group` of perf_event_open).
+    fn choose_pmu_context(
+        &mut self,
+        pmus: &mut dyn Pmus,
+        now: u64,
+        event: EventId,
+        leader: EventId,
+    ) {
+        if self.hardware_pmu(leader).is_some() {
+            self.ev_mut(event).sched_pmu = self.ev(leader).sched_pmu;
+            return;
+        }
+        if self.ev(event).class == PmuClass::Software {
+            return;
+        }
+        if let Some(cpu) = self.ev(leader).oncpu {
+            self.group_sched_out(pmus, now, cpu, leader);
+        }
+        let pmu = self.ev(event).pmu;
+        for member in self.group_members(leader) {
+            if self.ev(member).state >= EventState::Error {
+                let state = initial_state(&self.ev(member).attr);
+                self.set_state(member, state, now);
             }
-            for member in self.group_members(leader) {
-                self.ev_mut(member).sched_pmu = PmuId::External;
-            }
+            self.ev_mut(member).sched_pmu = pmu;
+        }
+        let class = self.group_class(leader);
+        let context = self.ev(leader).context;
+        if let Some(context) = context.and_then(|c| self.context_mut(c)) {
+            context.groups_mut(class).retain(|l| *l != leader);
+            context.groups_mut(class).push(leader);
         }
     }
 
@@ -100,7 +129,7 @@ impl Perf {
     pub(crate) fn group_detach(&mut self, event: EventId) {
         let leader = self.ev(event).group_leader;
         if leader != event {
-            if let Some(l) = self.events[leader.index()].as_deref_mut() {
+            if let Some(l) = self.event_mut(leader) {
                 l.siblings.retain(|s| *s != event);
                 l.group_generation = l.group_generation.wrapping_add(1);
             }

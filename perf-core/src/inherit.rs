@@ -12,7 +12,7 @@ use crate::event::{ContextId, EventState, Target};
 use crate::ids::{CpuId, EventId, TaskId};
 use crate::install::{Alloc, Detached};
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::Pmus;
 
 /// The flags of clone() that matter to inheritance, with Linux's values; others are ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,13 +34,13 @@ impl Perf {
     /// `Err` no copy remains and the fork fails with that error (rule 3.6.2).
     pub fn fork(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         parent: TaskId,
         child: TaskId,
         flags: CloneFlags,
     ) -> Result<(), Errno> {
-        let Some(context) = self.tasks.get(&parent) else {
+        let Some(context) = self.tasks.get(parent) else {
             return Ok(());
         };
         let leaders: Vec<EventId> =
@@ -49,8 +49,8 @@ impl Perf {
             if !self.inherits(leader, flags) {
                 continue;
             }
-            if let Err(errno) = self.inherit_group(pmu, now, leader, child) {
-                let _no_pollers = self.remove_task(pmu, now, child);
+            if let Err(errno) = self.inherit_group(pmus, now, leader, child) {
+                let _no_pollers = self.remove_task(pmus, now, child);
                 return Err(errno);
             }
         }
@@ -69,14 +69,14 @@ impl Perf {
 
     fn inherit_group(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         leader: EventId,
         child: TaskId,
     ) -> Result<(), Errno> {
-        let copy = self.inherit_event(pmu, now, leader, child, None)?;
+        let copy = self.inherit_event(pmus, now, leader, child, None)?;
         for sibling in self.ev(leader).siblings.clone() {
-            self.inherit_event(pmu, now, sibling, child, Some(copy))?;
+            self.inherit_event(pmus, now, sibling, child, Some(copy))?;
         }
         self.ev_mut(copy).group_generation = self.ev(leader).group_generation;
         Ok(())
@@ -85,7 +85,7 @@ impl Perf {
     /// One copy, linked to the root of the event it is made from.
     fn inherit_event(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         child: TaskId,
@@ -105,7 +105,7 @@ impl Perf {
             handler: r.handler,
             owner: None,
         };
-        let copy = self.alloc(pmu, &alloc)?;
+        let copy = self.alloc(pmus, &alloc)?;
         let (clock, period) = (self.ev(root).clock, self.ev(root).hw.sample_period);
         let c = self.ev_mut(copy);
         c.clock = clock;
@@ -113,26 +113,26 @@ impl Perf {
         if attr.has(AttrFlags::FREQ) {
             c.set_all_periods(period);
         }
-        self.add_event_to_ctx(pmu, now, copy);
+        self.add_event_to_ctx(pmus, now, copy);
         self.ev_mut(root).children.push(copy);
         Ok(copy)
     }
 
     /// exec, first half of rule 3.12.1: enable_on_exec events are enabled (once), then
     /// remove_on_exec events detached.
-    pub fn exec(&mut self, pmu: &mut dyn Pmu, now: u64, task: TaskId) -> Detached {
-        self.enable_on_exec(pmu, now, task);
+    pub fn exec(&mut self, pmus: &mut dyn Pmus, now: u64, task: TaskId) -> Detached {
+        self.enable_on_exec(pmus, now, task);
         let mut detached = Detached::default();
         for event in self.task_events(task) {
             if self.ev(event).attr.has(AttrFlags::REMOVE_ON_EXEC) {
                 self.set_owner(event, None);
-                self.exit_event(pmu, now, event, &mut detached);
+                self.exit_event(pmus, now, event, &mut detached);
             }
         }
         detached
     }
 
-    fn enable_on_exec(&mut self, pmu: &mut dyn Pmu, now: u64, task: TaskId) {
+    fn enable_on_exec(&mut self, pmus: &mut dyn Pmus, now: u64, task: TaskId) {
         let mut class = None;
         for event in self.task_events(task) {
             let e = self.ev_mut(event);
@@ -148,50 +148,56 @@ impl Perf {
             }
         }
         if let Some(class) = class {
-            self.resched(pmu, now, ContextId::Task(task), class, None);
+            self.resched(pmus, now, ContextId::Task(task), class, None);
         }
     }
 
     /// exit (rule 3.12.3), and exec of a non-dumpable image (rule 2.5.6): every event of the
     /// task is detached; copies are folded into their roots and freed. What the task opened
     /// itself has no owner any more. [`Perf::exit_record`] comes first.
-    pub fn exit_task(&mut self, pmu: &mut dyn Pmu, now: u64, task: TaskId) -> Detached {
+    pub fn exit_task(&mut self, pmus: &mut dyn Pmus, now: u64, task: TaskId) -> Detached {
         for event in self.owned_by(task) {
             self.set_owner(event, None);
         }
-        self.remove_task(pmu, now, task)
+        self.remove_task(pmus, now, task)
     }
 
-    fn remove_task(&mut self, pmu: &mut dyn Pmu, now: u64, task: TaskId) -> Detached {
+    fn remove_task(&mut self, pmus: &mut dyn Pmus, now: u64, task: TaskId) -> Detached {
         let mut detached = Detached::default();
         if let Some(cpu) = self.task_cpu(task) {
             for class in [GroupClass::Pinned, GroupClass::Flexible] {
-                self.class_sched_out(pmu, now, cpu, ContextId::Task(task), class, None);
+                self.class_sched_out(pmus, now, cpu, ContextId::Task(task), class, None);
             }
         }
         for event in self.task_events(task) {
-            self.exit_event(pmu, now, event, &mut detached);
+            self.exit_event(pmus, now, event, &mut detached);
         }
-        self.tasks.remove(&task);
+        self.tasks.remove(task);
         detached
     }
 
     /// Events of a task, newest first, as Linux keeps the list.
     fn task_events(&self, task: TaskId) -> Vec<EventId> {
-        let events = self.tasks.get(&task).map(|c| c.events.clone()).unwrap_or_default();
+        let events = self.tasks.get(task).map(|c| c.events.clone()).unwrap_or_default();
         events.into_iter().rev().collect()
     }
 
     /// `perf_event_exit_event`: an event with a descriptor stays, in EXIT; a copy is freed.
-    fn exit_event(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, detached: &mut Detached) {
+    fn exit_event(
+        &mut self,
+        pmus: &mut dyn Pmus,
+        now: u64,
+        event: EventId,
+        detached: &mut Detached,
+    ) {
         match self.ev(event).parent {
             Some(root) => {
-                self.remove_from_context(pmu, now, event, Detach::Child);
-                self.event_free(pmu, event);
+                self.remove_from_context(pmus, now, event, Detach::Child);
+                self.event_free(pmus, event);
                 detached.wake.push(root);
             }
             None => {
-                self.remove_from_context(pmu, now, event, Detach::Exit);
+                self.remove_from_context(pmus, now, event, Detach::Exit);
                 detached.wake.push(event);
             }
         }
@@ -205,25 +211,25 @@ impl Perf {
 
     /// The CPU goes down: its events come off and wait (rule 6.5.1). No task runs on it any
     /// more. Its clock stands still.
-    pub fn cpu_offline(&mut self, pmu: &mut dyn Pmu, now: u64, cpu: CpuId) {
+    pub fn cpu_offline(&mut self, pmus: &mut dyn Pmus, now: u64, cpu: CpuId) {
         if !self.is_cpu_online(cpu) {
             return;
         }
-        self.task_sched_out(pmu, now, cpu);
+        self.task_sched_out(pmus, now, cpu);
         for class in [GroupClass::Pinned, GroupClass::Flexible] {
-            self.class_sched_out(pmu, now, cpu, ContextId::Cpu(cpu), class, None);
+            self.class_sched_out(pmus, now, cpu, ContextId::Cpu(cpu), class, None);
         }
         self.cpus[cpu.index()].context.stop_clock(now);
     }
 
     /// The CPU comes up: its events are installed again.
-    pub fn cpu_online(&mut self, pmu: &mut dyn Pmu, now: u64, cpu: CpuId) {
+    pub fn cpu_online(&mut self, pmus: &mut dyn Pmus, now: u64, cpu: CpuId) {
         if self.is_cpu_online(cpu) || cpu.0 >= self.config.nr_cpus {
             return;
         }
         self.cpus[cpu.index()].context.start_clock(cpu, now);
         for class in [GroupClass::Pinned, GroupClass::Flexible] {
-            self.class_sched_in(pmu, now, cpu, ContextId::Cpu(cpu), class, None);
+            self.class_sched_in(pmus, now, cpu, ContextId::Cpu(cpu), class, None);
         }
     }
 }

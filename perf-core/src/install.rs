@@ -15,7 +15,7 @@ use crate::errno::Errno;
 use crate::event::{EventState, PerfEvent, Sampling, Target, Times};
 use crate::ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
 use crate::perf::Perf;
-use crate::pmu::{EventInit, NmiSafety, Pmu, PmuClass, PmuId};
+use crate::pmu::{Counting, EventInit, NmiSafety, PmuClass, PmuId, Pmus};
 use crate::swevent::SwEvent;
 
 /// What the system call knows after steps 1 to 7 of rule 1.2.
@@ -58,7 +58,7 @@ impl Perf {
     /// running it. Follow with [`Perf::event_install`], or [`Perf::event_free`] on refusal.
     pub fn event_alloc(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         request: &OpenRequest,
     ) -> Result<EventId, Errno> {
         let attr = &request.attr;
@@ -71,7 +71,7 @@ impl Perf {
         }
         let target = self.target(request)?;
         let event = self.alloc(
-            pmu,
+            pmus,
             &Alloc {
                 attr,
                 target,
@@ -81,8 +81,8 @@ impl Perf {
                 owner: Some(request.owner),
             },
         )?;
-        if let Err(errno) = self.set_clock(pmu, event) {
-            self.event_free(pmu, event);
+        if let Err(errno) = self.set_clock(pmus, event) {
+            self.event_free(pmus, event);
             return Err(errno);
         }
         Ok(event)
@@ -103,25 +103,27 @@ impl Perf {
     }
 
     /// Step 18.
-    fn set_clock(&mut self, pmu: &mut dyn Pmu, event: EventId) -> Result<(), Errno> {
+    fn set_clock(&mut self, pmus: &mut dyn Pmus, event: EventId) -> Result<(), Errno> {
         let e = self.ev_mut(event);
         if e.attr.has(AttrFlags::USE_CLOCKID) {
-            let nmi = match e.pmu {
-                PmuId::External => pmu.nmi_safety(),
-                PmuId::Swevent | PmuId::CpuClock | PmuId::TaskClock => NmiSafety::NotNeeded,
-            };
+            let nmi = pmus.pmu(e.pmu).map_or(NmiSafety::NotNeeded, |pmu| pmu.nmi_safety());
             e.clock = EventClock::from_clockid(e.attr.clockid, nmi)?;
         }
         Ok(())
     }
 
     /// Steps 9 (sigtrap) to 17: `perf_event_alloc`.
-    pub(crate) fn alloc(&mut self, pmu: &mut dyn Pmu, args: &Alloc<'_>) -> Result<EventId, Errno> {
+    pub(crate) fn alloc(
+        &mut self,
+        pmus: &mut dyn Pmus,
+        args: &Alloc<'_>,
+    ) -> Result<EventId, Errno> {
         let attr = args.attr;
         if attr.has(AttrFlags::SIGTRAP) && args.target.task().is_none() {
             return Err(Errno::EINVAL);
         }
-        let event = EventId(u32::try_from(self.events.len()).map_err(|_| Errno::ENOMEM)?);
+        let event = EventId(self.next_event);
+        let next_event = self.next_event.checked_add(1).ok_or(Errno::ENOMEM)?;
         // The id counter advances even when the event is refused below.
         let id = self.next_id;
         self.next_id += 1;
@@ -129,14 +131,15 @@ impl Perf {
         if inherits_read && !attr.samples(PERF_SAMPLE_TID) {
             return Err(Errno::EINVAL);
         }
-        let (id_of_pmu, class) = self.init_event(pmu, event, args)?;
+        let home = self.init_event(pmus, event, args)?;
         let mut e = PerfEvent {
             id,
             attr: attr.clone().with_defaults(&self.config.limits),
             target: args.target,
-            pmu: id_of_pmu,
-            class,
-            sched_pmu: id_of_pmu,
+            pmu: home.pmu,
+            class: home.class,
+            counting: home.counting,
+            sched_pmu: home.pmu,
             clock: EventClock::Perf,
             state: initial_state(attr),
             oncpu: None,
@@ -160,37 +163,41 @@ impl Perf {
             lost_samples: 0,
         };
         e.init_period();
-        self.events.push(Some(Box::new(e)));
+        self.events.insert(event, Box::new(e));
+        self.next_event = next_event;
         self.set_owner(event, args.owner);
-        self.check_unsupported(attr).inspect_err(|_| self.event_free(pmu, event))?;
+        self.check_unsupported(attr).inspect_err(|_| self.event_free(pmus, event))?;
         Ok(event)
     }
 
     /// `perf_init_event`: finds the PMU and lets it reserve and validate (steps 11 to 16).
     fn init_event(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         event: EventId,
         args: &Alloc<'_>,
-    ) -> Result<(PmuId, PmuClass), Errno> {
+    ) -> Result<Home, Errno> {
         let attr = args.attr;
         if attr.attr_type == PERF_TYPE_SOFTWARE {
             let kind = SwEvent::from_config(attr.config).ok_or(Errno::ENOENT)?;
             kind.init(attr)?;
-            return Ok((kind.pmu(), PmuClass::Software));
+            let (pmu, class) = (kind.pmu(), PmuClass::Software);
+            return Ok(Home { pmu, class, counting: Counting::Hits });
         }
-        if !pmu.serves(attr.attr_type) {
-            return Err(Errno::ENOENT);
-        }
+        let pmu = pmus.serving(attr.attr_type).ok_or(Errno::ENOENT)?;
+        let home = Home { pmu: pmu.id(), class: pmu.class(), counting: pmu.counting() };
+        let same_pmu = |member: &EventId| self.ev(*member).pmu == home.pmu;
+        let group = args.leader.map(|leader| self.group_members(leader)).unwrap_or_default();
         let init = EventInit {
             attr,
             task: args.target.task(),
             cpu: args.target.cpu(),
             parent: args.parent,
             handler: args.handler,
+            nr_in_group: group.iter().filter(|member| same_pmu(member)).count(),
         };
         pmu.event_init(event, &init)?;
-        Ok((PmuId::External, pmu.class()))
+        Ok(home)
     }
 
     /// Step 17 and the call chain limit.
@@ -209,16 +216,16 @@ impl Perf {
     /// behind `group_fd` with PERF_FLAG_FD_OUTPUT. On `Err` the event has been freed.
     pub fn event_install(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         output: Option<EventId>,
     ) -> Result<(), Errno> {
         let ready = self.check_install(event, output);
         if ready.is_err() {
-            self.event_free(pmu, event);
+            self.event_free(pmus, event);
         } else {
-            self.install_in_context(pmu, now, event);
+            self.install_in_context(pmus, now, event);
         }
         ready
     }
@@ -238,18 +245,18 @@ impl Perf {
     }
 
     /// Frees an event that was never installed, or has been taken out of its context.
-    pub fn event_free(&mut self, pmu: &mut dyn Pmu, event: EventId) {
+    pub fn event_free(&mut self, pmus: &mut dyn Pmus, event: EventId) {
         if self.event(event).is_none() {
             return;
         }
         self.set_owner(event, None);
-        let Some(e) = self.events[event.index()].take() else {
+        let Some(e) = self.events.remove(event) else {
             return;
         };
         if let Some(buffer) = e.rb.and_then(|b| self.buffers[b.index()].as_mut()) {
             buffer.detach(event);
         }
-        if e.pmu == PmuId::External {
+        if let Some(pmu) = pmus.pmu(e.pmu) {
             pmu.destroy(event);
         }
     }
@@ -258,48 +265,55 @@ impl Perf {
     /// called on overflow instead of writing a sample.
     pub fn create_kernel_counter(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         attr: &PerfEventAttr,
         target: Target,
         handler: Option<HandlerId>,
     ) -> Result<EventId, Errno> {
         let alloc = Alloc { attr, target, leader: None, parent: None, handler, owner: None };
-        let event = self.alloc(pmu, &alloc)?;
-        self.event_install(pmu, now, event, None)?;
+        let event = self.alloc(pmus, &alloc)?;
+        self.event_install(pmus, now, event, None)?;
         Ok(event)
     }
 
     /// The last reference to an event is gone (close, or unregister of a kernel counter): its
     /// copies die with it, its siblings become singletons (rules 3.3.2, 3.6.5).
-    pub fn release(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) -> Detached {
+    pub fn release(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Detached {
         let mut detached = Detached::default();
         let Some(e) = self.event(event) else {
             return detached;
         };
         let (siblings, was_off) = (e.siblings.clone(), e.state == EventState::Off);
         let mapped = e.rb.filter(|_| e.mmap_count > 0);
-        self.remove_from_context(pmu, now, event, Detach::Dead);
+        self.remove_from_context(pmus, now, event, Detach::Dead);
         for child in self.ev(event).children.clone() {
-            self.remove_from_context(pmu, now, child, Detach::Child);
-            self.event_free(pmu, child);
+            self.remove_from_context(pmus, now, child, Detach::Child);
+            self.event_free(pmus, child);
         }
         if let Some(buffer) = mapped {
             self.free_buffer(buffer, &mut detached);
         }
         detached.wake.retain(|e| *e != event);
-        self.event_free(pmu, event);
+        self.event_free(pmus, event);
         // K3: siblings of an OFF leader wait for the next scheduling point.
         if was_off && !self.config.defects.off_leader_close_strands_siblings {
             for sibling in siblings {
-                self.resched_for(pmu, now, sibling);
+                self.resched_for(pmus, now, sibling);
             }
         }
         detached
     }
 }
 
+/// What an event is put under for its life.
+struct Home {
+    pmu: PmuId,
+    class: PmuClass,
+    counting: Counting,
+}
+
 /// Rule 3.1.1.
-fn initial_state(attr: &PerfEventAttr) -> EventState {
+pub(crate) fn initial_state(attr: &PerfEventAttr) -> EventState {
     if attr.has(AttrFlags::DISABLED) { EventState::Off } else { EventState::Inactive }
 }

@@ -8,7 +8,7 @@ use crate::errno::Errno;
 use crate::event::EventState;
 use crate::ids::{EventId, TaskId};
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::Pmus;
 
 /// Which events an ENABLE, DISABLE or RESET acts on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,25 +82,25 @@ impl IoctlCommand {
 
 impl Perf {
     /// ENABLE. No effect on events that are enabled or gone (rule 3.1.2).
-    pub fn enable(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, scope: Scope) {
+    pub fn enable(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId, scope: Scope) {
         for event in self.in_scope(event, scope) {
-            self.enable_one(pmu, now, event);
+            self.enable_one(pmus, now, event);
         }
     }
 
     /// DISABLE. Idempotent (rule 3.1.3). A SIGTRAP not yet delivered is dropped (rule 3.8.8).
-    pub fn disable(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, scope: Scope) {
+    pub fn disable(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId, scope: Scope) {
         for event in self.in_scope(event, scope) {
-            self.disable_one(pmu, now, event);
+            self.disable_one(pmus, now, event);
             self.ev_mut(event).pending_work = None;
         }
     }
 
     /// RESET: counts to zero, times untouched, dead copies' counts kept (rules 3.3.3, 3.6.3).
     /// The control page is refreshed by [`Perf::update_userpage`].
-    pub fn reset(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, scope: Scope) {
+    pub fn reset(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId, scope: Scope) {
         for event in self.in_scope(event, scope) {
-            self.pmu_read(pmu, now, event);
+            self.pmu_read(pmus, now, event);
             self.ev_mut(event).count = 0;
         }
     }
@@ -109,7 +109,7 @@ impl Perf {
     /// EINVAL on a counting or inherit event.
     pub fn refresh(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         budget: i32,
@@ -120,21 +120,21 @@ impl Perf {
         }
         let e = self.ev_mut(event);
         e.event_limit = e.event_limit.wrapping_add(budget);
-        self.enable_one(pmu, now, event);
+        self.enable_one(pmus, now, event);
         Ok(())
     }
 
     /// prctl(PR_TASK_PERF_EVENTS_ENABLE): every event `owner` opened (rule 3.7.3).
-    pub fn task_events_enable(&mut self, pmu: &mut dyn Pmu, now: u64, owner: TaskId) {
+    pub fn task_events_enable(&mut self, pmus: &mut dyn Pmus, now: u64, owner: TaskId) {
         for event in self.owned_by(owner) {
-            self.enable(pmu, now, event, Scope::Event);
+            self.enable(pmus, now, event, Scope::Event);
         }
     }
 
     /// prctl(PR_TASK_PERF_EVENTS_DISABLE).
-    pub fn task_events_disable(&mut self, pmu: &mut dyn Pmu, now: u64, owner: TaskId) {
+    pub fn task_events_disable(&mut self, pmus: &mut dyn Pmus, now: u64, owner: TaskId) {
         for event in self.owned_by(owner) {
-            self.disable(pmu, now, event, Scope::Event);
+            self.disable(pmus, now, event, Scope::Event);
         }
     }
 
@@ -155,7 +155,7 @@ impl Perf {
     }
 
     /// Rule 3.1.2.
-    pub(crate) fn enable_one(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+    pub(crate) fn enable_one(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let e = self.ev(event);
         if e.state >= EventState::Inactive || e.state < EventState::Error {
             return;
@@ -167,21 +167,21 @@ impl Perf {
         let leader_on =
             e.group_leader == event || self.ev(e.group_leader).state == EventState::Active;
         if matches && leader_on {
-            self.resched_for(pmu, now, event);
+            self.resched_for(pmus, now, event);
         }
     }
 
     /// Rule 3.1.3.
-    pub(crate) fn disable_one(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) {
+    pub(crate) fn disable_one(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let e = self.ev(event);
         if e.state <= EventState::Off {
             return;
         }
         if let Some(cpu) = e.oncpu {
             if e.group_leader == event {
-                self.group_sched_out(pmu, now, cpu, event);
+                self.group_sched_out(pmus, now, cpu, event);
             } else {
-                self.event_sched_out(pmu, now, cpu, event);
+                self.event_sched_out(pmus, now, cpu, event);
             }
         }
         self.set_state(event, EventState::Off, now);

@@ -1,7 +1,7 @@
 //! perf-core: the Linux perf event core, without any hardware.
 //!
 //! Attributes, groups, contexts, scheduling, sampling, ring buffer, records, as Linux 6.18 has
-//! them, seen from what breakpoint and software events need. The hardware is behind [`Pmu`], the
+//! them, seen from what breakpoint and software events need. The hardware is behind [`Pmus`], the
 //! ring buffer's memory behind [`BufferMemory`], time comes in as `now` (ns of the perf clock).
 //! Nothing is ever called back except through these two: what an overflow asks for is returned.
 //!
@@ -21,6 +21,7 @@ mod defects;
 mod errno;
 mod event;
 mod group;
+pub mod id_table;
 mod ids;
 mod inherit;
 mod install;
@@ -28,6 +29,7 @@ mod ioctl;
 mod mmap;
 mod modify;
 mod overflow;
+mod owner;
 mod perf;
 mod period;
 mod pmu;
@@ -50,6 +52,7 @@ pub use clock::{ClockOffsets, EventClock};
 pub use defects::Defects;
 pub use errno::Errno;
 pub use event::{ContextId, EventState, PerfEvent, Target};
+pub use id_table::IdTable;
 pub use ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
 pub use inherit::CloneFlags;
 pub use install::{Detached, OpenRequest};
@@ -57,7 +60,7 @@ pub use ioctl::{IoctlCommand, Scope};
 pub use mmap::{Mapped, MmapAccess, MmapRequest, MmapSharing, Output};
 pub use overflow::{HitRegs, Mode, Overflow, PollReason, SampleSource, SigTrap};
 pub use perf::{Perf, PerfConfig};
-pub use pmu::{EventInit, NmiSafety, Pmu, PmuClass, PmuId};
+pub use pmu::{Counting, EventInit, NmiSafety, Pmu, PmuClass, PmuId, Pmus};
 pub use poll::PollEvents;
 pub use record::{Current, RecordType};
 pub use ring_buffer::BufferMemory;

@@ -9,7 +9,7 @@ use crate::errno::Errno;
 use crate::event::EventState;
 use crate::ids::EventId;
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::Pmus;
 
 /// Whether fields that cannot change are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Perf {
     /// `attr` has passed [`PerfEventAttr::check`].
     pub fn modify_attributes(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         attr: &PerfEventAttr,
@@ -40,7 +40,7 @@ impl Perf {
         let attr = attr.clone().with_defaults(&self.config.limits);
         for event in self.with_children(event) {
             let old = std::mem::replace(&mut self.ev_mut(event).attr.sig_data, attr.sig_data);
-            let result = self.modify_breakpoint(pmu, now, event, &attr, Compare::Yes);
+            let result = self.modify_breakpoint(pmus, now, event, &attr, Compare::Yes);
             if result.is_err() {
                 if !self.config.defects.failed_modify_flips_enable {
                     self.ev_mut(event).attr.sig_data = old;
@@ -55,32 +55,32 @@ impl Perf {
     /// old setting is kept.
     pub fn modify_user_hw_breakpoint(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         attr: &PerfEventAttr,
     ) -> Result<(), Errno> {
         self.event(event).ok_or(Errno::EINVAL)?;
-        self.modify_breakpoint(pmu, now, event, attr, Compare::No)
+        self.modify_breakpoint(pmus, now, event, attr, Compare::No)
     }
 
     /// Steps b to g: off, validate, commit, on again if the event's attribute says so. K4: that
     /// holds after a failure too, whatever the state was before.
     fn modify_breakpoint(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         attr: &PerfEventAttr,
         compare: Compare,
     ) -> Result<(), Errno> {
         let was_enabled = self.ev(event).state >= EventState::Inactive;
-        self.disable_one(pmu, now, event);
-        let result = self.commit_breakpoint(pmu, event, attr, compare);
+        self.disable_one(pmus, now, event);
+        let result = self.commit_breakpoint(pmus, event, attr, compare);
         let by_attr = result.is_ok() || self.config.defects.failed_modify_flips_enable;
         let attr_enabled = !self.ev(event).attr.has(AttrFlags::DISABLED);
         if if by_attr { attr_enabled } else { was_enabled } {
-            self.enable_one(pmu, now, event);
+            self.enable_one(pmus, now, event);
         }
         result
     }
@@ -88,11 +88,13 @@ impl Perf {
     /// Steps c to f.
     fn commit_breakpoint(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         event: EventId,
         attr: &PerfEventAttr,
         compare: Compare,
     ) -> Result<(), Errno> {
+        let id = self.ev(event).pmu;
+        let pmu = pmus.pmu(id).ok_or(Errno::EOPNOTSUPP)?;
         pmu.parse(event, attr)?;
         let e = self.ev_mut(event);
         let mut new = e.attr.clone();

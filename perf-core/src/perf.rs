@@ -1,13 +1,13 @@
 //! [`Perf`]: the arena of events, the contexts, and access to both.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::attr::AttrLimits;
 use crate::clock::ClockOffsets;
 use crate::context::{Context, CpuState};
 use crate::defects::Defects;
 use crate::event::{ContextId, PerfEvent};
+use crate::id_table::IdTable;
 use crate::ids::{CpuId, EventId, TaskId};
+use crate::owner::OwnedList;
 use crate::ring_buffer::RingBuffer;
 
 /// What perf core has to know about the machine.
@@ -42,16 +42,20 @@ impl Default for PerfConfig {
 pub struct Perf {
     /// Configuration; sysctls may be changed while running, `nr_cpus` must not.
     pub config: PerfConfig,
-    pub(crate) events: Vec<Option<Box<PerfEvent>>>,
+    pub(crate) events: IdTable<EventId, Box<PerfEvent>>,
+    /// The next event's place; never given out twice.
+    pub(crate) next_event: u32,
     pub(crate) next_id: u64,
     pub(crate) cpus: Vec<CpuState>,
-    pub(crate) tasks: BTreeMap<TaskId, Context>,
-    /// Who opened what, for prctl and exit.
-    pub(crate) owned: BTreeSet<(TaskId, EventId)>,
+    pub(crate) tasks: IdTable<TaskId, Box<Context>>,
+    /// Who opened what, for prctl and exit: the ends of a list through the events.
+    pub(crate) owned: IdTable<TaskId, OwnedList>,
     /// Ring buffers, by id.
     pub(crate) buffers: Vec<Option<RingBuffer>>,
     /// Pinned events that went to ERROR and whose pollers have not been woken yet.
     pub(crate) error_wakeups: Vec<EventId>,
+    /// Group leaders whose UNTHROTTLE record is still to be written.
+    pub(crate) unthrottled: Vec<EventId>,
 }
 
 impl Perf {
@@ -67,25 +71,27 @@ impl Perf {
             .collect();
         Perf {
             config,
-            events: Vec::new(),
+            events: IdTable::default(),
+            next_event: 0,
             next_id: 1,
             cpus,
-            tasks: BTreeMap::new(),
-            owned: BTreeSet::new(),
+            tasks: IdTable::default(),
+            owned: IdTable::default(),
             buffers: Vec::new(),
             error_wakeups: Vec::new(),
+            unthrottled: Vec::new(),
         }
     }
 
     /// The event, unless it has been freed.
     #[must_use]
     pub fn event(&self, event: EventId) -> Option<&PerfEvent> {
-        self.events.get(event.index())?.as_deref()
+        self.events.get(event).map(Box::as_ref)
     }
 
     /// Ids of all live events, ascending.
     pub fn events(&self) -> impl Iterator<Item = EventId> + '_ {
-        (0u32..).zip(&self.events).filter(|(_, e)| e.is_some()).map(|(i, _)| EventId(i))
+        self.events.ids()
     }
 
     /// Pinned events that could not be installed since the last call: their pollers are to be
@@ -100,36 +106,26 @@ impl Perf {
         self.event(event).expect("event ids inside perf core are live")
     }
 
+    /// The event, to be changed, unless it has been freed.
+    pub(crate) fn event_mut(&mut self, event: EventId) -> Option<&mut PerfEvent> {
+        self.events.get_mut(event).map(Box::as_mut)
+    }
+
     pub(crate) fn ev_mut(&mut self, event: EventId) -> &mut PerfEvent {
-        self.events[event.index()].as_deref_mut().expect("event ids inside perf core are live")
-    }
-
-    /// Events `owner` opened that still count as its own, in the order of opening.
-    pub(crate) fn owned_by(&self, owner: TaskId) -> Vec<EventId> {
-        let all = (owner, EventId(0))..=(owner, EventId(u32::MAX));
-        self.owned.range(all).map(|(_, event)| *event).collect()
-    }
-
-    pub(crate) fn set_owner(&mut self, event: EventId, owner: Option<TaskId>) {
-        if let Some(old) = std::mem::replace(&mut self.ev_mut(event).owner, owner) {
-            self.owned.remove(&(old, event));
-        }
-        if let Some(new) = owner {
-            self.owned.insert((new, event));
-        }
+        self.event_mut(event).expect("event ids inside perf core are live")
     }
 
     pub(crate) fn context(&self, context: ContextId) -> Option<&Context> {
         match context {
             ContextId::Cpu(cpu) => self.cpus.get(cpu.index()).map(|c| &c.context),
-            ContextId::Task(task) => self.tasks.get(&task),
+            ContextId::Task(task) => self.tasks.get(task).map(Box::as_ref),
         }
     }
 
     pub(crate) fn context_mut(&mut self, context: ContextId) -> Option<&mut Context> {
         match context {
             ContextId::Cpu(cpu) => self.cpus.get_mut(cpu.index()).map(|c| &mut c.context),
-            ContextId::Task(task) => self.tasks.get_mut(&task),
+            ContextId::Task(task) => self.tasks.get_mut(task).map(Box::as_mut),
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::errno::Errno;
 use crate::event::{EventState, PerfEvent};
 use crate::ids::EventId;
 use crate::perf::Perf;
+use crate::pmu::{Counting, Pmus};
+use crate::throttle::MAX_INTERRUPTS;
 
 const NSEC_PER_SEC: u128 = 1_000_000_000;
 
@@ -24,6 +26,14 @@ impl PerfEvent {
         self.hw.sample_period = period;
         self.hw.last_period = period;
         self.hw.period_left = period as i64;
+    }
+
+    /// `pmu->start` with `PERF_EF_RELOAD`.
+    pub(crate) fn restart(&mut self) {
+        self.hw.stopped = false;
+        if self.counting == Counting::Counters {
+            let _already_due = self.start_counter_interval();
+        }
     }
 
     /// The part of `pmu->add` that is about periods (rule 3.5.2).
@@ -49,6 +59,27 @@ impl PerfEvent {
         u64::try_from(nr).unwrap_or(u64::MAX)
     }
 
+    /// A counter has counted `delta` more.
+    pub(crate) fn use_up(&mut self, delta: u64) {
+        if self.attr.is_sampling() {
+            let delta = i64::try_from(delta).unwrap_or(i64::MAX);
+            self.hw.period_left = self.hw.period_left.saturating_sub(delta);
+        }
+    }
+
+    /// Goes on with a counter's interval, or starts the next if it is over, which is what the
+    /// answer says. Intervals that are over as a whole are skipped (`x86_perf_event_set_period`).
+    pub(crate) fn start_counter_interval(&mut self) -> bool {
+        if !self.attr.is_sampling() || self.hw.period_left > 0 {
+            return false;
+        }
+        let period = i64::try_from(self.hw.sample_period).unwrap_or(i64::MAX).max(1);
+        let late = self.hw.period_left <= -period;
+        self.hw.period_left = if late { period } else { self.hw.period_left + period };
+        self.hw.last_period = self.hw.sample_period;
+        true
+    }
+
     /// Frequency mode: moves the period an eighth of the way towards what would have given the
     /// wanted frequency over the last `nsec` ns with `count` occurrences.
     pub(crate) fn adjust_period(&mut self, nsec: u64, count: u64) {
@@ -63,33 +94,44 @@ impl PerfEvent {
         if i128::from(self.hw.period_left) > 8 * period {
             self.hw.period_left = 0;
             // The PMU is stopped and started around this, which clears the stopped flag.
-            self.hw.stopped = false;
+            self.restart();
         }
     }
 }
 
 impl Perf {
     /// PERF_EVENT_IOC_PERIOD (rule 3.7.1). EINVAL on a counting event, for 0, and out of range.
-    pub fn set_period(&mut self, event: EventId, value: u64) -> Result<(), Errno> {
+    pub fn set_period(
+        &mut self,
+        pmus: &mut dyn Pmus,
+        now: u64,
+        event: EventId,
+        value: u64,
+    ) -> Result<(), Errno> {
         let limits = self.config.limits;
         let late = self.config.defects.period_one_interval_late;
-        let e = self.events.get_mut(event.index()).and_then(|e| e.as_deref_mut());
-        let e = e.ok_or(Errno::EBADF)?;
+        let e = self.event_mut(event).ok_or(Errno::EBADF)?;
         if !e.attr.is_sampling() || value == 0 {
             return Err(Errno::EINVAL);
         }
         e.attr.check_period(value, &limits)?;
+        self.pmu_read(pmus, now, event);
+        let e = self.ev_mut(event);
         e.attr.sample_period = value;
         if !e.attr.has(AttrFlags::FREQ) {
             e.hw.sample_period = value;
         }
         e.hw.period_left = 0;
         if e.state == EventState::Active {
-            if !late && !e.attr.has(AttrFlags::FREQ) {
+            let counts_hits = e.counting == Counting::Hits;
+            if !late && counts_hits && !e.attr.has(AttrFlags::FREQ) {
                 e.hw.last_period = value;
                 e.hw.period_left = -(value as i64);
             }
-            e.hw.stopped = false;
+            e.restart();
+            if e.hw.interrupts == MAX_INTERRUPTS {
+                self.unthrottle_later(event);
+            }
         }
         Ok(())
     }

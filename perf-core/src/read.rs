@@ -11,7 +11,7 @@ use crate::event::EventState;
 use crate::group::read_size;
 use crate::ids::EventId;
 use crate::perf::Perf;
-use crate::pmu::Pmu;
+use crate::pmu::Pmus;
 
 /// Sums over an event and its live and dead copies.
 struct Totals {
@@ -25,7 +25,7 @@ impl Perf {
     /// small; ECHILD when a copy's group has another shape.
     pub fn read(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
         count: usize,
@@ -40,27 +40,27 @@ impl Perf {
             return Err(Errno::ENOSPC);
         }
         let words = if format & PERF_FORMAT_GROUP != 0 {
-            self.read_group(pmu, now, leader, format)?
+            self.read_group(pmus, now, leader, format)?
         } else {
-            self.read_one(pmu, now, event, format)
+            self.read_one(pmus, now, event, format)
         };
         Ok(words.into_iter().flat_map(u64::to_le_bytes).collect())
     }
 
     /// Value and times of an event and its copies, as the kernel's own users read them.
-    pub fn read_value(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) -> Option<u64> {
+    pub fn read_value(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Option<u64> {
         self.event(event)?;
-        Some(self.totals(pmu, now, event).value)
+        Some(self.totals(pmus, now, event).value)
     }
 
-    fn totals(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId) -> Totals {
+    fn totals(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Totals {
         let (enabled_ns, running_ns) = self.total_times_at(event, now);
-        self.pmu_read(pmu, now, event);
+        self.pmu_read(pmus, now, event);
         let e = self.ev(event);
         let value = e.count.wrapping_add(e.child_count);
         let mut totals = Totals { value, enabled_ns, running_ns };
         for child in e.children.clone() {
-            self.pmu_read(pmu, now, child);
+            self.pmu_read(pmus, now, child);
             let (enabled, running) = self.times_at(child, now);
             totals.value = totals.value.wrapping_add(self.ev(child).count);
             totals.enabled_ns += enabled;
@@ -69,8 +69,8 @@ impl Perf {
         totals
     }
 
-    fn read_one(&mut self, pmu: &mut dyn Pmu, now: u64, event: EventId, format: u64) -> Vec<u64> {
-        let totals = self.totals(pmu, now, event);
+    fn read_one(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId, format: u64) -> Vec<u64> {
+        let totals = self.totals(pmus, now, event);
         let mut words = vec![totals.value];
         put_times(&mut words, format, &totals);
         self.put_id_and_lost(&mut words, format, event);
@@ -79,7 +79,7 @@ impl Perf {
 
     fn read_group(
         &mut self,
-        pmu: &mut dyn Pmu,
+        pmus: &mut dyn Pmus,
         now: u64,
         leader: EventId,
         format: u64,
@@ -94,10 +94,10 @@ impl Perf {
         }
         let members = self.group_members(leader);
         let mut words = vec![members.len() as u64];
-        let totals = self.totals(pmu, now, leader);
+        let totals = self.totals(pmus, now, leader);
         put_times(&mut words, format, &totals);
         for member in members {
-            words.push(self.totals(pmu, now, member).value);
+            words.push(self.totals(pmus, now, member).value);
             self.put_id_and_lost(&mut words, format, member);
         }
         Ok(words)

@@ -4,7 +4,6 @@
 //! kernel/events/core.c.
 
 use crate::count::Nth;
-use crate::event::{ContextId, EventState};
 use crate::ids::{BufferId, EventId};
 use crate::overflow::{HitRegs, Overflow};
 use crate::perf::Perf;
@@ -83,9 +82,42 @@ impl Perf {
         for member in self.group_members(leader) {
             let e = self.ev_mut(member);
             e.hw.interrupts = 0;
-            e.hw.stopped = false;
+            e.restart();
         }
         self.throttle_record(mem, current, leader, RecordType::Unthrottle)
+    }
+
+    /// A throttled event runs again in a place where no record can be written: its leader's
+    /// UNTHROTTLE waits for [`Perf::write_unthrottled`].
+    pub(crate) fn unthrottle_later(&mut self, event: EventId) {
+        let leader = self.ev(event).group_leader;
+        for member in self.group_members(leader) {
+            let e = self.ev_mut(member);
+            if e.hw.interrupts == MAX_INTERRUPTS {
+                e.hw.interrupts = 0;
+                e.restart();
+            }
+        }
+        self.unthrottled.push(leader);
+    }
+
+    /// Whether [`Perf::write_unthrottled`] has anything to write.
+    #[must_use]
+    pub fn has_unthrottled(&self) -> bool {
+        !self.unthrottled.is_empty()
+    }
+
+    /// Writes the UNTHROTTLE records of events that were installed, or given a new period, while
+    /// they were throttled. To be called after whatever may do that. Returns the buffers to wake.
+    pub fn write_unthrottled(
+        &mut self,
+        mem: &mut dyn BufferMemory,
+        current: &Current,
+    ) -> Vec<BufferId> {
+        let leaders = std::mem::take(&mut self.unthrottled);
+        let alive = leaders.into_iter().filter(|e| self.event(*e).is_some()).collect::<Vec<_>>();
+        let write = |leader| self.throttle_record(mem, current, leader, RecordType::Unthrottle);
+        alive.into_iter().filter_map(write).collect()
     }
 
     /// The scheduler tick on a CPU: throttled events run again, frequency mode adapts its
@@ -96,18 +128,9 @@ impl Perf {
             return Vec::new();
         };
         cpu.throttled_seq = cpu.throttled_seq.wrapping_add(1);
-        let mut contexts = vec![ContextId::Cpu(current.cpu)];
-        contexts.extend(cpu.current.map(ContextId::Task));
-        let events: Vec<EventId> = contexts
-            .into_iter()
-            .flat_map(|c| self.context(c).map(|c| c.events.clone()).unwrap_or_default())
-            .collect();
         let mut wakeups = Vec::new();
-        for event in events {
+        for event in self.events_on(current.cpu) {
             let e = self.ev(event);
-            if e.state != EventState::Active || e.oncpu != Some(current.cpu) {
-                continue;
-            }
             if e.hw.interrupts == MAX_INTERRUPTS {
                 wakeups.extend(self.unthrottle_group(mem, current, event));
             }
@@ -118,7 +141,7 @@ impl Perf {
                 if delta > 0 {
                     e.adjust_period(tick_ns, delta);
                 }
-                e.hw.stopped = false;
+                e.restart();
             }
         }
         wakeups

@@ -7,8 +7,10 @@ pub mod bench;
 pub mod boot;
 pub mod conformance_debug;
 pub mod conformance_ring0;
+pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
+pub mod scenario;
 mod size;
 pub mod watch_spec;
 
@@ -45,6 +47,8 @@ pub enum Command {
     Boot(boot::BootArgs),
     /// Compare the emulator with what it emulates.
     Conformance(ConformanceArgs),
+    /// Play files of breakpoint operations on the kernel model and check the answers.
+    Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
     /// Measure speed beside the processor's own and other emulators'.
@@ -90,6 +94,14 @@ pub struct GuestArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
+    /// The guest's root directory: a directory of the host. Changes stay in the guest.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// A directory or file of the host in the guest; with :ro nothing in it can be changed.
+    #[arg(long = "mount", value_name = "HOST:GUEST[:ro]")]
+    pub mounts: Vec<OsString>,
+
     /// Stop after so many instructions.
     #[arg(long, value_name = "N")]
     pub max_insns: Option<u64>,
@@ -130,6 +142,20 @@ pub struct RunArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Let gdb control the machine: :PORT, HOST:PORT of this host, or unix:PATH. The run waits for
+    /// it before the first user instruction.
+    #[arg(long, value_name = "PLACE")]
+    pub kgdb: Option<String>,
+
+    /// Trace accesses to a variable of the kernel: SYMBOL:rw- or SYMBOL:-w-, as
+    /// ksym_trace_filter takes them. May be given several times.
+    #[arg(long, value_name = "SYMBOL:ACCESS")]
+    pub ksym: Vec<String>,
+
+    /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel_symbols: Option<PathBuf>,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -151,6 +177,10 @@ pub struct RecordArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Refused: what a debugger does is not part of a recording.
+    #[arg(long, value_name = "PLACE", hide = true)]
+    pub kgdb: Option<String>,
 
     /// How much is printed.
     #[command(flatten)]
@@ -207,6 +237,8 @@ pub enum Conformance {
     Debug(conformance_debug::DebugArgs),
     /// The ring-0 conformance image here, on QEMU and on Bochs.
     Ring0(conformance_ring0::Ring0Args),
+    /// Random breakpoint operations on the model and on the running kernel.
+    Slots(conformance_slots::SlotsArgs),
 }
 
 /// `dr7 conformance isa`.

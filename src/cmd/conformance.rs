@@ -1,6 +1,7 @@
 //! `dr7 conformance`: the emulator beside what it emulates.
 
 mod debug;
+mod slots;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -22,6 +23,7 @@ pub(super) fn conformance(
     match &args.what {
         Conformance::Isa(args) => compare_isa(args, streams),
         Conformance::Debug(args) => debug::debug(args, streams),
+        Conformance::Slots(args) => slots::slots(args, streams),
         Conformance::Ring0(args) => super::ring0::ring0(args, streams),
     }
 }

@@ -14,6 +14,7 @@ mod record;
 mod replay;
 mod ring0;
 mod run;
+mod scenario;
 
 #[cfg(test)]
 mod cmd_tests;
@@ -27,10 +28,12 @@ use kernel_model::observe::ExitStatus;
 use crate::cli::Command;
 use crate::cli::watch_spec::WatchSpecError;
 use crate::conformance::isa::RunError;
+use crate::kgdb::ListenError;
 use crate::recording::RecordingError;
 use crate::report::{ReportError, Streams};
 use crate::session::config::ConfigError;
 use crate::session::guest::{GuestError, Machine};
+use crate::session::host_tree::MountError;
 use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
 
@@ -62,6 +65,9 @@ pub enum CommandError {
     /// The machine.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// A directory of the host.
+    #[error("{0}")]
+    Mount(#[from] MountError),
     /// An event that says nothing.
     #[error("{0}")]
     Spec(#[from] WatchSpecError),
@@ -139,9 +145,23 @@ pub enum CommandError {
         /// What is wrong.
         source: crate::conformance::debug::FileError,
     },
+    /// A scenario that says nothing, with line and column.
+    #[error("{}:{source}", path.display())]
+    Scenario {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::scenario::parse::ParseError,
+    },
+    /// A scenario's machine cannot be had.
+    #[error("the scenario's machine: {0}")]
+    Stage(#[source] kernel_model::kernel::BootError),
     /// Nothing can be compared.
     #[error("{0}")]
     Conformance(#[source] RunError),
+    /// Breakpoint operations cannot be compared.
+    #[error("{0}")]
+    Slots(#[source] crate::conformance::slots::RunError),
     /// Data files cannot be written.
     #[error("data files: {0}")]
     DataFiles(#[source] io::Error),
@@ -151,6 +171,26 @@ pub enum CommandError {
     /// The ring-0 image cannot be compared.
     #[error("{0}")]
     Ring0(#[from] Ring0Error),
+    /// Nowhere for a debugger to connect.
+    #[error("{0}")]
+    Kgdb(#[from] ListenError),
+    /// The host does not say where a debugger can connect.
+    #[error("--kgdb: {0}")]
+    KgdbPlace(#[source] io::Error),
+    /// A recording of what is not a function of the program and its inputs.
+    #[error(
+        "record --kgdb: what a debugger does is no input of the guest, so it could not be \
+         replayed; use dr7 run --kgdb"
+    )]
+    RecordKgdb,
+    /// The kernel's symbols cannot be written.
+    #[error("{}: cannot write: {source}", path.display())]
+    KernelSymbols {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -177,6 +217,7 @@ pub fn execute(
         Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
         Command::Instructions(args) => instructions::instructions(&args, streams),
+        Command::Scenario(args) => scenario::scenario(&args, streams),
         Command::Bench(args) => bench::bench(&args, machine, streams),
     }
 }

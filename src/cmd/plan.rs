@@ -7,8 +7,9 @@ use super::CommandError;
 use crate::cli::GuestArgs;
 use crate::cli::watch_spec::WatchSpec;
 use crate::session::config::MachineConfig;
+use crate::session::host_tree::HostTree;
 use crate::session::plan::{DEFAULT_ENVP, Plan, Watch};
-use crate::session::{program, watch};
+use crate::session::{host_tree, program, watch};
 use crate::symbols::Symbols;
 
 /// Checks everything that can be checked before the machine boots. Events are
@@ -23,7 +24,11 @@ pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
     }
     // clap requires the program's name.
     let name = args.command.first().map_or(OsStr::new(""), |name| name.as_os_str());
-    let image = program::load(name, std::env::var_os("PATH").as_deref())?;
+    let image = if machine.has_root() {
+        program::load_from_tree(name, &HostTree::new(&machine.mounts), &envp)?
+    } else {
+        program::load(name, std::env::var_os("PATH").as_deref(), &machine.mounts)?
+    };
     let watches = resolve(&specs, &Symbols::read(&image.bytes))?;
     Ok(Plan {
         machine,
@@ -37,7 +42,15 @@ pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
 }
 
 fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
+    let mut mounts = Vec::new();
+    if let Some(root) = &args.root {
+        mounts.push(host_tree::root(root)?);
+    }
+    for text in &args.mounts {
+        mounts.push(host_tree::parse(text)?);
+    }
     let machine = MachineConfig {
+        mounts,
         nr_cpus: args.cpus,
         ram_bytes: args.mem,
         timing: args.timing,

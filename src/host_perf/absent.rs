@@ -4,6 +4,20 @@ use perf_core::attr::PerfEventAttr;
 
 use super::{HostCount, HostPerfError, HostTarget};
 
+/// Never held on this host.
+#[derive(Debug)]
+pub enum BreakpointLock {}
+
+impl BreakpointLock {
+    /// There are no breakpoints to use.
+    ///
+    /// # Errors
+    /// Always [`std::io::ErrorKind::Unsupported`].
+    pub fn take() -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Never made on this host.
 #[derive(Debug)]
 pub enum HostEvent {}

@@ -2,18 +2,22 @@
 //! measured against (`dr7 conformance slots`, `dr7 bench slots`).
 //!
 //! [`HostEvent`] is an open event; dropping it closes it. [`probe`] says whether this host
-//! gives breakpoints at all, [`free_slots`] how many are left on a CPU. The system calls are
-//! behind the safe functions of perf-event2.
+//! gives breakpoints at all, [`free_slots`] how many are left on a CPU, [`BreakpointLock`] keeps
+//! other processes of dr7 away. The system calls are behind the safe functions of perf-event2.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod breakpoint_lock;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use breakpoint_lock::BreakpointLock;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use linux::HostEvent;
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod absent;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub use absent::HostEvent;
+pub use absent::{BreakpointLock, HostEvent};
 
 use perf_core::Errno;
 use perf_core::attr::PerfEventAttr;

@@ -4,6 +4,7 @@ use kernel_model::observe::{AccessKind, ExitStatus};
 
 use super::decode::{Decoder, PayloadError};
 use super::encode::Encoder;
+use super::host;
 use crate::session::event::{
     At, Digest, Entry, Event, Hit, Input, Mark, Origin, Position, Span, Who,
 };
@@ -11,6 +12,9 @@ use crate::session::event::{
 const INPUT_STDIN: u8 = 1;
 const INPUT_RANDOM: u8 = 2;
 const INPUT_BOOT_REALTIME: u8 = 3;
+const INPUT_HOST_ENTRY: u8 = 4;
+const INPUT_HOST_DIRECTORY: u8 = 5;
+const INPUT_HOST_READ: u8 = 6;
 const EVENT_HIT: u8 = 16;
 const EVENT_SPAN: u8 = 17;
 const EVENT_OUTPUT: u8 = 18;
@@ -43,6 +47,20 @@ pub(super) fn get(from: &mut Decoder<'_>, nr_watches: u32) -> Result<Entry, Payl
         }),
         INPUT_RANDOM => Entry::Input(Input::Random { bytes: from.bytes("random bytes")? }),
         INPUT_BOOT_REALTIME => Entry::Input(Input::BootRealtime { ns: from.u64("date of boot")? }),
+        INPUT_HOST_ENTRY => Entry::Input(Input::HostEntry {
+            place: host::get_place(from)?,
+            answer: host::get_answer(from, host::get_entry)?,
+        }),
+        INPUT_HOST_DIRECTORY => Entry::Input(Input::HostDirectory {
+            place: host::get_place(from)?,
+            answer: host::get_answer(from, host::get_entries)?,
+        }),
+        INPUT_HOST_READ => Entry::Input(Input::HostRead {
+            place: host::get_place(from)?,
+            offset: from.u64("offset in a file")?,
+            max: from.u64("most bytes of a file")?,
+            answer: host::get_answer(from, host::get_content)?,
+        }),
         EVENT_HIT => Entry::Event(Event::Hit(Box::new(get_hit(from, nr_watches)?))),
         EVENT_SPAN => Entry::Event(Event::Span(Box::new(get_span(from, nr_watches)?))),
         EVENT_OUTPUT => Entry::Event(Event::Output {
@@ -89,6 +107,23 @@ fn put_input(out: &mut Encoder, input: &Input) {
         Input::BootRealtime { ns } => {
             out.u8(INPUT_BOOT_REALTIME);
             out.u64(*ns);
+        }
+        Input::HostEntry { place, answer } => {
+            out.u8(INPUT_HOST_ENTRY);
+            host::put_place(out, place);
+            host::put_answer(out, answer, host::put_entry);
+        }
+        Input::HostDirectory { place, answer } => {
+            out.u8(INPUT_HOST_DIRECTORY);
+            host::put_place(out, place);
+            host::put_answer(out, answer, |out, names| host::put_entries(out, names));
+        }
+        Input::HostRead { place, offset, max, answer } => {
+            out.u8(INPUT_HOST_READ);
+            host::put_place(out, place);
+            out.u64(*offset);
+            out.u64(*max);
+            host::put_answer(out, answer, host::put_content);
         }
     }
 }

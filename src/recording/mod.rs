@@ -27,6 +27,7 @@ mod decode;
 mod encode;
 mod entry;
 mod error;
+mod host;
 mod payload;
 mod reader;
 mod section;

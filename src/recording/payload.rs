@@ -4,7 +4,7 @@ use kernel_model::observe::{WatchAccess, WatchRequest};
 
 use super::decode::{Decoder, PayloadError};
 use super::encode::Encoder;
-use super::entry;
+use super::{entry, host};
 use crate::session::config::{MachineConfig, Timing};
 use crate::session::event::{CpuWork, Digest, Done, Ending, Entry, Event, Totals};
 use crate::session::plan::{Image, Plan, Watch};
@@ -34,6 +34,15 @@ impl Counts {
                 self.input_bytes += match input {
                     Input::Stdin { bytes, .. } | Input::Random { bytes } => bytes.len() as u64,
                     Input::BootRealtime { .. } => 8,
+                    Input::HostEntry { answer, .. } => u64::from(answer.is_ok()),
+                    Input::HostDirectory { answer, .. } => {
+                        answer.as_ref().map_or(0, |names| names.len() as u64)
+                    }
+                    Input::HostRead { answer, .. } => answer
+                        .as_ref()
+                        .ok()
+                        .and_then(|content| content.bytes.as_ref())
+                        .map_or(0, |bytes| bytes.len() as u64),
                 };
             }
             Entry::Event(event) => {
@@ -68,11 +77,15 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     });
     out.u64(plan.mark_every);
     out.option(plan.max_insns, Encoder::u64);
+    // Runs without mounts are laid out as they were before there were any.
+    if !plan.machine.mounts.is_empty() {
+        out.list(&plan.machine.mounts, host::put_mount);
+    }
 }
 
 /// META, with an empty image.
 pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
-    let machine = get_machine(from)?;
+    let mut machine = get_machine(from)?;
     let argv = from.list("arguments", 8, |from| from.bytes("argument"))?;
     let envp = from.list("environment", 8, |from| from.bytes("environment variable"))?;
     let watches = from.list("watches", 25, get_watch)?;
@@ -84,6 +97,9 @@ pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
     };
     let max_insns =
         from.option("limit on instructions", |from| from.u64("limit on instructions"))?;
+    if from.left() > 0 {
+        machine.mounts = from.list("mounts", 17, host::get_mount)?;
+    }
     from.finish()?;
     let image = Image { path: String::new(), bytes: Vec::new() };
     Ok(Plan { machine, image, argv, envp, watches, mark_every, max_insns })
@@ -105,7 +121,8 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         .parse()
         .map_err(|_| PayloadError::UnknownName { what: "processor vendor", name: vendor })?;
     let seed = from.u64("seed")?;
-    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, vendor, seed, generation })
+    let mounts = Vec::new();
+    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, vendor, seed, generation, mounts })
 }
 
 fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {

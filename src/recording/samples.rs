@@ -27,7 +27,7 @@ impl Observer for Log {
 
 /// Runs a script to its end.
 pub(crate) fn run(machine: &dyn Machine, plan: &Plan) -> (Vec<Entry>, Done) {
-    let inputs = HostInputs::new(&b"hi there"[..], plan.machine.seed);
+    let inputs = HostInputs::new(&b"hi there"[..], plan.machine.seed, &[]);
     let mut session = Session::start(machine, plan, inputs).unwrap();
     let mut log = Log::default();
     match session.drive(&mut log, None).unwrap() {

@@ -1,7 +1,9 @@
 //! One line for each entry of a log, with every field, for `dr7 dump` and for
 //! the two sides of a divergence.
 
+use kernel_model::inputs::HostPlace;
 use kernel_model::observe::AccessKind;
+use perf_core::Errno;
 use serde_json::Value;
 
 use super::disassembly::disassemble;
@@ -38,7 +40,28 @@ fn input_line(input: &Input) -> String {
             format!("input  {question}, {len}: {}", hex_start(bytes))
         }
         Input::BootRealtime { ns } => format!("input  {question}: {} s since 1970", seconds(*ns)),
+        Input::HostEntry { place, answer } => {
+            format!("input  {question}, mount {}: {}", place.mount, refusal(answer))
+        }
+        Input::HostDirectory { place, answer } => {
+            let names = counted(answer.as_ref().map_or(0, Vec::len) as u64, "name", "names");
+            format!("input  {question}, {}: {names}{}", host_path(place), refusal(answer))
+        }
+        Input::HostRead { place, offset, max, answer } => {
+            let hash = answer.as_ref().map_or(String::new(), |content| hex_start(&content.hash));
+            let path = host_path(place);
+            format!("input  {question}, {path}, {max} from {offset}: {hash}{}", refusal(answer))
+        }
     }
+}
+
+fn host_path(place: &HostPlace) -> String {
+    format!("mount {} /{}", place.mount, String::from_utf8_lossy(&place.path))
+}
+
+/// The errno of an answer that is none.
+fn refusal<T>(answer: &Result<T, Errno>) -> &'static str {
+    answer.as_ref().err().map_or("", |errno| errno.name())
 }
 
 fn event_line(event: &Event, symbols: &Symbols<'_>) -> String {

@@ -118,6 +118,22 @@ fn input_object(input: &Input) -> Value {
             "type": "input", "question": question, "bytes": hex_bytes(bytes),
         }),
         Input::BootRealtime { ns } => json!({ "type": "input", "question": question, "ns": ns }),
+        Input::HostEntry { place, answer } => json!({
+            "type": "input", "question": question, "mount": place.mount,
+            "errno": answer.as_ref().err().map(|errno| errno.name()),
+        }),
+        Input::HostDirectory { place, answer } => json!({
+            "type": "input", "question": question, "mount": place.mount,
+            "path": String::from_utf8_lossy(&place.path),
+            "names": answer.as_ref().map_or(0, Vec::len),
+            "errno": answer.as_ref().err().map(|errno| errno.name()),
+        }),
+        Input::HostRead { place, offset, max, answer } => json!({
+            "type": "input", "question": question, "mount": place.mount,
+            "path": String::from_utf8_lossy(&place.path), "offset": offset, "max": max,
+            "hash": answer.as_ref().ok().map(|content| hex_bytes(&content.hash)),
+            "errno": answer.as_ref().err().map(|errno| errno.name()),
+        }),
     }
 }
 

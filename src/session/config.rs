@@ -3,6 +3,8 @@
 
 use emulator::cpuid::{CpuModel, CpuVendor};
 
+use super::host_tree::Mount;
+
 /// How cycles are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Timing {
@@ -57,6 +59,8 @@ pub struct MachineConfig {
     pub seed: u64,
     /// The generation of the kernel layer, [`KERNEL_GENERATION`].
     pub generation: String,
+    /// Directories and files of the host that the guest sees, in the order of mounting.
+    pub mounts: Vec<Mount>,
 }
 
 impl Default for MachineConfig {
@@ -69,6 +73,7 @@ impl Default for MachineConfig {
             vendor: CpuVendor::default(),
             seed: 0,
             generation: KERNEL_GENERATION.to_owned(),
+            mounts: Vec::new(),
         }
     }
 }
@@ -98,6 +103,12 @@ pub enum ConfigError {
 }
 
 impl MachineConfig {
+    /// Whether the guest's root directory is the host's: then its program is there too.
+    #[must_use]
+    pub fn has_root(&self) -> bool {
+        self.mounts.iter().any(|mount| mount.guest.target == b"/")
+    }
+
     /// Refuses what the machine cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.nr_cpus == 0 || self.nr_cpus > MAX_CPUS {

@@ -5,7 +5,9 @@
 //! a recording holds them, a replay compares them. `kernel_guest.rs` makes them
 //! from the kernel's observations.
 
+use kernel_model::inputs::{HostEntry, HostPlace};
 use kernel_model::observe::{AccessKind, ExitStatus};
+use perf_core::Errno;
 
 /// A point of the machine's one clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +152,40 @@ pub enum Input {
         /// Nanoseconds since 1970.
         ns: u64,
     },
+    /// What a mounted directory or file of the host is.
+    HostEntry {
+        /// Which.
+        place: HostPlace,
+        /// What it is, or why not.
+        answer: Result<HostEntry, Errno>,
+    },
+    /// What a directory of the host holds.
+    HostDirectory {
+        /// Which.
+        place: HostPlace,
+        /// Its names in order, or why not.
+        answer: Result<Vec<HostEntry>, Errno>,
+    },
+    /// Bytes of a file of the host.
+    HostRead {
+        /// Which.
+        place: HostPlace,
+        /// From where on.
+        offset: u64,
+        /// The most that the guest would take.
+        max: u64,
+        /// What it was given, or why not.
+        answer: Result<Content, Errno>,
+    },
+}
+
+/// Bytes of a file, by their hash: those that were given before are not told again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// BLAKE3 of the bytes.
+    pub hash: [u8; 32],
+    /// The bytes, the first time.
+    pub bytes: Option<Vec<u8>>,
 }
 
 impl Input {
@@ -160,6 +196,9 @@ impl Input {
             Self::Stdin { .. } => "standard input",
             Self::Random { .. } => "random bytes",
             Self::BootRealtime { .. } => "the date of boot",
+            Self::HostEntry { .. } => "a mounted directory or file",
+            Self::HostDirectory { .. } => "a directory of the host",
+            Self::HostRead { .. } => "a file of the host",
         }
     }
 }

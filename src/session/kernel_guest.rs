@@ -2,16 +2,17 @@
 //! [`kernel_model::kernel`], and where its observations become the values that
 //! reports and recordings hold.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::kernel::{self, Kernel, KernelConfig, StopReason};
 use kernel_model::observe::{
     ArmedSpan, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag, WatchRequest,
 };
-use perf_core::TaskId;
+use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
 use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::Image;
 
 /// The kernel model on the emulator.
@@ -21,9 +22,10 @@ pub struct KernelMachine;
 impl Machine for KernelMachine {
     fn boot(
         &self,
-        config: &MachineConfig,
+        machine: &MachineConfig,
         inputs: Box<dyn Inputs>,
     ) -> Result<Box<dyn Guest>, GuestError> {
+        let config = machine;
         // Both sides name their timing models alike, so the name carries over.
         let timing =
             config.timing.name().parse().map_err(|error| GuestError::Boot(Cause::from(error)))?;
@@ -34,10 +36,12 @@ impl Machine for KernelMachine {
             model: config.model,
             vendor: config.vendor,
             seed: config.seed,
+            mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
+        let has_root = machine.has_root();
         let kernel =
             Kernel::boot(&config, inputs).map_err(|error| GuestError::Boot(error.into()))?;
-        Ok(Box::new(KernelGuest { kernel, init: None }))
+        Ok(Box::new(KernelGuest { kernel, init: None, has_root }))
     }
 }
 
@@ -45,6 +49,8 @@ impl Machine for KernelMachine {
 struct KernelGuest {
     kernel: Kernel,
     init: Option<TaskId>,
+    /// Whether the program is in the tree of names already.
+    has_root: bool,
 }
 
 /// A breakpoint was asked for before there was a process.
@@ -52,14 +58,24 @@ struct KernelGuest {
 #[error("there is no process to watch yet")]
 struct NoProcess;
 
+/// The debugger's events cannot be made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("its breakpoint events are refused ({})", .0.name())]
+struct NoDebugEvents(Errno);
+
 impl Guest for KernelGuest {
+    fn attach_debugger(&mut self, debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
+        Ok(self.kernel.kgdb_attach(debugger).map_err(NoDebugEvents)?)
+    }
+
     fn spawn_init(
         &mut self,
         image: &Image,
         argv: &[Vec<u8>],
         envp: &[Vec<u8>],
     ) -> Result<(), Cause> {
-        let init = self.kernel.spawn_init(&image.path, &image.bytes, argv, envp)?;
+        let bytes = (!self.has_root).then_some(image.bytes.as_slice());
+        let init = self.kernel.spawn_init(&image.path, bytes, argv, envp)?;
         self.init = Some(init);
         Ok(())
     }
@@ -68,6 +84,15 @@ impl Guest for KernelGuest {
         let init = self.init.ok_or(NoProcess)?;
         self.kernel.open_watch(init, request)?;
         Ok(())
+    }
+
+    fn trace_ksym(&mut self, filter: &str) -> Result<(), Cause> {
+        Ok(self.kernel.trace_ksym(filter)?)
+    }
+
+    fn ksym_texts(&self) -> KsymTexts {
+        let profile = self.kernel.ksym().show_profile();
+        KsymTexts { trace: self.kernel.ksym_trace(), profile }
     }
 
     fn step(&mut self) -> Step {

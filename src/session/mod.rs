@@ -12,6 +12,7 @@ pub mod config;
 pub mod drive;
 pub mod event;
 pub mod guest;
+pub mod host_tree;
 pub mod inputs;
 pub mod kernel_guest;
 pub mod plan;

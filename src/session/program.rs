@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::host_tree::{HostTree, Mount};
 use super::plan::Image;
 
 /// Why a program cannot be run.
@@ -69,7 +70,9 @@ pub enum ElfError {
     #[error("{}; only executables run", elf_type(*.0))]
     Type(u16),
     /// Needs a dynamic loader.
-    #[error("dynamically linked (it asks for an interpreter); link it with -static")]
+    #[error(
+        "dynamically linked (it asks for an interpreter); link it with -static, or give a --root"
+    )]
     Dynamic,
     /// Position independent.
     #[error("position independent (static-pie); link it with -static -no-pie")]
@@ -104,15 +107,60 @@ fn elf_type(number: u16) -> &'static str {
 ///
 /// # Errors
 /// If it is not there or cannot be run.
-pub fn load(name: &OsStr, search_path: Option<&OsStr>) -> Result<Image, ProgramError> {
+pub fn load(
+    name: &OsStr,
+    search_path: Option<&OsStr>,
+    mounts: &[Mount],
+) -> Result<Image, ProgramError> {
     let path = find(name, search_path)?;
     let shown = path.display().to_string();
     let bytes =
         read(&path).map_err(|source| ProgramError::Unreadable { path: shown.clone(), source })?;
-    check(&bytes).map_err(|source| ProgramError::Elf { path: shown.clone(), source })?;
+    match check(&bytes) {
+        // What loads it may be in a mounted directory.
+        Err(ElfError::Dynamic | ElfError::Script | ElfError::StaticPie) if !mounts.is_empty() => {}
+        other => other.map_err(|source| ProgramError::Elf { path: shown.clone(), source })?,
+    }
     match path.to_str() {
         Some(path) => Ok(Image { path: path.to_owned(), bytes }),
         None => Err(ProgramError::PathText { path: shown }),
+    }
+}
+
+/// Finds the program in the guest's own tree, by the PATH of the guest's environment. Its bytes
+/// are for symbols only; what can be run is the guest kernel's to say.
+///
+/// # Errors
+/// If it is not there.
+pub fn load_from_tree(
+    name: &OsStr,
+    tree: &HostTree,
+    envp: &[Vec<u8>],
+) -> Result<Image, ProgramError> {
+    let shown = name.to_string_lossy().into_owned();
+    let name = name.as_encoded_bytes();
+    let found = if name.contains(&b'/') {
+        Some(name.to_vec())
+    } else {
+        let path = envp.iter().rev().find_map(|variable| variable.strip_prefix(b"PATH="));
+        let directories = path.unwrap_or_default().split(|byte| *byte == b':');
+        directories
+            .map(|directory| [directory, b"/", name].concat())
+            .find(|path| tree.locate(path).is_some_and(|host| host.is_file()))
+    };
+    let Some(path) = found else { return Err(ProgramError::NotInPath { name: shown }) };
+    let host = tree.locate(&path);
+    let bytes = match host.as_deref().map(read) {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(source)) => return Err(ProgramError::Unreadable { path: shown, source }),
+        None => {
+            let source = io::ErrorKind::NotFound.into();
+            return Err(ProgramError::Unreadable { path: shown, source });
+        }
+    };
+    match String::from_utf8(path) {
+        Ok(path) => Ok(Image { path, bytes }),
+        Err(_) => Err(ProgramError::PathText { path: shown }),
     }
 }
 
@@ -308,12 +356,12 @@ mod tests {
     fn a_bare_name_is_looked_for() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("tiny"), tiny()).unwrap();
-        let image = load(OsStr::new("tiny"), Some(directory.path().as_os_str())).unwrap();
+        let image = load(OsStr::new("tiny"), Some(directory.path().as_os_str()), &[]).unwrap();
         assert_eq!(image.bytes, tiny());
-        let missing = load(OsStr::new("tinier"), Some(directory.path().as_os_str()));
+        let missing = load(OsStr::new("tinier"), Some(directory.path().as_os_str()), &[]);
         assert!(matches!(missing, Err(ProgramError::NotInPath { .. })));
-        assert!(matches!(load(OsStr::new("tiny"), None), Err(ProgramError::NotInPath { .. })));
-        let directory = load(directory.path().as_os_str(), None);
+        assert!(matches!(load(OsStr::new("tiny"), None, &[]), Err(ProgramError::NotInPath { .. })));
+        let directory = load(directory.path().as_os_str(), None, &[]);
         assert!(matches!(directory, Err(ProgramError::Unreadable { .. })));
     }
 }

@@ -1,7 +1,6 @@
 //! The ELF file of a program: its header and program headers, checked.
 //!
-//! Accepted: 64-bit little-endian x86-64, ET_EXEC, and ET_DYN without an interpreter
-//! (static PIE). Any other bytes give an [`ElfError`]; none make it panic.
+//! Accepted: 64-bit little-endian x86-64, ET_EXEC and ET_DYN, with or without an interpreter. Any other bytes give an [`ElfError`]; none make it panic.
 //! Source: System V ABI, chapters 4 and 5; Linux 6.18 `fs/binfmt_elf.c`.
 
 use object::LittleEndian;
@@ -12,6 +11,7 @@ use object::elf::{
 use object::pod;
 
 pub use super::elf_error::{ElfError, Part, SegmentFault};
+use crate::fs::namei::PATH_MAX;
 use crate::mm::layout::{MMAP_MIN_ADDR, PAGE_SIZE, TASK_SIZE_MAX, offset_in_page};
 use crate::mm::vma::Prot;
 
@@ -28,7 +28,7 @@ pub enum ElfKind {
     /// At its own addresses (ET_EXEC).
     Fixed,
     /// Anywhere (ET_DYN).
-    StaticPie,
+    Pie,
 }
 
 /// A loadable segment.
@@ -72,6 +72,8 @@ pub struct ElfImage {
     pub phnum: u16,
     /// Rights of the stack.
     pub stack: StackExec,
+    /// Path of the program that loads this one (PT_INTERP).
+    pub interpreter: Option<Vec<u8>>,
 }
 
 impl ElfImage {
@@ -95,16 +97,20 @@ pub fn parse(file: &[u8]) -> Result<ElfImage, ElfError> {
     let header = read_header(file)?;
     let kind = match header.e_type.get(ENDIAN) {
         ET_EXEC => ElfKind::Fixed,
-        ET_DYN => ElfKind::StaticPie,
+        ET_DYN => ElfKind::Pie,
         other => return Err(ElfError::WrongType(other)),
     };
     let phoff = header.e_phoff.get(ENDIAN);
     let phdrs = read_program_headers(file, header)?;
     let mut segments: Vec<Segment> = Vec::new();
     let mut stack = StackExec::No;
+    let mut interpreter = None;
     for (index, phdr) in phdrs.iter().enumerate() {
         match phdr.p_type.get(ENDIAN) {
-            PT_INTERP => return Err(dynamic(file, phdr)),
+            // The first one counts.
+            PT_INTERP if interpreter.is_none() => {
+                interpreter = Some(interpreter_path(file, phdr)?);
+            }
             PT_GNU_STACK if phdr.p_flags.get(ENDIAN) & elf::PF_X != 0 => stack = StackExec::Yes,
             PT_LOAD if phdr.p_memsz.get(ENDIAN) != 0 || phdr.p_filesz.get(ENDIAN) != 0 => {
                 let segment = segment_of(phdr);
@@ -128,7 +134,8 @@ pub fn parse(file: &[u8]) -> Result<ElfImage, ElfError> {
         return Err(ElfError::BadEntry(entry));
     }
     let phdr = phdr_address(&segments, phoff);
-    Ok(ElfImage { kind, entry, segments, phdr, phnum: header.e_phnum.get(ENDIAN), stack })
+    let phnum = header.e_phnum.get(ENDIAN);
+    Ok(ElfImage { kind, entry, segments, phdr, phnum, stack, interpreter })
 }
 
 /// Bytes of the file, or what is missing.
@@ -183,16 +190,18 @@ fn read_program_headers<'a>(
     Ok(phdrs)
 }
 
-/// The error that names the interpreter.
-fn dynamic(file: &[u8], phdr: &ProgramHeader64<LittleEndian>) -> ElfError {
-    let offset = phdr.p_offset.get(ENDIAN);
-    match bytes_at(file, offset, phdr.p_filesz.get(ENDIAN), Part::Interpreter) {
-        Ok(path) => {
-            let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-            let interpreter = String::from_utf8_lossy(path).into_owned();
-            ElfError::Dynamic { offset, interpreter }
+/// The interpreter's path, which ends in a zero byte.
+fn interpreter_path(
+    file: &[u8],
+    phdr: &ProgramHeader64<LittleEndian>,
+) -> Result<Vec<u8>, ElfError> {
+    let (offset, len) = (phdr.p_offset.get(ENDIAN), phdr.p_filesz.get(ENDIAN));
+    let path = bytes_at(file, offset, len, Part::Interpreter)?;
+    match path.split_last() {
+        Some((0, path)) if !path.is_empty() && path.len() < PATH_MAX => {
+            Ok(path.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
         }
-        Err(error) => error,
+        _ => Err(ElfError::BadInterpreter { offset, len }),
     }
 }
 
@@ -249,7 +258,6 @@ fn phdr_address(segments: &[Segment], phoff: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::exec::tiny_elf::{self, TinyElf};
-    use perf_core::Errno;
     use proptest::prelude::*;
 
     #[test]
@@ -295,10 +303,8 @@ mod tests {
     #[test]
     fn an_interpreter_is_named() {
         let file = TinyElf { interpreter: Some("/lib/ld.so"), ..TinyElf::default() }.bytes();
-        let error = parse(&file).unwrap_err();
-        assert_eq!(error.errno(), Errno::ENOENT);
-        let ElfError::Dynamic { interpreter, .. } = error else { panic!("{error}") };
-        assert_eq!(interpreter, "/lib/ld.so");
+        let image = parse(&file).unwrap();
+        assert_eq!(image.interpreter.as_deref(), Some(b"/lib/ld.so".as_slice()));
     }
 
     #[test]

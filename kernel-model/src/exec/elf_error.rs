@@ -91,15 +91,13 @@ pub enum ElfError {
         /// How many there are from that offset.
         have: u64,
     },
-    /// A dynamically linked program.
-    #[error(
-        "offset {offset}: dynamically linked (interpreter {interpreter}); link it with -static"
-    )]
-    Dynamic {
-        /// Where the interpreter's path is.
+    /// A path of an interpreter that is empty, too long, or does not end.
+    #[error("offset {offset}: the interpreter's path has {len} bytes or no end")]
+    BadInterpreter {
+        /// Where the path is.
         offset: u64,
-        /// The path.
-        interpreter: String,
+        /// Its bytes.
+        len: u64,
     },
     /// A loadable segment that cannot be mapped.
     #[error("offset {offset}: segment {index} {fault}")]
@@ -123,9 +121,6 @@ impl ElfError {
     /// What execve answers.
     #[must_use]
     pub const fn errno(&self) -> Errno {
-        match self {
-            Self::Dynamic { .. } => Errno::ENOENT,
-            _ => Errno::ENOEXEC,
-        }
+        Errno::ENOEXEC
     }
 }

@@ -8,11 +8,13 @@ use crate::arch::x86::hw::Hw;
 use crate::mm::access::Access;
 use crate::mm::address_space::{AddressSpace, ImageLayout};
 use crate::mm::frame::FrameAllocator;
-use crate::mm::layout::{ELF_ET_DYN_BASE, PAGE_SIZE, page_align_down, page_align_up};
+use crate::mm::layout::{
+    ELF_ET_DYN_BASE, PAGE_SIZE, PIE_BASE, TASK_SIZE_MAX, page_align_down, page_align_up,
+};
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::page_object::PageObject;
 use crate::mm::placement::Placement;
-use crate::mm::vma::Prot;
+use crate::mm::vma::{MappedFile, Prot};
 
 /// Where a program was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,48 +29,84 @@ pub struct LoadedElf {
     pub phnum: u64,
 }
 
-/// Maps the program `image`, whose file is `file`, into `mm`; sets the heap's start.
+/// A program's file as it is mapped. The pages of all segments must have been read in.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramFile<'a> {
+    /// Its pages.
+    pub object: &'a PageObject,
+    /// Its bytes.
+    pub nr_bytes: u64,
+    /// How it is shown.
+    pub shown: &'a MappedFile,
+}
+
+/// What a program is to its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The program itself: the heap follows it.
+    Main,
+    /// The interpreter that loads it.
+    Interpreter,
+}
+
+/// Maps the program `image`, whose file is `file`, into `mm`; sets the heap's start where it is
+/// the main one.
 ///
 /// # Errors
-/// ENOMEM where memory or address space does not suffice; EINVAL where `file` is not what
-/// `image` was read from.
+/// ENOMEM where memory or address space does not suffice.
 pub fn load_elf(
     hw: &mut Hw,
     frames: &mut FrameAllocator,
     mm: &mut AddressSpace,
     image: &ElfImage,
-    file: &[u8],
-    path: &str,
+    file: &ProgramFile<'_>,
+    role: Role,
 ) -> Result<LoadedElf, Errno> {
+    let is_loaded = role == Role::Main && image.interpreter.is_some();
     let load_bias = match image.kind {
         ElfKind::Fixed => 0,
-        ElfKind::StaticPie => pie_bias(mm, image)?,
+        ElfKind::Pie if is_loaded => fixed_bias(image)?,
+        ElfKind::Pie => free_bias(mm, image)?,
     };
-    let mut pages = PageObject::new(hw, frames)?;
-    let mapped = map_segments(hw, frames, mm, image, load_bias, file, path, &mut pages);
-    pages.release(hw, frames);
-    mapped?;
-    let (_, end) = image.span();
-    let heap = match image.kind {
-        ElfKind::Fixed => page_align_up(end).ok_or(Errno::ENOMEM)?,
-        // Away from the mappings, among which the program lies.
-        ElfKind::StaticPie => ELF_ET_DYN_BASE,
-    };
-    mm.set_start_brk(heap);
-    mm.image = layout(image, load_bias);
+    map_segments(hw, frames, mm, image, load_bias, file)?;
+    if role == Role::Main {
+        let (_, end) = image.span();
+        let heap = if image.kind == ElfKind::Pie && !is_loaded {
+            // Away from the mappings, among which the program lies.
+            ELF_ET_DYN_BASE
+        } else {
+            page_align_up(end + load_bias).ok_or(Errno::ENOMEM)?
+        };
+        mm.set_start_brk(heap);
+        mm.image = layout(image, load_bias);
+    }
     Ok(LoadedElf {
         load_bias,
-        entry: image.entry + load_bias,
+        entry: image.entry.wrapping_add(load_bias),
         phdr: image.phdr + load_bias,
         phnum: u64::from(image.phnum),
     })
 }
 
-/// Places a position-independent program as a mapping would be, at the alignment it asks for.
-fn pie_bias(mm: &AddressSpace, image: &ElfImage) -> Result<u64, Errno> {
-    let (start, end) = image.span();
+/// The alignment that a program asks for.
+fn alignment(image: &ElfImage) -> u64 {
     let wanted = image.segments.iter().map(|segment| segment.align);
-    let align = wanted.filter(|align| align.is_power_of_two()).max().unwrap_or(0).max(PAGE_SIZE);
+    wanted.filter(|align| align.is_power_of_two()).max().unwrap_or(0).max(PAGE_SIZE)
+}
+
+/// Places a program that has an interpreter.
+fn fixed_bias(image: &ElfImage) -> Result<u64, Errno> {
+    let (start, end) = image.span();
+    let base = PIE_BASE & !(alignment(image) - 1);
+    let bias = base.checked_sub(start).ok_or(Errno::ENOMEM)?;
+    let fits = end.checked_add(bias).is_some_and(|end| end <= TASK_SIZE_MAX - PAGE_SIZE);
+    if fits { Ok(bias) } else { Err(Errno::ENOMEM) }
+}
+
+/// Places a position-independent program as a mapping would be, at the alignment it asks for.
+fn free_bias(mm: &AddressSpace, image: &ElfImage) -> Result<u64, Errno> {
+    let (start, end) = image.span();
+    let align = alignment(image);
     let len = page_align_up(end - start).ok_or(Errno::ENOMEM)?;
     let room = len.checked_add(align - PAGE_SIZE).ok_or(Errno::ENOMEM)?;
     let base = mm.get_unmapped_area(Placement::Hint(0), room)?;
@@ -76,24 +114,22 @@ fn pie_bias(mm: &AddressSpace, image: &ElfImage) -> Result<u64, Errno> {
     base.checked_sub(start).ok_or(Errno::ENOMEM)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one exec, each from another owner")]
 fn map_segments(
     hw: &mut Hw,
     frames: &mut FrameAllocator,
     mm: &mut AddressSpace,
     image: &ElfImage,
     load_bias: u64,
-    file: &[u8],
-    path: &str,
-    pages: &mut PageObject,
+    file: &ProgramFile<'_>,
 ) -> Result<(), Errno> {
     for segment in &image.segments {
         let start = segment.vaddr + load_bias;
         let file_end = start + segment.file_bytes;
         let mut zero_start = page_align_down(start);
         if segment.file_bytes > 0 {
-            read_into(hw, frames, pages, segment, file)?;
-            let source = MapSource::File { object: pages, nr_bytes: file.len() as u64, path };
+            let ProgramFile { object, nr_bytes, shown } = *file;
+            let max_shared = Prot::READ.with(Prot::EXEC);
+            let source = MapSource::File { object, nr_bytes, file: shown, max_shared };
             let args = MmapArgs {
                 addr: page_align_down(start),
                 len: file_end - page_align_down(start),
@@ -141,21 +177,6 @@ fn map_zeroes(
     Ok(())
 }
 
-/// Puts the whole file pages that a segment touches into `pages`.
-fn read_into(
-    hw: &mut Hw,
-    frames: &mut FrameAllocator,
-    pages: &mut PageObject,
-    segment: &Segment,
-    file: &[u8],
-) -> Result<(), Errno> {
-    let first = page_align_down(segment.offset);
-    let end = segment.offset.checked_add(segment.file_bytes).and_then(page_align_up);
-    let end = end.ok_or(Errno::EINVAL)?.min(file.len() as u64);
-    let bytes = file.get(first as usize..end as usize).ok_or(Errno::EINVAL)?;
-    pages.write(hw, frames, first, bytes)
-}
-
 /// What `/proc/PID/stat` tells of code and data.
 fn layout(image: &ElfImage, load_bias: u64) -> ImageLayout {
     let mut layout = ImageLayout { start_code: u64::MAX, ..ImageLayout::default() };
@@ -170,6 +191,25 @@ fn layout(image: &ElfImage, load_bias: u64) -> ImageLayout {
         layout.end_data = layout.end_data.max(file_end);
     }
     layout
+}
+
+/// Loads a program from its bytes, for tests.
+#[cfg(test)]
+pub(crate) fn load_bytes(
+    hw: &mut Hw,
+    frames: &mut FrameAllocator,
+    mm: &mut AddressSpace,
+    image: &ElfImage,
+    bytes: &[u8],
+) -> Result<LoadedElf, Errno> {
+    let mut object = PageObject::new(hw, frames)?;
+    let shown = MappedFile::unnumbered("/t");
+    let loaded = object.write(hw, frames, 0, bytes).and_then(|()| {
+        let file = ProgramFile { object: &object, nr_bytes: bytes.len() as u64, shown: &shown };
+        load_elf(hw, frames, mm, image, &file, Role::Main)
+    });
+    object.release(hw, frames);
+    loaded
 }
 
 #[cfg(test)]
@@ -201,7 +241,7 @@ mod tests {
             let mut file = TinyElf { kind, base, ..TinyElf::default() }.bytes();
             file.extend_from_slice(b"section headers and more");
             let image = parse(&file).unwrap();
-            let loaded = load_elf(&mut hw, &mut frames, &mut mm, &image, &file, "/t").unwrap();
+            let loaded = load_bytes(&mut hw, &mut frames, &mut mm, &image, &file).unwrap();
             assert_eq!(loaded.load_bias, bias);
             let at = base + bias;
             assert_eq!((loaded.entry, loaded.phdr), (at + 0x10b0, at + 0x40));
@@ -229,7 +269,7 @@ mod tests {
         let file = TinyElf::default().bytes();
         let image = parse(&file).unwrap();
         let mut mm = space(&mut hw, &mut frames);
-        load_elf(&mut hw, &mut frames, &mut mm, &image, &file, "/t").unwrap();
+        load_bytes(&mut hw, &mut frames, &mut mm, &image, &file).unwrap();
         mm.write_bytes(&mut hw, &mut frames, 0x40_20e0, b"changed", Access::User).unwrap();
         mm.madvise(&mut hw, &mut frames, 0x40_2000, 4096, 4).unwrap();
         let again = read(&mut hw, &mut frames, &mut mm, 0x40_20e0, DATA.len());
@@ -242,7 +282,7 @@ mod tests {
         let mut mm = space(&mut hw, &mut frames);
         let file = TinyElf::default().bytes();
         let image = parse(&file).unwrap();
-        let got = load_elf(&mut hw, &mut frames, &mut mm, &image, &file, "/t");
+        let got = load_bytes(&mut hw, &mut frames, &mut mm, &image, &file);
         assert_eq!(got, Err(Errno::ENOMEM));
         mm.teardown(&mut hw, &mut frames);
         assert_eq!(frames.nr_used(), 1, "the template's top");
@@ -263,7 +303,7 @@ mod tests {
             if let Ok(image) = parse(&file) {
                 let (mut hw, mut frames) = machine(256);
                 let mut mm = space(&mut hw, &mut frames);
-                if let Ok(loaded) = load_elf(&mut hw, &mut frames, &mut mm, &image, &file, "/t") {
+                if let Ok(loaded) = load_bytes(&mut hw, &mut frames, &mut mm, &image, &file) {
                     for segment in &image.segments {
                         let start = segment.vaddr + loaded.load_bias;
                         prop_assert!(mm.is_mapped(start, start + segment.memory_bytes));

@@ -107,6 +107,8 @@ pub struct StackSpec<'a> {
     pub hwcap2: u64,
     /// Least bytes of a signal stack, as the signal frame needs them.
     pub minsigstksz: u64,
+    /// Where the interpreter was loaded; 0 without one.
+    pub interp_base: u64,
     /// Address of the vDSO, if there is one.
     pub sysinfo_ehdr: Option<u64>,
 }
@@ -252,7 +254,7 @@ fn auxiliary_vector(
         (at::PHDR, loaded.phdr),
         (at::PHENT, ElfImage::PHENT),
         (at::PHNUM, loaded.phnum),
-        (at::BASE, 0),
+        (at::BASE, spec.interp_base),
         (at::FLAGS, 0),
         (at::ENTRY, loaded.entry),
         (at::UID, u64::from(ids.uid)),
@@ -273,7 +275,7 @@ fn auxiliary_vector(
 mod tests {
     use super::*;
     use crate::exec::elf::parse;
-    use crate::exec::load::load_elf;
+    use crate::exec::load::load_bytes;
     use crate::exec::tiny_elf::TinyElf;
     use crate::mm::fault::{FaultResult, error_code};
     use crate::mm::fixture::{machine, space};
@@ -316,6 +318,7 @@ mod tests {
             hwcap: 0x178b_fbfd,
             hwcap2: 2,
             minsigstksz: 1376,
+            interp_base: 0,
             sysinfo_ehdr: None,
         }
     }
@@ -325,7 +328,7 @@ mod tests {
         let mut mm = space(&mut hw, &mut frames);
         let file = elf.bytes();
         let image = parse(&file).unwrap();
-        let loaded = load_elf(&mut hw, &mut frames, &mut mm, &image, &file, "/bin/t").unwrap();
+        let loaded = load_bytes(&mut hw, &mut frames, &mut mm, &image, &file).unwrap();
         let stack = build(&mut hw, &mut frames, &mut mm, &image, &loaded, spec);
         (World { hw, frames, mm }, stack)
     }

@@ -54,7 +54,7 @@ impl TinyElf {
             Phdr { p_type: 0x6474_e551, flags: self.stack_flags, ..load(0, 0, 0, 0) },
         ];
         if let Some(path) = self.interpreter {
-            phdrs.push(Phdr { p_type: 3, ..load(4, 0x1f0, path.len() as u64, 0) });
+            phdrs.push(Phdr { p_type: 3, ..load(4, 0x1f0, path.len() as u64 + 1, 0) });
         }
         let mut file = vec![0; 0x20e0 + DATA.len()];
         file[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);

@@ -3,8 +3,9 @@
 
 use perf_core::{Errno, EventId};
 
+use super::inode::{Device, InodeId};
+use super::namei::Node;
 use super::pipe::Pipe;
-use super::tree::{Device, NodeId};
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
@@ -49,17 +50,21 @@ pub enum FileKind {
     },
     /// A memory device under `/dev`.
     Device {
-        /// Its name.
-        node: NodeId,
+        /// Its inode.
+        node: InodeId,
         /// Which.
         device: Device,
     },
-    /// A file with a fixed text.
-    Text(NodeId),
+    /// A file with contents.
+    Regular(InodeId),
+    /// A file with a text that was made when it was opened.
+    Text(Node),
     /// A directory.
-    Directory(NodeId),
+    Directory(Node),
     /// A name that was only looked up (`O_PATH`).
-    Path(NodeId),
+    Path(Node),
+    /// The memory of a process (`/proc/PID/mem`), by its pid.
+    ProcMem(u32),
     /// A perf event.
     PerfEvent(EventId),
 }
@@ -90,6 +95,8 @@ pub struct OpenFile {
     pub signal: u8,
     /// The descriptor through which O_ASYNC was set (`fasync_struct.fa_fd`).
     pub async_fd: Option<i32>,
+    /// The path by which it was opened; empty for what has none.
+    pub path: Vec<u8>,
     /// Contents of a [`FileKind::Text`].
     pub(super) text: Vec<u8>,
     users: u32,
@@ -125,11 +132,17 @@ pub struct FileTable {
 impl FileTable {
     /// Opens a file of `kind` with the `flags` that `F_GETFL` is to tell; one use.
     pub fn open(&mut self, kind: FileKind, flags: u32) -> FileId {
-        self.open_text(kind, flags, Vec::new())
+        self.open_at_path(kind, flags, Vec::new(), Vec::new())
     }
 
-    /// The same with a text.
-    pub(super) fn open_text(&mut self, kind: FileKind, flags: u32, text: Vec<u8>) -> FileId {
+    /// The same by a path, and with a text.
+    pub(super) fn open_at_path(
+        &mut self,
+        kind: FileKind,
+        flags: u32,
+        path: Vec<u8>,
+        text: Vec<u8>,
+    ) -> FileId {
         let file = OpenFile {
             kind,
             flags,
@@ -137,6 +150,7 @@ impl FileTable {
             owner: None,
             signal: 0,
             async_fd: None,
+            path,
             text,
             users: 1,
         };

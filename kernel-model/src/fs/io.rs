@@ -1,12 +1,20 @@
 //! read, write and lseek on open files.
 //! Source: Linux 6.18 `fs/read_write.c`, `drivers/char/mem.c`.
 
-use perf_core::{Errno, EventId};
+use perf_core::{CommChange, Errno, EventId, TaskId};
 
 use super::file::{Console, FileId, FileKind, FileTable};
-use super::tree::Device;
+use super::inode::{Body, Device, InodeId};
+use super::namei::Node;
+use super::proc::{ProcEntry, ProcNode};
+use super::proc_text::ProcText;
+use super::pseudo::MAX_WRITE;
 use crate::inputs::{InputError, Inputs};
+use crate::kernel::Kernel;
+use crate::mm::access::Access;
 use crate::observe::Observation;
+use crate::syscalls::comm_of_bytes;
+use crate::uapi::fcntl::O_APPEND;
 
 /// From the file's start.
 pub const SEEK_SET: u32 = 0;
@@ -14,6 +22,10 @@ pub const SEEK_SET: u32 = 0;
 pub const SEEK_CUR: u32 = 1;
 /// From the end.
 pub const SEEK_END: u32 = 2;
+/// To the next byte of data: there are no holes to be told of.
+const SEEK_DATA: u32 = 3;
+/// To the next hole: the end.
+const SEEK_HOLE: u32 = 4;
 
 /// How a read or write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +84,7 @@ impl FileTable {
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Null, .. } => IoResult::Done(0),
-            FileKind::Device { device: Device::Zero | Device::Full, .. } => {
+            FileKind::Device { device: Device::Zero | Device::Full | Device::Tty, .. } => {
                 out.fill(0);
                 IoResult::Done(out.len())
             }
@@ -82,6 +94,8 @@ impl FileTable {
             }
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
+            // The kernel reads these itself.
+            FileKind::Regular(_) | FileKind::ProcMem(_) => IoResult::Err(Errno::EINVAL),
             FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
         })
     }
@@ -132,9 +146,12 @@ impl FileTable {
             }
             FileKind::Device { device: Device::Full, .. } => IoResult::Err(Errno::ENOSPC),
             FileKind::Device { .. } => IoResult::Done(bytes.len()),
-            // Neither can be opened for writing; a perf event has no write operation.
-            FileKind::Text(_) | FileKind::Directory(_) => IoResult::Err(Errno::EBADF),
-            FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Directory(_) => IoResult::Err(Errno::EBADF),
+            // The kernel writes these itself; a perf event has no write operation.
+            FileKind::Regular(_)
+            | FileKind::ProcMem(_)
+            | FileKind::Text(_)
+            | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
         }
     }
 
@@ -146,11 +163,18 @@ impl FileTable {
         }
     }
 
-    /// Moves the position and answers it.
+    /// Moves the position and answers it; `nr_bytes` is the size of a regular file.
     ///
     /// # Errors
+    /// ENXIO for data or a hole behind the end;
     /// ESPIPE for what has no position; EINVAL for a negative one or an unknown `whence`.
-    pub fn lseek(&mut self, id: FileId, offset: i64, whence: u32) -> Result<u64, Errno> {
+    pub fn lseek(
+        &mut self,
+        id: FileId,
+        offset: i64,
+        whence: u32,
+        nr_bytes: u64,
+    ) -> Result<u64, Errno> {
         let file = self.file_mut(id);
         let end = match file.kind {
             FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => {
@@ -160,12 +184,25 @@ impl FileTable {
             // null_lseek and noop_llseek: the position of a device is always 0.
             FileKind::Device { .. } => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
-            FileKind::Directory(_) => 0,
+            FileKind::Regular(_) => nr_bytes,
+            FileKind::Directory(_) | FileKind::ProcMem(_) => 0,
         };
         let base = match whence {
             SEEK_SET => 0,
             SEEK_CUR => file.position,
             SEEK_END => end,
+            SEEK_DATA | SEEK_HOLE if !matches!(file.kind, FileKind::Regular(_)) => {
+                return Err(Errno::EINVAL);
+            }
+            SEEK_DATA | SEEK_HOLE => {
+                let from = u64::try_from(offset).ok().filter(|from| *from < end);
+                file.position = match (from, whence) {
+                    (None, _) => return Err(Errno::ENXIO),
+                    (Some(from), SEEK_DATA) => from,
+                    (Some(_), _) => end,
+                };
+                return Ok(file.position);
+            }
             _ => return Err(Errno::EINVAL),
         };
         let position = base.checked_add_signed(offset).filter(|to| i64::try_from(*to).is_ok());
@@ -188,7 +225,11 @@ impl FileTable {
 /// Whether a read or write may name an offset.
 fn is_seekable(kind: FileKind) -> bool {
     match kind {
-        FileKind::Device { .. } | FileKind::Text(_) | FileKind::Directory(_) => true,
+        FileKind::Device { .. }
+        | FileKind::Regular(_)
+        | FileKind::Text(_)
+        | FileKind::Directory(_)
+        | FileKind::ProcMem(_) => true,
         FileKind::Console(_)
         | FileKind::Pipe { .. }
         | FileKind::Path(_)
@@ -196,44 +237,179 @@ fn is_seekable(kind: FileKind) -> bool {
     }
 }
 
+/// Reads and writes that need more of the kernel than the open file.
+impl Kernel {
+    /// Reads from an open file.
+    ///
+    /// # Errors
+    /// Only where the outside fails to give input; errors for the program are in the result.
+    pub(crate) fn read_file(
+        &mut self,
+        id: FileId,
+        out: &mut [u8],
+        at: At,
+    ) -> Result<IoResult, InputError> {
+        let file = self.files.file(id);
+        let (kind, can_read) = (file.kind, file.can_read());
+        let offset = self.offset_of(id, at);
+        let result = match kind {
+            _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
+            FileKind::Regular(inode) => self.file_read(inode, offset, out),
+            FileKind::ProcMem(pid) => self.read_memory(pid, offset, out),
+            _ => return self.files.read(id, out, at, self.inputs.as_mut()),
+        };
+        Ok(self.settle(id, at, offset, result))
+    }
+
+    /// Writes to an open file.
+    pub(crate) fn write_file(
+        &mut self,
+        task: TaskId,
+        id: FileId,
+        bytes: &[u8],
+        at: At,
+    ) -> IoResult {
+        let file = self.files.file(id);
+        if !file.can_write() {
+            return IoResult::Err(Errno::EBADF);
+        }
+        let appends = file.flags & O_APPEND != 0;
+        let kind = file.kind;
+        let mut offset = self.offset_of(id, at);
+        let result = match kind {
+            FileKind::Regular(inode) => {
+                if appends {
+                    offset = self.regular(inode).map_or(offset, |file| file.nr_bytes());
+                }
+                self.write_inode(inode, offset, bytes)
+            }
+            FileKind::ProcMem(pid) => self.write_memory(pid, offset, bytes),
+            FileKind::Text(node) => self.write_text(task, node, bytes),
+            _ => return self.files.write(id, bytes, at, &mut self.observations),
+        };
+        self.settle(id, at, offset, result)
+    }
+
+    fn offset_of(&self, id: FileId, at: At) -> u64 {
+        match at {
+            At::Position => self.files.file(id).position,
+            At::Offset(offset) => offset,
+        }
+    }
+
+    /// Moves the position on.
+    fn settle(
+        &mut self,
+        id: FileId,
+        at: At,
+        offset: u64,
+        result: Result<usize, Errno>,
+    ) -> IoResult {
+        match result {
+            Ok(nr) => {
+                if at == At::Position {
+                    self.files.file_mut(id).position = offset.saturating_add(nr as u64);
+                }
+                IoResult::Done(nr)
+            }
+            Err(errno) => IoResult::Err(errno),
+        }
+    }
+
+    fn write_inode(&mut self, id: InodeId, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let nr = self.file_write(id, offset, bytes)?;
+        let now = self.realtime_ns();
+        let times = &mut self.vfs.inode_mut(id).times;
+        (times.modify, times.change) = (now, now);
+        Ok(nr)
+    }
+
+    /// Gives what is written to a file of the kernel's to its handler.
+    fn write_text(&mut self, task: TaskId, node: Node, bytes: &[u8]) -> Result<usize, Errno> {
+        match node {
+            Node::Inode(id) => {
+                let Body::Pseudo(file) = self.vfs.inode(id).body else { return Err(Errno::EIO) };
+                let store = file.store.ok_or(Errno::EIO)?;
+                store(self, task, &bytes[..bytes.len().min(MAX_WRITE)])
+            }
+            Node::Proc(place) if place.entry == ProcEntry::Text(ProcText::Comm) => {
+                let target = self.proc_live_task(place)?;
+                let end = bytes.iter().position(|byte| matches!(byte, b'\n' | 0));
+                let name = comm_of_bytes(&bytes[..end.unwrap_or(bytes.len()).min(15)]);
+                self.tasks.task_mut(target).comm = name;
+                self.perf_event_comm(target, CommChange::Rename);
+                Ok(bytes.len())
+            }
+            Node::Proc(_) => Err(Errno::EIO),
+        }
+    }
+
+    fn read_memory(&mut self, pid: u32, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
+        let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
+        let mm = self.tasks.task(task).mm;
+        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
+        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        let mut done = 0;
+        for piece in out.chunks_mut(256) {
+            let at = offset.wrapping_add(done as u64);
+            match space.read_bytes(hw, frames, at, piece, Access::Force) {
+                Ok(()) => done += piece.len(),
+                Err(_) if done > 0 => break,
+                Err(_) => return Err(Errno::EIO),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_memory(&mut self, pid: u32, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+        let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
+        let mm = self.tasks.task(task).mm;
+        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
+        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        let written = space.write_bytes(hw, frames, offset, bytes, Access::Force);
+        written.map(|()| bytes.len()).map_err(|_| Errno::EIO)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::namei::PathContext;
-    use crate::fs::tree::ROOT;
     use crate::inputs::FixedInputs;
     use crate::uapi::fcntl::{O_NONBLOCK, O_RDWR, O_WRONLY};
 
-    const CONTEXT: PathContext<'_> = PathContext { exe: "/bin/t", nr_cpus: 2 };
-
-    fn open(files: &mut FileTable, path: &str, flags: u32) -> FileId {
-        files.openat(ROOT, path.as_bytes(), flags, &CONTEXT).unwrap()
+    fn device(files: &mut FileTable, device: Device) -> FileId {
+        files.open(FileKind::Device { node: InodeId(9), device }, O_RDWR)
     }
 
     #[test]
     fn devices_do_what_their_names_say() {
-        for (path, written, read) in [
-            ("/dev/null", IoResult::Done(3), IoResult::Done(0)),
-            ("/dev/zero", IoResult::Done(3), IoResult::Done(4)),
-            ("/dev/full", IoResult::Err(Errno::ENOSPC), IoResult::Done(4)),
-            ("/dev/urandom", IoResult::Done(3), IoResult::Done(4)),
+        for (kind, written, read) in [
+            (Device::Null, IoResult::Done(3), IoResult::Done(0)),
+            (Device::Zero, IoResult::Done(3), IoResult::Done(4)),
+            (Device::Full, IoResult::Err(Errno::ENOSPC), IoResult::Done(4)),
+            (Device::Random, IoResult::Done(3), IoResult::Done(4)),
         ] {
             let mut files = FileTable::default();
-            let id = open(&mut files, path, O_RDWR);
+            let id = device(&mut files, kind);
             let (mut out, mut inputs) = ([7; 4], FixedInputs::new(1));
-            assert_eq!(files.write(id, b"abc", At::Position, &mut Vec::new()), written, "{path}");
-            assert_eq!(files.read(id, &mut out, At::Position, &mut inputs), Ok(read), "{path}");
-            if matches!(path, "/dev/zero" | "/dev/full") {
+            assert_eq!(files.write(id, b"abc", At::Position, &mut Vec::new()), written, "{kind:?}");
+            assert_eq!(files.read(id, &mut out, At::Position, &mut inputs), Ok(read), "{kind:?}");
+            if matches!(kind, Device::Zero | Device::Full) {
                 assert_eq!(out, [0; 4]);
             }
-            assert_eq!(files.lseek(id, 5, SEEK_SET), Ok(0));
+            assert_eq!(files.lseek(id, 5, SEEK_SET, 0), Ok(0));
         }
     }
 
     #[test]
     fn texts_are_read_from_a_position() {
         let mut files = FileTable::default();
-        let id = open(&mut files, "/proc/sys/kernel/perf_event_max_sample_rate", 0);
+        let node = Node::Inode(InodeId(9));
+        let text = b"100000\n".to_vec();
+        let id = files.open_at_path(FileKind::Text(node), 0, Vec::new(), text);
         let mut inputs = FixedInputs::new(1);
         let mut get = |files: &mut FileTable, at, len: usize| {
             let mut out = vec![0; len];
@@ -247,10 +423,10 @@ mod tests {
         assert_eq!(get(&mut files, At::Position, 100), b"");
         assert_eq!(get(&mut files, At::Offset(5), 1), b"0");
         assert_eq!(get(&mut files, At::Offset(u64::MAX), 1), b"");
-        assert_eq!(files.lseek(id, -1, SEEK_END), Ok(6));
-        assert_eq!(files.lseek(id, -7, SEEK_CUR), Err(Errno::EINVAL));
-        assert_eq!(files.lseek(id, i64::MAX, SEEK_CUR), Err(Errno::EINVAL));
-        assert_eq!(files.lseek(id, 0, 9), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, -1, SEEK_END, 0), Ok(6));
+        assert_eq!(files.lseek(id, -7, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, i64::MAX, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, 0, 9, 0), Err(Errno::EINVAL));
         assert_eq!(get(&mut files, At::Position, 100), b"\n");
     }
 
@@ -261,7 +437,7 @@ mod tests {
         let stderr = files.open(FileKind::Console(Console::Stderr), O_WRONLY);
         assert_eq!(files.write(stderr, b"hi", At::Position, &mut output), IoResult::Done(2));
         assert_eq!(output, [Observation::Output { fd: 2, bytes: b"hi".to_vec() }]);
-        assert_eq!(files.lseek(stderr, 0, SEEK_CUR), Err(Errno::ESPIPE));
+        assert_eq!(files.lseek(stderr, 0, SEEK_CUR, 0), Err(Errno::ESPIPE));
         let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
         let read = files.read(stderr, &mut out, At::Position, &mut inputs);
         assert_eq!(read, Ok(IoResult::Err(Errno::EBADF)));

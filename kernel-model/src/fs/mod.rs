@@ -1,27 +1,43 @@
-//! Files: descriptors, open files, pipes, and a small read-only tree of names.
+//! Files: descriptors, open files, pipes, and the tree of names.
 //!
 //! A process has an [`FdTable`] of descriptors, which name open files in the one
-//! [`FileTable`]. Reads and writes work on byte buffers; copying to and from the
-//! program, waiting, and the perf events behind [`FileKind::PerfEvent`] are the
-//! caller's business. There are no files of the host.
+//! [`FileTable`]. What they opened has a place in the tree of names: an inode of [`inode::Vfs`],
+//! or a place below `/proc/PID`, which has none. Everything is in memory; what the guest may see
+//! of the host ([`host`]) comes through [`crate::inputs::Inputs`] and changes stay here.
 //!
 //! - [`fd`]: descriptors, and [`fcntl`] on them
 //! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
-//! - [`tree`]: the names that exist; [`namei`]: path lookup and open; [`stat`]; [`readdir`]
+//! - [`inode`]: inodes, directories, mounts; [`regular`]: what files hold
+//! - [`namei`]: path lookup; [`open`]; [`dirs`]: making, removing and renaming names;
+//!   [`stat`]; [`readdir`]
+//! - [`proc`]: processes in `/proc`; [`pseudo`]: **how a file with a text of the kernel's is
+//!   added**, with the tables [`sys`] and [`sysctl`]
 //!
 //! Source: Linux 6.18 `fs/`.
 
+pub mod dirs;
 pub mod fcntl;
 pub mod fd;
 pub mod file;
+pub mod host;
+pub mod inode;
 pub mod io;
 pub mod namei;
+pub mod open;
 pub mod pipe;
 pub mod poll;
+pub mod proc;
+pub mod proc_text;
+pub mod pseudo;
 pub mod readdir;
+pub mod regular;
 pub mod stat;
-pub mod tree;
+pub mod sys;
+pub mod sysctl;
 
 pub use fd::{FdTable, OnExec};
 pub use file::{Console, FileId, FileKind, FileTable, OpenFile, PipeEnd, PipeId};
 pub use io::{At, IoResult};
+
+#[cfg(test)]
+mod tests;

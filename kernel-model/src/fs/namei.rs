@@ -1,40 +1,31 @@
-//! Path lookup, open, and readlink. The working directory is always the root.
-//! Source: Linux 6.18 `fs/namei.c`, `fs/open.c`.
+//! Path lookup: from a path to the place that it names.
+//!
+//! [`Kernel::walk`] follows a path name by name. It ends at a [`Node`], or at the directory where
+//! the last name is missing, so that calls that make names use it too.
+//! Source: Linux 6.18 `fs/namei.c`; path_resolution(7).
 
-use perf_core::Errno;
+use perf_core::{Errno, TaskId};
 
-use super::file::{FileId, FileKind, FileTable};
-use super::tree::{Node, NodeId, ROOT};
-use crate::uapi::fcntl::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH,
-    O_RDWR, O_TRUNC, O_WRONLY,
-};
+use super::inode::{Body, InodeId, ROOT};
+use super::proc::{ProcEntry, ProcNode, number};
+use super::{FileId, FileKind};
+use crate::kernel::Kernel;
+use crate::uapi::fcntl::AT_FDCWD;
 
 /// Longest path with its zero byte.
-const PATH_MAX: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 /// Longest part of a path.
-const NAME_MAX: usize = 255;
+pub const NAME_MAX: usize = 255;
+/// Links that a path may lead through (`MAXSYMLINKS`).
+const MAX_LINKS: u32 = 40;
 
-/// What `getcwd` answers.
-pub const CWD: &str = "/";
-
-/// Tests of `access`.
-pub mod access_mode {
-    /// May be executed, or searched.
-    pub const X_OK: u32 = 1;
-    /// May be written.
-    pub const W_OK: u32 = 2;
-    /// May be read.
-    pub const R_OK: u32 = 4;
-}
-
-/// What the contents of the tree depend on.
-#[derive(Clone, Copy, Debug)]
-pub struct PathContext<'a> {
-    /// Path of the calling process's program.
-    pub exe: &'a str,
-    /// CPUs of the machine.
-    pub nr_cpus: u32,
+/// A place in the tree of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// One that has an inode.
+    Inode(InodeId),
+    /// One below `/proc/PID`.
+    Proc(ProcNode),
 }
 
 /// Whether a link at the end of a path is followed.
@@ -46,223 +37,303 @@ pub enum LastLink {
     Keep,
 }
 
-/// Finds a name. Relative paths start at the directory `base`.
-///
-/// # Errors
-/// ENOENT, ENOTDIR, ENAMETOOLONG. The program behind `/proc/self/exe` is not in the tree: ENOENT.
-pub fn lookup(base: NodeId, path: &[u8], last: LastLink) -> Result<NodeId, Errno> {
-    if path.is_empty() {
-        return Err(Errno::ENOENT);
-    }
-    if path.len() >= PATH_MAX {
-        return Err(Errno::ENAMETOOLONG);
-    }
-    let mut at = if path[0] == b'/' { ROOT } else { base };
-    for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
-        at = match (at.node(), part) {
-            (Node::ExeLink, _) => return Err(Errno::ENOENT),
-            (Node::Directory, b".") => at,
-            (Node::Directory, b"..") => at.parent(),
-            _ if part.len() > NAME_MAX => return Err(Errno::ENAMETOOLONG),
-            _ => at.child(part)?,
-        };
-    }
-    let must_be_directory = path.ends_with(b"/") || path.ends_with(b"/.");
-    match at.node() {
-        Node::ExeLink if last == LastLink::Follow || must_be_directory => Err(Errno::ENOENT),
-        node if must_be_directory && node != Node::Directory => Err(Errno::ENOTDIR),
-        _ => Ok(at),
-    }
+/// Where a path led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// The directory of the last name.
+    pub(crate) parent: Node,
+    /// The last name; empty where the path ends in the root, `.` or `..`.
+    pub(crate) name: Vec<u8>,
+    /// What it names, if it exists.
+    pub(crate) node: Option<Node>,
+    /// Whether a slash stands behind the last name.
+    pub(crate) has_slash: bool,
 }
 
-/// `readlinkat`: where a link points to.
-///
-/// # Errors
-/// EINVAL for what is no link; as [`lookup`].
-pub fn readlink<'a>(
-    base: NodeId,
-    path: &[u8],
-    context: &PathContext<'a>,
-) -> Result<&'a str, Errno> {
-    match lookup(base, path, LastLink::Keep)?.node() {
-        Node::ExeLink => Ok(context.exe),
-        Node::Directory | Node::Device(..) | Node::Text(_) => Err(Errno::EINVAL),
-    }
-}
-
-/// `faccessat`: whether the modes of [`access_mode`] are granted, for the superuser.
-///
-/// # Errors
-/// EROFS for writing what the tree does not let be written, EACCES for executing what is no
-/// directory, EINVAL for unknown bits.
-pub fn access(node: NodeId, mode: u32) -> Result<(), Errno> {
-    let is_device = matches!(node.node(), Node::Device(..));
-    if mode & !7 != 0 {
-        Err(Errno::EINVAL)
-    } else if mode & access_mode::W_OK != 0 && !is_device {
-        Err(Errno::EROFS)
-    } else if mode & access_mode::X_OK != 0 && node.node() != Node::Directory {
-        Err(Errno::EACCES)
-    } else {
-        Ok(())
-    }
-}
-
-impl FileTable {
-    /// `openat`: opens a name, with one use of the open file. `base` is the directory for
-    /// relative paths ([`ROOT`] for `AT_FDCWD`). `O_CLOEXEC` is for the caller to remember.
+impl Walked {
+    /// What was found.
     ///
     /// # Errors
-    /// As Linux. The tree is read-only: EROFS for making or writing anything but devices.
-    pub fn openat(
-        &mut self,
-        base: NodeId,
-        path: &[u8],
-        flags: u32,
-        context: &PathContext<'_>,
-    ) -> Result<FileId, Errno> {
-        if flags & O_PATH != 0 {
-            return self.open_place(base, path, flags);
+    /// ENOENT.
+    pub(crate) fn found(&self) -> Result<Node, Errno> {
+        self.node.ok_or(Errno::ENOENT)
+    }
+
+    /// The directory for a new name.
+    ///
+    /// # Errors
+    /// ENOENT for a directory of a process, which takes none.
+    pub(crate) fn directory(&self) -> Result<InodeId, Errno> {
+        match self.parent {
+            Node::Inode(id) => Ok(id),
+            Node::Proc(_) => Err(Errno::ENOENT),
         }
-        let node = match lookup(base, path, LastLink::Keep) {
-            Ok(_) if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL => return Err(Errno::EEXIST),
-            Ok(node) if node.node() == Node::ExeLink && flags & O_NOFOLLOW != 0 => {
+    }
+}
+
+/// Names that are still to be followed, the next one last.
+#[derive(Default)]
+struct Rest(Vec<Vec<u8>>);
+
+impl Rest {
+    /// Puts a path in front.
+    fn push(&mut self, path: &[u8]) {
+        let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+        self.0.extend(parts.map(<[u8]>::to_vec).rev());
+    }
+}
+
+impl Kernel {
+    /// Where a relative path of a call starts.
+    ///
+    /// # Errors
+    /// EBADF; ENOTDIR for a descriptor of another file.
+    pub(crate) fn base_of(&self, task: TaskId, dirfd: i32, path: &[u8]) -> Result<Node, Errno> {
+        if path.starts_with(b"/") {
+            return Ok(Node::Inode(ROOT));
+        }
+        if dirfd == AT_FDCWD {
+            return Ok(self.tasks.process_of(task).cwd);
+        }
+        let node = self.node_of_file(self.tasks.process_of(task).files.get(dirfd)?);
+        node.filter(|node| self.is_directory(*node)).ok_or(Errno::ENOTDIR)
+    }
+
+    /// The place that an open file was opened by.
+    pub(crate) fn node_of_file(&self, file: FileId) -> Option<Node> {
+        match self.files.file(file).kind {
+            FileKind::Regular(id) | FileKind::Device { node: id, .. } => Some(Node::Inode(id)),
+            FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => Some(node),
+            FileKind::ProcMem(pid) => Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Mem))),
+            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => None,
+        }
+    }
+
+    /// Whether a place is a directory.
+    pub(crate) fn is_directory(&self, node: Node) -> bool {
+        match node {
+            Node::Inode(id) => self.vfs.directory(id).is_ok(),
+            Node::Proc(node) => node.is_directory(),
+        }
+    }
+
+    /// Follows a path from `base`; `last` says what becomes of a link at its end.
+    ///
+    /// # Errors
+    /// ENOENT for an empty path or a name missing on the way, ENOTDIR, ELOOP, ENAMETOOLONG.
+    pub(crate) fn walk(
+        &mut self,
+        task: TaskId,
+        base: Node,
+        path: &[u8],
+        last: LastLink,
+    ) -> Result<Walked, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let has_slash = path.ends_with(b"/");
+        let mut at = if path[0] == b'/' { Node::Inode(ROOT) } else { base };
+        let mut rest = Rest::default();
+        rest.push(path);
+        let mut nr_links = 0;
+        while let Some(name) = rest.0.pop() {
+            let is_last = rest.0.is_empty();
+            if !self.is_directory(at) {
+                return Err(Errno::ENOTDIR);
+            }
+            match name.as_slice() {
+                b"." => continue,
+                b".." => {
+                    at = self.parent_of(at)?;
+                    continue;
+                }
+                _ if name.len() > NAME_MAX => return Err(Errno::ENAMETOOLONG),
+                _ => {}
+            }
+            let Some(child) = self.child(at, &name)? else {
+                return if is_last {
+                    Ok(Walked { parent: at, name, node: None, has_slash })
+                } else {
+                    Err(Errno::ENOENT)
+                };
+            };
+            let follows = !is_last || last == LastLink::Follow || has_slash;
+            if !self.is_link(child) || !follows {
+                if is_last {
+                    self.check_slash(child, has_slash)?;
+                    return Ok(Walked { parent: at, name, node: Some(child), has_slash });
+                }
+                at = child;
+                continue;
+            }
+            nr_links += 1;
+            if nr_links > MAX_LINKS {
                 return Err(Errno::ELOOP);
             }
-            Ok(_) => lookup(base, path, LastLink::Follow)?,
-            Err(Errno::ENOENT) if flags & O_CREAT != 0 => return Err(missing(base, path)),
-            Err(errno) => return Err(errno),
-        };
-        let writes = flags & O_ACCMODE != 0 || flags & O_TRUNC != 0;
-        let kept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
-        let kept = flags & !kept | O_LARGEFILE;
-        match node.node() {
-            Node::Directory if writes || flags & O_CREAT != 0 => Err(Errno::EISDIR),
-            Node::Directory => Ok(self.open(FileKind::Directory(node), kept)),
-            _ if flags & O_DIRECTORY != 0 => Err(Errno::ENOTDIR),
-            Node::Device(device, _) => Ok(self.open(FileKind::Device { node, device }, kept)),
-            Node::Text(_) if writes => Err(Errno::EROFS),
-            Node::Text(text) => {
-                let text = text.contents(context.nr_cpus).into_bytes();
-                Ok(self.open_text(FileKind::Text(node), kept, text))
+            match self.jump(child)? {
+                // A link of /proc leads to the file itself.
+                Some(to) if is_last => {
+                    self.check_slash(to, has_slash)?;
+                    return Ok(Walked { parent: at, name: Vec::new(), node: Some(to), has_slash });
+                }
+                Some(to) => at = to,
+                None => {
+                    let target = self.link_target(task, child)?;
+                    if target.is_empty() {
+                        return Err(Errno::ENOENT);
+                    }
+                    if target.starts_with(b"/") {
+                        at = Node::Inode(ROOT);
+                    }
+                    rest.push(&target);
+                }
             }
-            Node::ExeLink => Err(Errno::ENOENT),
+        }
+        self.check_slash(at, has_slash)?;
+        Ok(Walked { parent: at, name: Vec::new(), node: Some(at), has_slash })
+    }
+
+    fn check_slash(&self, node: Node, has_slash: bool) -> Result<(), Errno> {
+        if has_slash && !self.is_directory(node) { Err(Errno::ENOTDIR) } else { Ok(()) }
+    }
+
+    /// What a name in a directory stands for.
+    pub(crate) fn child(&mut self, at: Node, name: &[u8]) -> Result<Option<Node>, Errno> {
+        let id = match at {
+            Node::Inode(id) => id,
+            Node::Proc(node) => {
+                return match self.proc_child(node, name) {
+                    Ok(child) => Ok(Some(Node::Proc(child))),
+                    Err(Errno::ENOENT) => Ok(None),
+                    Err(errno) => Err(errno),
+                };
+            }
+        };
+        self.list_host_directory(id)?;
+        let directory = self.vfs.directory(id)?;
+        if let Some(child) = directory.get(name) {
+            return Ok(Some(Node::Inode(child)));
+        }
+        if !directory.has_processes {
+            return Ok(None);
+        }
+        Ok(number(name)
+            .filter(|pid| self.tasks.find_pid(*pid).is_some())
+            .map(|pid| Node::Proc(ProcNode::process(pid))))
+    }
+
+    /// The directory above a directory.
+    pub(crate) fn parent_of(&self, at: Node) -> Result<Node, Errno> {
+        match at {
+            Node::Inode(id) => Ok(Node::Inode(self.vfs.directory(id)?.parent)),
+            Node::Proc(node) => self.proc_parent(node),
         }
     }
 
-    /// Opens a name only as a place (`O_PATH`), for which no other flag but these counts.
-    fn open_place(&mut self, base: NodeId, path: &[u8], flags: u32) -> Result<FileId, Errno> {
-        let last = if flags & O_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
-        let node = lookup(base, path, last)?;
-        if flags & O_DIRECTORY != 0 && node.node() != Node::Directory {
-            return Err(Errno::ENOTDIR);
+    /// Whether a place is a symbolic link.
+    pub(crate) fn is_link(&self, node: Node) -> bool {
+        match node {
+            Node::Inode(id) => matches!(self.vfs.inode(id).body, Body::Link(_)),
+            Node::Proc(node) => node.is_link(),
         }
-        let kept = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
-        Ok(self.open(FileKind::Path(node), kept))
     }
 
-    /// The directory behind a descriptor, for relative paths.
+    /// Where a link that needs no path leads.
+    fn jump(&self, node: Node) -> Result<Option<Node>, Errno> {
+        let Node::Proc(node) = node else { return Ok(None) };
+        let (_, process) = self.proc_process(node)?;
+        match node.entry {
+            ProcEntry::Exe => Ok(Some(Node::Inode(process.exe.ok_or(Errno::ENOENT)?))),
+            ProcEntry::Cwd => Ok(Some(process.cwd)),
+            ProcEntry::Root => Ok(Some(Node::Inode(ROOT))),
+            ProcEntry::Fd(fd) => {
+                let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
+                // Pipes and consoles cannot be opened again by name.
+                Ok(Some(self.node_of_file(file).ok_or(Errno::ENXIO)?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What a link holds (`readlink`).
     ///
     /// # Errors
-    /// ENOTDIR where the file is none.
-    pub fn directory(&self, id: FileId) -> Result<NodeId, Errno> {
-        match self.file(id).kind {
-            FileKind::Directory(node) => Ok(node),
-            FileKind::Path(node) if node.node() == Node::Directory => Ok(node),
-            _ => Err(Errno::ENOTDIR),
-        }
-    }
-}
-
-/// Why a missing file cannot be made: its directory is read-only, or missing too.
-fn missing(base: NodeId, path: &[u8]) -> Errno {
-    let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    match lookup(base, &path[..end], LastLink::Follow) {
-        Err(errno) if end > 0 => errno,
-        _ => Errno::EROFS,
-    }
-}
-
-const _: () = assert!(O_WRONLY | O_RDWR == O_ACCMODE);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fs::tree::Device;
-
-    const CONTEXT: PathContext<'_> = PathContext { exe: "/absent/t", nr_cpus: 1 };
-
-    #[test]
-    fn lookup_walks_like_linux() {
-        let long = vec![b'a'; 256];
-        let longer = vec![b'/'; 4096];
-        for (path, want) in [
-            (&b"/dev/null"[..], Ok("/dev/null")),
-            (b"dev//./null", Ok("/dev/null")),
-            (b"/dev/../proc/self/../../dev/zero", Ok("/dev/zero")),
-            (b"/../..", Ok("/")),
-            (b"/dev/", Ok("/dev")),
-            (b"", Err(Errno::ENOENT)),
-            (b"/nothing", Err(Errno::ENOENT)),
-            (b"/dev/null/", Err(Errno::ENOTDIR)),
-            (b"/dev/null/x", Err(Errno::ENOTDIR)),
-            (b"/dev/null/..", Err(Errno::ENOTDIR)),
-            (b"/proc/self/exe", Err(Errno::ENOENT)),
-            (b"/proc/self/exe/x", Err(Errno::ENOENT)),
-            (&long, Err(Errno::ENAMETOOLONG)),
-            (&longer, Err(Errno::ENAMETOOLONG)),
-        ] {
-            let got = lookup(ROOT, path, LastLink::Follow).map(NodeId::path);
-            assert_eq!(got, want, "{}", String::from_utf8_lossy(path));
-        }
-        let dev = lookup(ROOT, b"/dev", LastLink::Follow).unwrap();
-        assert_eq!(lookup(dev, b"full", LastLink::Keep).map(NodeId::path), Ok("/dev/full"));
-    }
-
-    #[test]
-    fn opening_answers_by_flags() {
-        for (path, flags, want) in [
-            ("/dev/null", O_RDWR, Ok(())),
-            ("/dev/null", O_RDWR | O_CREAT | O_TRUNC, Ok(())),
-            ("/dev/null", O_CREAT | O_EXCL, Err(Errno::EEXIST)),
-            ("/dev/null", O_DIRECTORY, Err(Errno::ENOTDIR)),
-            ("/dev", 0, Ok(())),
-            ("/dev", O_WRONLY, Err(Errno::EISDIR)),
-            ("/dev", O_CREAT, Err(Errno::EISDIR)),
-            ("/proc/cpuinfo", O_RDWR, Err(Errno::EROFS)),
-            ("/tmp/new", O_CREAT | O_RDWR, Err(Errno::ENOENT)),
-            ("/new", O_CREAT | O_RDWR, Err(Errno::EROFS)),
-            ("new", O_CREAT | O_RDWR, Err(Errno::EROFS)),
-            ("/tmp/new", 0, Err(Errno::ENOENT)),
-            ("/proc/self/exe", O_NOFOLLOW, Err(Errno::ELOOP)),
-            ("/proc/self/exe", O_NOFOLLOW | O_PATH, Ok(())),
-            ("/proc/self/exe", 0, Err(Errno::ENOENT)),
-        ] {
-            let mut files = FileTable::default();
-            let got = files.openat(ROOT, path.as_bytes(), flags, &CONTEXT).map(|_| ());
-            assert_eq!(got, want, "{path} {flags:o}");
+    /// EINVAL for what is no link.
+    pub(crate) fn link_target(&self, task: TaskId, node: Node) -> Result<Vec<u8>, Errno> {
+        match node {
+            Node::Proc(node) => self.proc_readlink(node),
+            Node::Inode(id) => match &self.vfs.inode(id).body {
+                Body::Link(target) if *target == super::pseudo::SELF => {
+                    Ok(self.tasks.process_of(task).pid.to_string().into_bytes())
+                }
+                Body::Link(target) if *target == super::pseudo::THREAD_SELF => {
+                    let (pid, tid) = (self.tasks.process_of(task).pid, self.tasks.task(task).tid);
+                    Ok(format!("{pid}/task/{tid}").into_bytes())
+                }
+                Body::Link(target) => Ok(target.clone()),
+                _ => Err(Errno::EINVAL),
+            },
         }
     }
 
-    #[test]
-    fn flags_that_only_matter_at_open_are_forgotten() {
-        let mut files = FileTable::default();
-        let flags = O_RDWR | O_CREAT | O_NOCTTY | O_CLOEXEC;
-        let id = files.openat(ROOT, b"/dev/zero", flags, &CONTEXT).unwrap();
-        assert_eq!(files.file(id).flags, O_RDWR | O_LARGEFILE);
-        let FileKind::Device { device, .. } = files.file(id).kind else { panic!("no device") };
-        assert_eq!(device, Device::Zero);
+    /// The path of a place that is a directory, or is below `/proc`.
+    pub(crate) fn node_path(&self, node: Node) -> Result<Vec<u8>, Errno> {
+        match node {
+            Node::Inode(id) => Ok(self.vfs.path_of(id)),
+            Node::Proc(node) => {
+                let (_, process) = self.proc_process(node)?;
+                Ok(node.path(process.pid).into_bytes())
+            }
+        }
     }
 
-    #[test]
-    fn links_and_rights() {
-        assert_eq!(readlink(ROOT, b"/proc/self/exe", &CONTEXT), Ok("/absent/t"));
-        assert_eq!(readlink(ROOT, b"/dev/null", &CONTEXT), Err(Errno::EINVAL));
-        let node = |path: &str| lookup(ROOT, path.as_bytes(), LastLink::Follow).unwrap();
-        assert_eq!(access(node("/dev/null"), 6), Ok(()));
-        assert_eq!(access(node("/proc/cpuinfo"), access_mode::W_OK), Err(Errno::EROFS));
-        assert_eq!(access(node("/proc/cpuinfo"), access_mode::X_OK), Err(Errno::EACCES));
-        assert_eq!(access(node("/proc"), access_mode::X_OK), Ok(()));
-        assert_eq!(access(node("/proc"), 8), Err(Errno::EINVAL));
+    /// The path of a file that a walk found.
+    pub(crate) fn walked_path(&self, walked: &Walked) -> Result<Vec<u8>, Errno> {
+        match walked.node {
+            Some(node) if walked.name.is_empty() && self.is_directory(node) => self.node_path(node),
+            _ => {
+                let mut path = self.node_path(walked.parent)?;
+                if !path.ends_with(b"/") {
+                    path.push(b'/');
+                }
+                path.extend(&walked.name);
+                Ok(path)
+            }
+        }
+    }
+
+    /// The number of `/proc`'s root directory.
+    pub(super) fn proc_root(&self) -> InodeId {
+        let mounts = &self.vfs.mounts;
+        mounts.iter().find(|mount| mount.kind == "proc").map_or(ROOT, |mount| mount.root)
+    }
+
+    /// Adds a user of a place.
+    pub(crate) fn get_node(&mut self, node: Node) -> Node {
+        if let Node::Inode(id) = node {
+            self.vfs.get(id);
+        }
+        node
+    }
+
+    /// Takes a user of a place away.
+    pub(crate) fn put_node(&mut self, node: Node) {
+        if let Node::Inode(id) = node {
+            self.put_inode(id);
+        }
+    }
+
+    /// Takes a user of an inode away; one that nobody names or uses any more goes.
+    pub(crate) fn put_inode(&mut self, id: InodeId) {
+        if let Some(inode) = self.vfs.put(id) {
+            self.free_contents(inode.body);
+        } else if self.vfs.inode(id).users() == 0
+            && let Body::Regular(file) = &mut self.vfs.inode_mut(id).body
+        {
+            file.forget_piece();
+        }
     }
 }

@@ -23,9 +23,11 @@ impl FileTable {
             FileKind::Console(Console::Stdin) => POLLIN | POLLRDNORM,
             FileKind::Console(Console::Stdout | Console::Stderr) => POLLOUT | POLLWRNORM,
             FileKind::Pipe { pipe, end } => self.pipe(pipe).poll(end),
-            FileKind::Device { .. } | FileKind::Text(_) | FileKind::Directory(_) => {
-                DEFAULT_POLLMASK
-            }
+            FileKind::Device { .. }
+            | FileKind::Regular(_)
+            | FileKind::Text(_)
+            | FileKind::Directory(_)
+            | FileKind::ProcMem(_) => DEFAULT_POLLMASK,
             FileKind::Path(_) => POLLNVAL,
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
         })

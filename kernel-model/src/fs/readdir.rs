@@ -1,62 +1,142 @@
-//! getdents64 on the directories of the tree.
+//! getdents64.
 //! Source: Linux 6.18 `fs/readdir.c`, `include/linux/dirent.h`.
 
 use perf_core::Errno;
 
-use super::file::{FileId, FileKind, FileTable};
-use super::tree::{Node, NodeId};
+use super::file::{FileId, FileKind};
+use super::inode::{Body, InodeId};
+use super::namei::Node;
+use super::proc::{FIRST_PROCESS_OFFSET, ProcNode};
+use crate::kernel::Kernel;
 
 /// Bytes of an entry before its name.
 const HEADER_BYTES: usize = 19;
 
-impl FileTable {
+/// An entry of a listing.
+struct Listed {
+    /// Where it stands; the position behind it is one more.
+    offset: u64,
+    name: Vec<u8>,
+    inode: u64,
+    /// `DT_*`: the type bits of `st_mode`, shifted.
+    kind: u8,
+}
+
+impl Kernel {
     /// The next entries of a directory as `struct linux_dirent64`, at most `max` bytes; empty at
     /// the end.
     ///
     /// # Errors
-    /// ENOTDIR for other files, EBADF for places, EINVAL where not even one entry fits.
-    pub fn getdents64(&mut self, id: FileId, max: usize) -> Result<Vec<u8>, Errno> {
-        let file = self.file_mut(id);
-        let directory = match file.kind {
-            FileKind::Directory(node) => node,
+    /// ENOTDIR for other files, EBADF for places, EINVAL where not even one entry fits, ENOENT
+    /// where the directory was removed.
+    pub(crate) fn getdents64(&mut self, id: FileId, max: usize) -> Result<Vec<u8>, Errno> {
+        let file = self.files.file(id);
+        let (node, position) = match file.kind {
+            FileKind::Directory(node) => (node, file.position),
             FileKind::Path(_) => return Err(Errno::EBADF),
-            FileKind::Console(_)
-            | FileKind::Pipe { .. }
-            | FileKind::Device { .. }
-            | FileKind::Text(_)
-            | FileKind::PerfEvent(_) => return Err(Errno::ENOTDIR),
+            _ => return Err(Errno::ENOTDIR),
         };
-        let names = [(".", directory), ("..", directory.parent())];
-        let entries = names.into_iter().chain(directory.children().map(|node| (node.name(), node)));
-        let start = usize::try_from(file.position).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
-        for (name, node) in entries.skip(start) {
-            let entry = dirent(name, node, file.position + 1);
+        let mut next = position;
+        for listed in self.listing(node, position, max)? {
+            let entry = dirent(&listed);
             if bytes.len() + entry.len() > max {
-                return if bytes.is_empty() { Err(Errno::EINVAL) } else { Ok(bytes) };
+                if bytes.is_empty() {
+                    return Err(Errno::EINVAL);
+                }
+                break;
             }
             bytes.extend(entry);
-            file.position += 1;
+            next = listed.offset + 1;
         }
+        self.files.file_mut(id).position = next;
         Ok(bytes)
+    }
+
+    /// The entries from an offset on: at least as many as fit into `max` bytes.
+    fn listing(&mut self, node: Node, from: u64, max: usize) -> Result<Vec<Listed>, Errno> {
+        let parent = self.parent_of(node)?;
+        let dots = [(0, b".".to_vec(), node), (1, b"..".to_vec(), parent)];
+        let mut all: Vec<Listed> = Vec::new();
+        for (offset, name, node) in dots {
+            if offset >= from {
+                all.push(self.listed(offset, name, node)?);
+            }
+        }
+        let most = max / HEADER_BYTES + 1;
+        match node {
+            Node::Inode(id) => self.list_inode(id, from, most, &mut all)?,
+            Node::Proc(node) => {
+                for (offset, (name, child)) in (2..).zip(self.proc_list(node)?) {
+                    if offset >= from {
+                        all.push(self.listed(offset, name.into_bytes(), Node::Proc(child))?);
+                    }
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn list_inode(
+        &mut self,
+        id: InodeId,
+        from: u64,
+        most: usize,
+        all: &mut Vec<Listed>,
+    ) -> Result<(), Errno> {
+        self.list_host_directory(id)?;
+        let directory = self.vfs.directory(id)?;
+        let has_processes = directory.has_processes;
+        let entries: Vec<(u64, Vec<u8>, InodeId)> = directory
+            .from_offset(from)
+            .take(most)
+            .map(|(offset, name, inode)| (offset, name.to_vec(), inode))
+            .collect();
+        for (offset, name, inode) in entries {
+            all.push(self.listed(offset, name, Node::Inode(inode))?);
+        }
+        if !has_processes {
+            return Ok(());
+        }
+        let pids: Vec<u32> = self.tasks.processes.values().map(|process| process.pid).collect();
+        for pid in pids {
+            let offset = FIRST_PROCESS_OFFSET + u64::from(pid);
+            if offset >= from {
+                let node = Node::Proc(ProcNode::process(pid));
+                all.push(self.listed(offset, pid.to_string().into_bytes(), node)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn listed(&self, offset: u64, name: Vec<u8>, node: Node) -> Result<Listed, Errno> {
+        let (inode, mode) = match node {
+            Node::Inode(id) => {
+                // What is listed exists; only its type is needed.
+                let mode = match &self.vfs.inode(id).body {
+                    Body::Directory(_) => 0o040_000,
+                    Body::Regular(_) | Body::Pseudo(_) => 0o100_000,
+                    Body::Link(_) => 0o120_000,
+                    Body::Device(..) => 0o020_000,
+                    Body::Special(kind) => *kind,
+                };
+                (id.0, mode)
+            }
+            Node::Proc(node) => (node.inode(), node.mode()),
+        };
+        Ok(Listed { offset, name, inode, kind: (mode >> 12 & 0xf) as u8 })
     }
 }
 
-/// One entry; `next` is the position behind it.
-fn dirent(name: &str, node: NodeId, next: u64) -> Vec<u8> {
-    let kind = match node.node() {
-        Node::Device(..) => 2,
-        Node::Directory => 4,
-        Node::Text(_) => 8,
-        Node::ExeLink => 10,
-    };
-    let len = (HEADER_BYTES + name.len() + 1).next_multiple_of(8);
+/// One entry.
+fn dirent(listed: &Listed) -> Vec<u8> {
+    let len = (HEADER_BYTES + listed.name.len() + 1).next_multiple_of(8);
     let mut entry = Vec::with_capacity(len);
-    entry.extend(node.inode().to_le_bytes());
-    entry.extend(next.to_le_bytes());
+    entry.extend(listed.inode.to_le_bytes());
+    entry.extend((listed.offset + 1).to_le_bytes());
     entry.extend((len as u16).to_le_bytes());
-    entry.push(kind);
-    entry.extend(name.as_bytes());
+    entry.push(listed.kind);
+    entry.extend(&listed.name);
     entry.resize(len, 0);
     entry
 }
@@ -64,46 +144,15 @@ fn dirent(name: &str, node: NodeId, next: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::namei::PathContext;
-    use crate::fs::tree::ROOT;
-
-    const CONTEXT: PathContext<'_> = PathContext { exe: "/bin/t", nr_cpus: 1 };
-
-    fn names(mut bytes: &[u8]) -> Vec<(String, u8)> {
-        let mut names = Vec::new();
-        while !bytes.is_empty() {
-            let len = usize::from(u16::from_le_bytes([bytes[16], bytes[17]]));
-            let name = bytes[HEADER_BYTES..len].split(|byte| *byte == 0).next().unwrap();
-            names.push((String::from_utf8(name.to_vec()).unwrap(), bytes[18]));
-            bytes = &bytes[len..];
-        }
-        names
-    }
 
     #[test]
-    fn entries_come_in_pieces_and_end() {
-        let mut files = FileTable::default();
-        let dev = files.openat(ROOT, b"/dev", 0, &CONTEXT).unwrap();
-        assert_eq!(files.getdents64(dev, 10), Err(Errno::EINVAL));
-        let mut all = Vec::new();
-        loop {
-            let piece = names(&files.getdents64(dev, 60).unwrap());
-            if piece.is_empty() {
-                break;
-            }
-            all.extend(piece);
-        }
-        let want = [
-            (".", 4),
-            ("..", 4),
-            ("null", 2),
-            ("zero", 2),
-            ("full", 2),
-            ("random", 2),
-            ("urandom", 2),
-        ];
-        assert_eq!(all, want.map(|(name, kind)| (name.to_owned(), kind)));
-        let null = files.openat(ROOT, b"/dev/null", 0, &CONTEXT).unwrap();
-        assert_eq!(files.getdents64(null, 100), Err(Errno::ENOTDIR));
+    fn entries_are_laid_out_as_linux_does() {
+        let listed = Listed { offset: 4, name: b"name".to_vec(), inode: 7, kind: 8 };
+        let bytes = dirent(&listed);
+        assert_eq!(bytes.len(), 24);
+        assert_eq!(bytes[..8], 7_u64.to_le_bytes());
+        assert_eq!(bytes[8..16], 5_u64.to_le_bytes());
+        assert_eq!(bytes[16..19], [24, 0, 8]);
+        assert_eq!(&bytes[19..], b"name\0");
     }
 }

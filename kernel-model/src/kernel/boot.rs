@@ -6,30 +6,36 @@ use std::fmt;
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
-use super::exec::{Bprm, Started};
+use super::exec::Started;
+use super::in_kernel_breakpoint::InKernelBreakpoints;
 use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
 use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
+use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
+use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
 use crate::events::hw_breakpoint::HwBreakpoints;
 use crate::events::overflow_handler::OverflowHandler;
-use crate::exec::elf::{self, ElfError};
+use crate::fs::host::HostMount;
+use crate::fs::inode::{ROOT, Vfs};
+use crate::fs::namei::Node;
 use crate::fs::{FdTable, FileTable};
 use crate::inputs::{InputError, Inputs};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::layout::PAGE_SIZE;
 use crate::mm::page_object::PageObject;
+use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
-use crate::syscalls::fs_path::absolute;
+use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
@@ -39,6 +45,8 @@ use crate::trace::ksym::KsymTracer;
 const FIRST_FREE_FRAME: u64 = 1;
 /// Most CPUs: affinities are one word.
 const MAX_CPUS: u32 = 64;
+/// The file mode mask of the first process.
+const DEFAULT_UMASK: u32 = 0o022;
 /// `bp_type` of stores, loads and stores, and execution.
 const HW_BREAKPOINT_W: u32 = 2;
 const HW_BREAKPOINT_RW: u32 = 3;
@@ -59,6 +67,9 @@ pub struct KernelConfig {
     pub vendor: CpuVendor,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
+    /// Directories and files of the host in the tree of names, in the order of mounting; the
+    /// inputs know where they are.
+    pub mounts: Vec<HostMount>,
 }
 
 impl Default for KernelConfig {
@@ -70,6 +81,7 @@ impl Default for KernelConfig {
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
             seed: 0,
+            mounts: Vec::new(),
         }
     }
 }
@@ -83,6 +95,10 @@ pub enum BootError {
     /// RAM cannot hold the kernel.
     #[error("{0} bytes of RAM are too few for the kernel")]
     Ram(u64),
+    /// A directory of the host cannot be mounted, or has a file where the machine needs a
+    /// directory.
+    #[error("the tree of names: {}", .0.name())]
+    Mount(Errno),
     /// The date of boot or a seed could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -91,12 +107,9 @@ pub enum BootError {
 /// Why a program could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {
-    /// Its file is not one that can be run.
-    #[error(transparent)]
-    Elf(#[from] ElfError),
-    /// Memory or arguments: the errno of execve.
-    #[error("execve: {}", .0.name())]
-    Errno(Errno),
+    /// Its file is not one that can be run, or it is given too much.
+    #[error("execve: {0}")]
+    Failure(#[from] ExecFailure),
     /// Random bytes could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -104,7 +117,7 @@ pub enum ExecError {
 
 impl From<Errno> for ExecError {
     fn from(errno: Errno) -> Self {
-        Self::Errno(errno)
+        Self::Failure(errno.into())
     }
 }
 
@@ -171,7 +184,13 @@ impl Kernel {
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
-        Ok(Self {
+        let kinds = if hw.counts_branches_and_caches() {
+            CounterKinds::WorkBranchesCaches
+        } else {
+            CounterKinds::Work
+        };
+        let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
+        let mut kernel = Self {
             hw,
             frames,
             vdso,
@@ -180,12 +199,16 @@ impl Kernel {
             sched: Scheduler::new(config.nr_cpus),
             perf,
             breakpoints,
+            cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
+            in_kernel: InKernelBreakpoints::default(),
+            die_chain: DieChain::default(),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
             ksym: KsymTracer::default(),
-            programs: BTreeMap::new(),
+            perf_event_paranoid: 2,
+            vfs,
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
@@ -198,40 +221,40 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            kgdb: None,
             ticks_counted: 0,
-        })
+        };
+        kernel.mount_all(&config.mounts)?.map_err(BootError::Mount)?;
+        Ok(kernel)
     }
 
-    /// Creates the first process from a static program. `exe_path` is what AT_EXECFN
+    /// Creates the first process. `image` is the program's file, which is put at `path`; without
+    /// it the program is the one that the tree of names has there. `path` is also what AT_EXECFN
     /// and the process's name come from.
     ///
     /// # Errors
     /// The program cannot be run, or there is no memory for it.
     pub fn spawn_init(
         &mut self,
-        exe_path: &str,
-        image: &[u8],
+        path: &str,
+        image: Option<&[u8]>,
         argv: &[Vec<u8>],
         envp: &[Vec<u8>],
     ) -> Result<TaskId, ExecError> {
-        let elf = elf::parse(image)?;
-        let mut random = [0; 16];
-        self.inputs.random(&mut random)?;
-        let (hw, frames) = (&mut self.hw, &mut self.frames);
-        let mut space = AddressSpace::new(hw, frames, &self.layout.template)?;
-        let bprm = Bprm {
-            filename: exe_path.as_bytes().to_vec(),
-            exe_path: exe_path.to_owned(),
-            file: image.to_vec(),
-            elf,
-            argv: argv.to_vec(),
-            envp: envp.to_vec(),
-            random,
-        };
-        let started = self.load_binary(&mut space, &bprm, &Cred::default())?;
-        self.programs.insert(absolute(exe_path), bprm.file);
+        if let Some(image) = image {
+            self.add_program(path.as_bytes(), image.to_vec())?;
+        }
+        let space = AddressSpace::new(&mut self.hw, &mut self.frames, &self.layout.template)?;
         let mm = self.tasks.add_space(space);
-        let task = self.add_first_task(mm, started, exe_path)?;
+        let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
+        let task = self.add_first_task(mm, nothing, path)?;
+        let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
+        self.inputs.random(&mut bprm.random)?;
+        self.hold_program(task, &bprm);
+        self.load_into(task, &bprm)?;
+        if let Some(loader) = &bprm.loader {
+            self.put_inode(loader.inode);
+        }
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);
@@ -301,6 +324,9 @@ impl Kernel {
                 exit_signal: 0,
                 dumpable: Dumpable::default(),
                 exe_path: exe_path.to_owned(),
+                exe: None,
+                cwd: Node::Inode(self.vfs.get(ROOT)),
+                umask: DEFAULT_UMASK,
                 auxv: started.auxv,
                 exec_task: None,
                 leader: id,

@@ -15,12 +15,15 @@ use crate::arch::x86::hw::Hw;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
 use crate::exec::elf::ElfImage;
-use crate::exec::{load, stack};
+use crate::exec::load::{self, LoadedElf, ProgramFile, Role};
+use crate::exec::stack;
+use crate::fs::inode::InodeId;
+use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::page_object::PageObject;
-use crate::mm::vma::Prot;
+use crate::mm::vma::{MappedFile, Prot};
 use crate::signal::SigInfo;
 use crate::signal::jobctl::{GroupStop, Jobctl};
 use crate::syscalls::Outcome;
@@ -29,17 +32,26 @@ use crate::task::cred::{Cred, Dumpable};
 use crate::task::wait::{Channel, WaitFor};
 use crate::uapi::signal::{SIGCHLD, SIGSEGV};
 
+/// A program's file, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The file.
+    pub inode: InodeId,
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Its headers.
+    pub elf: ElfImage,
+}
+
 /// A program that is to run, with what it is given.
 #[derive(Clone, Debug)]
 pub(crate) struct Bprm {
     /// The path as execve was given it: AT_EXECFN, and the task's name.
     pub filename: Vec<u8>,
-    /// Path of the program that runs: the last interpreter of a script.
-    pub exe_path: String,
-    /// Its file.
-    pub file: Vec<u8>,
-    /// The same, read.
-    pub elf: ElfImage,
+    /// The program that runs: of a script, the last interpreter.
+    pub program: Program,
+    /// The program that loads it (PT_INTERP).
+    pub loader: Option<Program>,
     /// Arguments, those of interpreters included.
     pub argv: Vec<Vec<u8>>,
     /// Environment.
@@ -74,8 +86,10 @@ fn map_vdso(
     space: &mut AddressSpace,
     pages: &PageObject,
 ) -> Result<u64, Errno> {
-    let source = MapSource::File { object: pages, nr_bytes: VDSO_BYTES, path: VDSO_NAME };
     let prot = Prot::READ.with(Prot::EXEC);
+    let file = MappedFile::unnumbered(VDSO_NAME);
+    let source =
+        MapSource::File { object: pages, nr_bytes: VDSO_BYTES, file: &file, max_shared: prot };
     let args = MmapArgs {
         addr: 0,
         len: VDSO_BYTES,
@@ -87,15 +101,47 @@ fn map_vdso(
 }
 
 impl Kernel {
-    /// Maps a program into an empty address space and builds its stack.
-    pub(super) fn load_binary(
+    /// How a mapping of a file is shown.
+    pub(crate) fn mapped_file(&self, id: InodeId, path: Vec<u8>) -> MappedFile {
+        let device = self.stat_node(Node::Inode(id)).map_or(0, |stat| stat.device);
+        MappedFile { path: String::from_utf8_lossy(&path).into_owned(), device, inode: id.0 }
+    }
+
+    /// Maps one program's file.
+    fn map_program(
+        &mut self,
+        space: &mut AddressSpace,
+        program: &Program,
+        role: Role,
+    ) -> Result<LoadedElf, Errno> {
+        let id = program.inode;
+        for segment in &program.elf.segments {
+            self.file_load(id, segment.offset, segment.file_bytes)?;
+        }
+        let object = self.file_map(id, 0, 0)?;
+        let nr_bytes = self.regular(id)?.nr_bytes();
+        let shown = self.mapped_file(id, program.path.clone());
+        let file = ProgramFile { object: &object, nr_bytes, shown: &shown };
+        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        let loaded = load::load_elf(hw, frames, space, &program.elf, &file, role);
+        object.release(hw, frames);
+        loaded
+    }
+
+    /// Maps a program into an empty address space and builds its stack. Answers where
+    /// it starts.
+    fn load_binary(
         &mut self,
         space: &mut AddressSpace,
         bprm: &Bprm,
         cred: &Cred,
     ) -> Result<Started, Errno> {
+        let loaded = self.map_program(space, &bprm.program, Role::Main)?;
+        let loader = match &bprm.loader {
+            Some(loader) => Some(self.map_program(space, loader, Role::Interpreter)?),
+            None => None,
+        };
         let (hw, frames) = (&mut self.hw, &mut self.frames);
-        let loaded = load::load_elf(hw, frames, space, &bprm.elf, &bprm.file, &bprm.exe_path)?;
         let vdso = map_vdso(hw, frames, space, &self.vdso)?;
         let spec = stack::StackSpec {
             argv: &bprm.argv,
@@ -111,10 +157,12 @@ impl Kernel {
             hwcap: hw.hwcap(),
             hwcap2: hw.hwcap2(),
             minsigstksz: hw.fpu_format().min_signal_stack(),
+            interp_base: loader.map_or(0, |loader| loader.load_bias),
             sysinfo_ehdr: Some(vdso),
         };
-        let first = stack::build(hw, frames, space, &bprm.elf, &loaded, &spec)?;
-        Ok(Started { regs: PtRegs::new_user(loaded.entry, first.rsp), auxv: first.auxv })
+        let first = stack::build(hw, frames, space, &bprm.program.elf, &loaded, &spec)?;
+        let entry = loader.map_or(loaded.entry, |loader| loader.entry);
+        Ok(Started { regs: PtRegs::new_user(entry, first.rsp), auxv: first.auxv })
     }
 
     /// Ends the process's other threads; the caller becomes its leader and takes its id.
@@ -179,6 +227,7 @@ impl Kernel {
             Ok(space) => space,
             Err(errno) => return Outcome::Done(Err(errno)),
         };
+        self.hold_program(task, bprm);
         self.exec_mmap(task, space);
         self.flush_thread(task);
         let process = self.tasks.process_of_mut(task);
@@ -188,13 +237,28 @@ impl Kernel {
         self.exec_perf(task, bprm);
         let process = self.tasks.process_of_mut(task);
         process.handlers.flush_for_exec();
-        process.exe_path.clone_from(&bprm.exe_path);
         process.dumpable = Dumpable::Yes;
         self.tasks.task_mut(task).cred.exec();
-        if self.load_into_current(task, bprm).is_err() {
+        if self.load_into(task, bprm).is_err() {
             self.force_fatal_signal(task, SigInfo::from_kernel(SIGSEGV));
         }
+        if let Some(loader) = &bprm.loader {
+            self.put_inode(loader.inode);
+        }
         Outcome::RegistersSet
+    }
+
+    /// The process's program file is another one; the loader's is kept until it is mapped.
+    pub(super) fn hold_program(&mut self, task: TaskId, bprm: &Bprm) {
+        self.vfs.get(bprm.program.inode);
+        if let Some(loader) = &bprm.loader {
+            self.vfs.get(loader.inode);
+        }
+        let process = self.tasks.process_of_mut(task);
+        process.exe_path = String::from_utf8_lossy(&bprm.program.path).into_owned();
+        if let Some(before) = process.exe.replace(bprm.program.inode) {
+            self.put_inode(before);
+        }
     }
 
     /// Leaves the old address space for an empty one (`exec_mmap`, `exec_mm_release`).
@@ -213,8 +277,8 @@ impl Kernel {
     /// What belongs to the thread's old program goes: vector state, segment bases, and the
     /// debug registers that ptrace set (`flush_thread`).
     fn flush_thread(&mut self, task: TaskId) {
-        self.load_fpu(task, &FpuState::default());
         self.flush_ptrace_hw_breakpoint(task);
+        self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
         (entry.fs_base, entry.gs_base) = (0, 0);
         self.hw.load_bases(self.this_cpu, 0, 0);
@@ -222,15 +286,13 @@ impl Kernel {
 
     /// Perf events of the task, then its new name.
     fn exec_perf(&mut self, task: TaskId, bprm: &Bprm) {
-        let now = self.now_ns();
-        let detached = self.with_pmu(|perf, pmu| perf.exec(pmu, now, task));
-        self.after_detach(detached);
+        self.exec_task_perf(task);
         self.tasks.task_mut(task).comm = comm_of(&String::from_utf8_lossy(&bprm.filename));
         self.perf_event_comm(task, CommChange::Exec);
     }
 
     /// Loads the program into the task's empty address space.
-    fn load_into_current(&mut self, task: TaskId, bprm: &Bprm) -> Result<(), Errno> {
+    pub(super) fn load_into(&mut self, task: TaskId, bprm: &Bprm) -> Result<(), Errno> {
         let mm = self.tasks.task(task).mm;
         let cred = self.tasks.task(task).cred.clone();
         let Some((mut space, users)) = self.tasks.spaces.remove(&mm) else {

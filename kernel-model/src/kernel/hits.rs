@@ -2,15 +2,24 @@
 //! observations. Source: Linux 6.18 `arch/x86/kernel/traps.c`,
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
-use perf_core::{BufferId, CpuId, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmu, TaskId};
+use perf_core::{
+    BufferId, CpuId, Current, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, TaskId,
+};
 
 use super::Kernel;
+use super::in_kernel_breakpoint::{InKernelHit, RegistrationId};
 use crate::arch::x86::costs::Work;
-use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit, TrapOwners};
+use crate::arch::x86::debug_trap::{
+    self, Consumer, Notify, ResumeFlag, TrapCode, TrapHit, TrapOwner, TrapOwners, UserDebug,
+};
+use crate::arch::x86::debugreg::DR6_RESERVED;
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
 use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
+use crate::arch::x86::kgdb::{HwBreak, RegsPlace};
+use crate::debug::StopCause;
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
 use crate::events::overflow_handler::OverflowHandler;
+use crate::events::pmus::MachinePmus;
 use crate::events::rings::RingMemory;
 use crate::observe::{
     AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
@@ -45,8 +54,8 @@ struct HitPlace {
 }
 
 impl Kernel {
-    /// Runs perf core code that may install or remove breakpoints.
-    pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T) -> T {
+    /// Runs perf core code that may install, read or remove events, on the kernel's own behalf.
+    pub(crate) fn with_pmu<T>(&mut self, body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T) -> T {
         self.with_pmu_as(CapSysAdmin::Held, body)
     }
 
@@ -54,22 +63,55 @@ impl Kernel {
     pub(crate) fn with_pmu_for<T>(
         &mut self,
         task: TaskId,
-        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T,
     ) -> T {
         let capable = self.tasks.task(task).cred.capable(Cap::SysAdmin);
         let caller = if capable { CapSysAdmin::Held } else { CapSysAdmin::NotHeld };
         self.with_pmu_as(caller, body)
     }
 
-    fn with_pmu_as<T>(
+    /// The same with the rights of whoever asks.
+    pub(crate) fn with_pmu_as<T>(
         &mut self,
         caller: CapSysAdmin,
-        body: impl FnOnce(&mut Perf, &mut dyn Pmu) -> T,
+        body: impl FnOnce(&mut Perf, &mut dyn Pmus) -> T,
     ) -> T {
-        let mut pmu = BreakpointPmu { hw: &mut self.hw, state: &mut self.breakpoints, caller };
-        let result = body(&mut self.perf, &mut pmu);
-        self.note_moves();
+        self.sync_counters();
+        let breakpoint = BreakpointPmu { hw: &mut self.hw, state: &mut self.breakpoints, caller };
+        let mut pmus = MachinePmus { breakpoint, cpu: &mut self.cpu_pmu };
+        let result = body(&mut self.perf, &mut pmus);
+        self.after_pmu();
         result
+    }
+
+    /// What follows perf core code that may have installed or removed events.
+    pub(crate) fn after_pmu(&mut self) {
+        self.note_moves();
+        self.write_unthrottled();
+    }
+
+    /// UNTHROTTLE records of events that were installed while they were throttled.
+    fn write_unthrottled(&mut self) {
+        if !self.perf.has_unthrottled() {
+            return;
+        }
+        let current = self.perf_current(self.this_cpu);
+        let woken = self.with_rings(|perf, memory| perf.write_unthrottled(memory, &current));
+        self.wake_buffers(woken);
+    }
+
+    /// The CPU and its task, for records; pid and tid 0 where it idles.
+    pub(crate) fn perf_current(&self, cpu: CpuId) -> Current {
+        let tag = self.current_on(cpu).map(|task| self.tasks.tag(task));
+        let (pid, tid) = tag.map_or((0, 0), |tag| (tag.pid, tag.tid));
+        Current { cpu, pid, tid, now: self.hw.time_ns(cpu) }
+    }
+
+    /// Wakes those who poll events that write to these buffers.
+    pub(crate) fn wake_buffers(&mut self, buffers: Vec<BufferId>) {
+        for buffer in buffers {
+            self.wake_buffer(buffer);
+        }
     }
 
     /// Perf core code that writes to ring buffers.
@@ -96,7 +138,8 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
         let owners = self.trap_owners(cpu);
-        let decision = debug_trap::exc_debug_user(dr6, &owners);
+        let mut decision = debug_trap::exc_debug_user(dr6, &owners);
+        let debugger_hit = self.kgdb_notify(dr6, &owners, &mut decision);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
         entry.step.end_block_step();
@@ -105,8 +148,60 @@ impl Kernel {
         }
         let ip = entry.regs.ip;
         self.count_hits(cpu, task, &decision.hits, HitPlace { mode: Mode::User, ip });
-        if let Some(code) = decision.signal {
+        if let Some(hit) = debugger_hit {
+            self.kgdb_enter(cpu, RegsPlace::Task, StopCause::HwBreakpoint(hit));
+        }
+        let verdict = self.notify_die(decision.notify);
+        if let Some(code) = decision.signal.filter(|_| verdict == Notify::Done) {
             self.send_sigtrap(task, code, ip);
+        }
+    }
+
+    /// The debugger's notifier, behind the breakpoint handler (rule 4.3.4): takes its own hits,
+    /// and stale ones of registers that it has emptied, out of what the task is signalled for.
+    fn kgdb_notify(
+        &self,
+        dr6: u64,
+        owners: &TrapOwners,
+        decision: &mut UserDebug,
+    ) -> Option<HwBreak> {
+        let hit = self.kgdb_hit(&decision.hits);
+        if hit.is_some() || decision.spurious != 0 && self.kgdb.is_some() {
+            let others = owners.map(|owner| {
+                owner.map(|owner| match owner.consumer {
+                    Consumer::Kgdb { .. } => TrapOwner { consumer: Consumer::Perf, ..owner },
+                    Consumer::Perf | Consumer::Ptrace { .. } => owner,
+                })
+            });
+            let all_stale = dr6 & !decision.spurious == DR6_RESERVED;
+            let without = debug_trap::exc_debug_user(dr6 & !decision.spurious, &others);
+            decision.signal = without.signal.filter(|_| !all_stale);
+        }
+        hit
+    }
+
+    /// What of the debugger was hit: the first of several.
+    fn kgdb_hit(&self, hits: &[TrapHit]) -> Option<HwBreak> {
+        hits.iter().find_map(|hit| {
+            let handler = self.perf.event(hit.event).and_then(perf_core::PerfEvent::handler);
+            match handler.and_then(OverflowHandler::from_id) {
+                Some(OverflowHandler::Kgdb { entry }) => self.kgdb_entry(entry),
+                Some(
+                    OverflowHandler::Watch(_)
+                    | OverflowHandler::Ptrace { .. }
+                    | OverflowHandler::Ksym { .. }
+                    | OverflowHandler::InKernel { .. },
+                )
+                | None => None,
+            }
+        })
+    }
+
+    /// The notifiers behind the breakpoint handler, where that lets them (rule 4.3.4).
+    fn notify_die(&mut self, breakpoints: Notify) -> Notify {
+        match breakpoints {
+            Notify::Stop => Notify::Stop,
+            Notify::Done => self.die_chain.call(),
         }
     }
 
@@ -119,7 +214,9 @@ impl Kernel {
         let handler = self.perf.event(event).and_then(perf_core::PerfEvent::handler);
         match handler.and_then(OverflowHandler::from_id) {
             Some(OverflowHandler::Ptrace { slot }) => Consumer::Ptrace { slot },
-            Some(OverflowHandler::Kgdb { entry }) => Consumer::Kgdb { enabled: 1 << (entry & 3) },
+            Some(OverflowHandler::Kgdb { .. }) => {
+                Consumer::Kgdb { enabled: self.kgdb_enabled_mask() }
+            }
             Some(
                 OverflowHandler::Watch(_)
                 | OverflowHandler::Ksym { .. }
@@ -157,7 +254,13 @@ impl Kernel {
         if decision.resume_flag == ResumeFlag::Set {
             flags |= RF;
         }
-        if decision.outcome == KernelOutcome::UnexpectedStep {
+        let verdict = match decision.outcome {
+            KernelOutcome::Empty => Notify::Stop,
+            KernelOutcome::Handled | KernelOutcome::UnexpectedStep => {
+                self.notify_die(decision.notify)
+            }
+        };
+        if decision.outcome == KernelOutcome::UnexpectedStep && verdict == Notify::Done {
             flags &= !TF;
         }
         // The exception has cleared BTF (rule 4.3.2).
@@ -165,6 +268,9 @@ impl Kernel {
         self.hw.set_block_step(cpu, is_block_step);
         if let Some(saved) = saved {
             local_db_restore(&mut self.hw, cpu, saved);
+        }
+        if let Some(hit) = self.kgdb_hit(&decision.hits) {
+            self.kgdb_kernel_hit(cpu, hit);
         }
         flags
     }
@@ -175,6 +281,7 @@ impl Kernel {
         let tag = self.tasks.tag(task);
         for hit in hits {
             let access = accesses.get(hit.register).copied().flatten();
+            self.update_counts(cpu);
             let outcome = self.hit_event(cpu, &tag, hit.event, place);
             match outcome.handler.and_then(OverflowHandler::from_id) {
                 Some(OverflowHandler::Watch(watch)) => {
@@ -185,7 +292,11 @@ impl Kernel {
                 }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { registration }) => {
+                    let registration = RegistrationId(registration);
+                    self.in_kernel.note(InKernelHit { registration, task, cpu, mode: place.mode });
+                }
+                None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
@@ -242,9 +353,11 @@ impl Kernel {
         }
     }
 
-    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2).
+    /// SIGTRAP of sigtrap events, before the task's next user instruction (rule 3.8.2). They are
+    /// task work, which runs last in, first out; so the later of two events on one access is the
+    /// one whose signal is delivered (rule 3.8.5).
     pub(crate) fn deliver_sigtraps(&mut self, task: TaskId) {
-        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps) {
+        for event in std::mem::take(&mut self.tasks.task_mut(task).sigtraps).into_iter().rev() {
             if let Some(trap) = self.perf.take_sigtrap(event) {
                 crate::syscalls::perf::send_sigtrap(self, task, &trap);
             }
@@ -411,14 +524,12 @@ impl Kernel {
     }
 
     /// The scheduler tick: unthrottles, adapts frequencies, rotates.
-    pub(super) fn perf_tick(&mut self, cpu: CpuId, task: TaskId) {
-        let tag = self.tasks.tag(task);
-        let now = self.hw.time_ns(cpu);
-        let current = perf_core::Current { cpu, pid: tag.pid, tid: tag.tid, now };
+    pub(super) fn perf_tick(&mut self, cpu: CpuId) {
+        self.update_counts(cpu);
+        let current = self.perf_current(cpu);
+        let now = current.now;
         let woken = self.with_rings(|perf, memory| perf.task_tick(memory, &current));
-        for buffer in woken {
-            self.wake_buffer(buffer);
-        }
+        self.wake_buffers(woken);
         if self.perf.rotation_due(cpu) {
             self.with_pmu(|perf, pmu| perf.rotate(pmu, now, cpu));
         }

@@ -6,7 +6,9 @@ use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
 use crate::arch::x86::layout::EntryPoint;
+use crate::arch::x86::pmc::NMI_VECTOR;
 use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
 use crate::signal::{self, Delivery};
@@ -35,26 +37,25 @@ impl Kernel {
     }
 
     fn end_step(&mut self, reason: Option<StopReason>) -> Step {
-        if let Some(status) = self.init_status() {
-            self.close_spans();
-            return Step::Finished(status);
-        }
         if let Some(reason) = reason {
             self.stop(reason);
         }
-        match &self.stopped {
-            Some(reason) => {
-                let reason = reason.clone();
-                self.close_spans();
-                Step::Stopped(reason)
-            }
-            None => Step::Running,
-        }
+        let end = match (self.init_status(), &self.stopped) {
+            (Some(status), _) => Step::Finished(status),
+            (None, Some(reason)) => Step::Stopped(reason.clone()),
+            (None, None) => return Step::Running,
+        };
+        self.close_spans();
+        self.kgdb_ended(&end);
+        end
     }
 
     /// The busy CPU whose clock is furthest behind, after waking the sleepers that
     /// are due before it.
     fn choose_cpu(&mut self) -> Option<CpuId> {
+        if let Some(cpu) = self.kgdb_only_cpu() {
+            return Some(cpu);
+        }
         loop {
             let next = self
                 .hw
@@ -143,32 +144,40 @@ impl Kernel {
 
     fn run_quantum(&mut self, cpu: CpuId) {
         let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
-        let mut tick_raised = false;
+        let (mut tick_raised, mut nmi_raised) = (false, false);
+        self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
-            let deadline = if tick_raised { end } else { end.min(tick) };
-            match self.hw.run(cpu, deadline) {
+            // While a debugger steps, the timer waits.
+            let may_tick = !tick_raised && !self.kgdb_steps(cpu);
+            let mut deadline = if may_tick { end.min(tick) } else { end };
+            if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
+                deadline = deadline.min(counter);
+            }
+            let was_user = self.hw.is_user(cpu);
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
-                    if !tick_raised && self.hw.cycles(cpu) >= tick {
+                    self.kgdb_boundary(cpu, was_user);
+                    if may_tick && self.hw.cycles(cpu) >= tick {
                         self.hw.raise_timer(cpu);
                         tick_raised = true;
                     }
+                    nmi_raised |= self.raise_counter_nmi(cpu);
                     if self.hw.cycles(cpu) >= end {
                         return;
                     }
                 }
                 RunExit::Entry(entry) => {
                     tick_raised &= entry != EntryPoint::Timer;
+                    nmi_raised &= entry != EntryPoint::Exception(NMI_VECTOR);
+                    self.count_kernel(cpu, entry);
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
                         return;
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
-                RunExit::Broken(what) => {
-                    let ip = self.hw.ip(cpu);
-                    self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
-                }
+                RunExit::Broken(what) => self.entry_fault(cpu, what),
             }
         }
     }
@@ -176,6 +185,10 @@ impl Kernel {
     /// The current task has entered the kernel from user mode.
     pub(crate) fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.kgdb_note_entry(cpu, entry);
+        if self.entered_from_kernel(cpu, entry) {
+            return;
+        }
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
@@ -191,6 +204,18 @@ impl Kernel {
                     self.run_syscall(cpu, task);
                 }
             }
+            EntryPoint::Exception(NMI_VECTOR) => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                if frame.from_user() {
+                    self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
+                    self.counter_nmi(cpu, task, &frame);
+                    self.exit_to_user(cpu, ReturnBy::Iret);
+                } else {
+                    // It came at the first instruction of another entry.
+                    self.counter_nmi(cpu, task, &frame);
+                    self.hw.return_to_kernel(cpu, &frame, frame.flags);
+                }
+            }
             EntryPoint::Exception(vector) => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
@@ -200,7 +225,7 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                self.timer_tick(cpu, task);
+                self.timer_tick(cpu);
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::RoutineDone => {
@@ -211,12 +236,33 @@ impl Kernel {
         }
     }
 
-    fn timer_tick(&mut self, cpu: CpuId, task: TaskId) {
+    /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
+    /// whether it was one.
+    fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
+        // An NMI may come at the first instruction of another entry, and is for the counters.
+        let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
+        if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
+            return false;
+        }
+        match self.kernel_trap(cpu, entry) {
+            KernelTrap::Resumed => {}
+            KernelTrap::Fixup => self.entry_fault(cpu, "an exception in the entry code"),
+            KernelTrap::Fatal(what) => self.entry_fault(cpu, what),
+        }
+        true
+    }
+
+    fn entry_fault(&mut self, cpu: CpuId, what: &'static str) {
+        let ip = self.hw.ip(cpu);
+        self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
+    }
+
+    fn timer_tick(&mut self, cpu: CpuId) {
         self.hw.charge_work(cpu, Work::Tick);
         let now = self.now_ns();
         self.sched.tick(cpu, now);
         self.update_jiffies(now);
-        self.perf_tick(cpu, task);
+        self.perf_tick(cpu);
     }
 
     /// Runs the current task's system call, for the first time or again.
@@ -264,6 +310,7 @@ impl Kernel {
     /// (`exit_to_user_mode_loop`).
     pub(crate) fn exit_to_user(&mut self, cpu: CpuId, by: ReturnBy) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.counters_after_kernel_work(cpu, task);
         self.deliver_sigtraps(task);
         let mut by = by;
         match signal::deliver_pending(self, task) {
@@ -284,6 +331,7 @@ impl Kernel {
         let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
         self.hw.return_to_user(cpu, &area, &regs, by);
+        self.count_user(cpu);
     }
 
     /// Digest of the machine, chained over all digests before.

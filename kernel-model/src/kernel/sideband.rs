@@ -1,7 +1,7 @@
 //! Side-band records of perf events: a task's new name and new mappings.
 //! Source: Linux 6.18 `kernel/events/core.c` (`perf_event_comm`, `perf_event_mmap`).
 
-use perf_core::{BufferId, CommChange, Current, MmapInfo, TaskId};
+use perf_core::{CommChange, MmapInfo, TaskId};
 
 use super::Kernel;
 use crate::mm::layout::PAGE_SHIFT;
@@ -25,7 +25,7 @@ impl NewMapping {
         let (device, inode, name) = match &vma.name {
             VmaName::Anonymous => (0, 0, b"//anon".to_vec()),
             VmaName::Stack => (0, 0, b"[stack]".to_vec()),
-            VmaName::File(path) => (0, 0, path.as_bytes().to_vec()),
+            VmaName::File(file) => (file.device, file.inode, file.path.as_bytes().to_vec()),
         };
         let pgoff = match &vma.backing {
             Backing::Anonymous => vma.start,
@@ -40,21 +40,9 @@ impl NewMapping {
 }
 
 impl Kernel {
-    /// The current task with its ids, for a record.
-    fn current_ids(&self, task: TaskId) -> Current {
-        let tag = self.tasks.tag(task);
-        Current { cpu: self.this_cpu, pid: tag.pid, tid: tag.tid, now: self.now_ns() }
-    }
-
-    fn wake_buffers(&mut self, buffers: Vec<BufferId>) {
-        for buffer in buffers {
-            self.wake_buffer(buffer);
-        }
-    }
-
     /// The current task has a new name.
     pub(crate) fn perf_event_comm(&mut self, task: TaskId, change: CommChange) {
-        let current = self.current_ids(task);
+        let current = self.perf_current(self.this_cpu);
         let comm = self.tasks.task(task).comm.clone();
         let woken = self
             .with_rings(|perf, memory| perf.comm_record(memory, &current, comm.as_bytes(), change));
@@ -65,7 +53,7 @@ impl Kernel {
     pub(crate) fn perf_event_mmap(&mut self, task: TaskId, addr: u64) {
         let found = self.tasks.space_of_mut(task).find_vma(addr).map(NewMapping::of);
         let Some(new) = found else { return };
-        let current = self.current_ids(task);
+        let current = self.perf_current(self.this_cpu);
         let info = MmapInfo {
             addr: new.addr,
             len: new.len,

@@ -35,6 +35,7 @@ impl Kernel {
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
         self.count_switch();
+        self.counters_after_kernel_work(cpu, task);
         self.perf_sched_out(cpu, task);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();
@@ -70,7 +71,7 @@ impl Kernel {
         entry.state = TaskState::Runnable;
         entry.cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, now);
+            self.idle_until(cpu, now);
         }
         self.sched.enqueue(cpu, task);
     }
@@ -167,7 +168,7 @@ impl Kernel {
         let cpu = self.tasks.task(task).cpu;
         self.this_cpu = cpu;
         if !self.sched.is_busy(cpu) {
-            self.hw.idle_until(cpu, deadline);
+            self.idle_until(cpu, deadline);
         }
         self.wake_task(task, WakeCause::Timeout);
     }

@@ -165,6 +165,36 @@ impl AddressSpace {
         Ok(())
     }
 
+    /// A mapped file has another size: pages behind its end go, also those that a private mapping
+    /// copied (`unmap_mapping_range`).
+    pub fn file_resized(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        object: Pfn,
+        new_nr_pages: u64,
+    ) {
+        let mut gone = Vec::new();
+        for vma in self.vmas.values_mut() {
+            if vma.backing.object().is_none_or(|found| found.id() != object) {
+                continue;
+            }
+            let (Backing::Shared { first_page, nr_pages, .. }
+            | Backing::PrivateFile { first_page, nr_pages, .. }) = &mut vma.backing
+            else {
+                continue;
+            };
+            *nr_pages = new_nr_pages;
+            let kept = new_nr_pages.saturating_sub(*first_page) << PAGE_SHIFT;
+            if let Some(start) = vma.start.checked_add(kept).filter(|start| *start < vma.end) {
+                gone.push((start, vma.end));
+            }
+        }
+        for (start, end) in gone {
+            self.zap(hw, frames, start, end);
+        }
+    }
+
     /// The areas in ascending order.
     pub fn vmas(&self) -> impl Iterator<Item = &Vma> {
         self.vmas.values()

@@ -221,6 +221,7 @@ fn first_frame(
     let number = vma.page_of(page);
     match &mut vma.backing {
         Backing::Anonymous => Ok((frames.alloc_zeroed(hw)?, Frame::Own)),
+        Backing::Shared { nr_pages, .. } if number >= *nr_pages => Err(FillError::Bus),
         Backing::Shared { object, .. } => {
             let pfn = object.page_or_zeroed(hw, frames, number)?;
             frames.get(pfn);
@@ -335,7 +336,9 @@ mod tests {
         let (mut hw, mut frames) = machine(128);
         let mut file = PageObject::new(&mut hw, &mut frames).unwrap();
         file.write(&mut hw, &mut frames, 0, b"contents").unwrap();
-        let source = MapSource::File { object: &file, nr_bytes: 8, path: "/f" };
+        let shown = crate::mm::vma::MappedFile::unnumbered("/f");
+        let source =
+            MapSource::File { object: &file, nr_bytes: 8, file: &shown, max_shared: Prot::ALL };
         let mut mm = space(&mut hw, &mut frames);
         mm.mmap(&mut hw, &mut frames, &args(0x2000, 3, map::PRIVATE), &source).unwrap();
         assert_eq!(mm.handle_fault(&mut hw, &mut frames, AT, 0), FaultResult::Handled);

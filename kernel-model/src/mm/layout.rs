@@ -21,6 +21,9 @@ pub const STACK_GUARD_GAP: u64 = 256 * PAGE_SIZE;
 /// Where a position-independent program's heap goes (`ELF_ET_DYN_BASE`), rounded up to a page.
 pub const ELF_ET_DYN_BASE: u64 = 0x5555_5555_5000;
 
+/// Where a position-independent program with an interpreter goes: the same, rounded down.
+pub const PIE_BASE: u64 = ELF_ET_DYN_BASE - PAGE_SIZE;
+
 /// Most VMAs of one address space (`vm.max_map_count`).
 pub const MAX_MAP_COUNT: usize = 65_530;
 

@@ -11,7 +11,7 @@ use super::layout::{
 };
 use super::page_object::PageObject;
 use super::placement::Placement;
-use super::vma::{Backing, Prot, VmFlags, Vma, VmaName};
+use super::vma::{Backing, MappedFile, Prot, VmFlags, Vma, VmaName};
 use crate::arch::x86::hw::Hw;
 
 /// Bits of mmap's `flags` (Linux `include/uapi/asm-generic/mman.h`).
@@ -62,14 +62,17 @@ pub struct MmapArgs {
 pub enum MapSource<'a> {
     /// Zeroes: MAP_ANONYMOUS, or /dev/zero.
     Anonymous,
-    /// A file's contents, of which only private mappings are supported.
+    /// A file's contents.
     File {
         /// The file's pages.
         object: &'a PageObject,
         /// Bytes of the file.
         nr_bytes: u64,
-        /// Its path.
-        path: &'a str,
+        /// How it is shown.
+        file: &'a MappedFile,
+        /// What a shared mapping may be given at most: loads and execution, where the file
+        /// was not opened for writing.
+        max_shared: Prot,
     },
     /// A perf event's ring buffer. The event layer has checked offset and sharing.
     PerfBuffer {
@@ -85,7 +88,8 @@ impl AddressSpace {
     ///
     /// # Errors
     /// As Linux: EINVAL, ENOMEM, EEXIST, EPERM (below `mmap_min_addr`), EOVERFLOW. By name
-    /// not supported: EOPNOTSUPP for MAP_GROWSDOWN, ENODEV for shared mappings of files.
+    /// not supported: EOPNOTSUPP for MAP_GROWSDOWN. EACCES for a shared mapping that may be written
+    /// of a file that may not.
     pub fn mmap(
         &mut self,
         hw: &mut Hw,
@@ -180,7 +184,10 @@ fn check_kind(args: &MmapArgs, source: &MapSource<'_>) -> Result<(), Errno> {
         (MapSource::Anonymous, map::SHARED | map::PRIVATE)
         | (MapSource::File { .. }, map::PRIVATE)
         | (MapSource::PerfBuffer { .. }, map::SHARED) => Ok(()),
-        (MapSource::File { .. }, map::SHARED) => Err(Errno::ENODEV),
+        (MapSource::File { max_shared, .. }, map::SHARED) => {
+            let wanted = Prot::from_syscall(args.prot);
+            if max_shared.has(wanted) { Ok(()) } else { Err(Errno::EACCES) }
+        }
         _ => Err(Errno::EINVAL),
     }
 }
@@ -195,17 +202,21 @@ fn new_vma(
     let mut vma = Vma::anonymous(range.start, range.end, Prot::from_syscall(args.prot));
     match source {
         MapSource::Anonymous if args.flags & map::TYPE == map::SHARED => {
-            vma.backing = Backing::Shared { object: PageObject::new(hw, frames)?, first_page: 0 };
-            vma.name = VmaName::File("/dev/zero (deleted)".to_owned());
+            let object = PageObject::new(hw, frames)?;
+            vma.backing = Backing::Shared { object, first_page: 0, nr_pages: u64::MAX };
+            vma.name = VmaName::File(MappedFile::unnumbered("/dev/zero (deleted)"));
         }
         MapSource::Anonymous => {}
-        MapSource::File { object, nr_bytes, path } => {
-            vma.backing = Backing::PrivateFile {
-                object: object.share(frames),
-                first_page: args.offset >> PAGE_SHIFT,
-                nr_pages: nr_bytes.div_ceil(PAGE_SIZE),
+        MapSource::File { object, nr_bytes, file, max_shared } => {
+            let (object, first_page) = (object.share(frames), args.offset >> PAGE_SHIFT);
+            let nr_pages = nr_bytes.div_ceil(PAGE_SIZE);
+            vma.backing = if args.flags & map::TYPE == map::PRIVATE {
+                Backing::PrivateFile { object, first_page, nr_pages }
+            } else {
+                vma.max_prot = *max_shared;
+                Backing::Shared { object, first_page, nr_pages }
             };
-            vma.name = VmaName::File((*path).to_owned());
+            vma.name = VmaName::File((*file).clone());
         }
         MapSource::PerfBuffer { pages, event } => {
             if vma.nr_pages() != pages.len() as u64 {
@@ -213,7 +224,7 @@ fn new_vma(
             }
             let object = PageObject::of_frames(hw, frames, pages)?;
             vma.backing = Backing::PerfBuffer { object, event: *event };
-            vma.name = VmaName::File("anon_inode:[perf_event]".to_owned());
+            vma.name = VmaName::File(MappedFile::unnumbered("anon_inode:[perf_event]"));
             vma.flags = VmFlags::DONTCOPY.with(VmFlags::DONTEXPAND);
         }
     }

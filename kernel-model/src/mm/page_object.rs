@@ -112,6 +112,21 @@ impl PageObject {
         Ok(pfn)
     }
 
+    /// The numbers of the pages that the object has in `first..end`.
+    #[must_use]
+    pub fn pages_between(&self, hw: &Hw, first: u64, end: u64) -> Vec<u64> {
+        let limit = end.min(MAX_PAGES) << PAGE_SHIFT;
+        let mut from = first.min(MAX_PAGES) << PAGE_SHIFT;
+        let mut pages = Vec::new();
+        while from < limit
+            && let Some((at, _)) = self.index.next_entry(hw, from, limit)
+        {
+            pages.push(at >> PAGE_SHIFT);
+            from = at + PAGE_SIZE;
+        }
+        pages
+    }
+
     /// Takes a page out, for those who map it later (`MADV_REMOVE`).
     pub fn remove(&mut self, hw: &mut Hw, frames: &mut FrameAllocator, page: u64) {
         if page < MAX_PAGES {

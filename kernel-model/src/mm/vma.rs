@@ -96,6 +96,8 @@ pub enum Backing {
         object: PageObject,
         /// The object's page at the area's start.
         first_page: u64,
+        /// Pages of a file; an access beyond them is a bus error. Anonymous memory has no end.
+        nr_pages: u64,
     },
     /// A private view of a file: pages are copied when first written.
     PrivateFile {
@@ -117,13 +119,26 @@ pub enum Backing {
 }
 
 impl Backing {
+    /// The pages that are mapped, where they are an object's.
+    #[must_use]
+    pub const fn object(&self) -> Option<&PageObject> {
+        match self {
+            Self::Anonymous => None,
+            Self::Shared { object, .. }
+            | Self::PrivateFile { object, .. }
+            | Self::PerfBuffer { object, .. } => Some(object),
+        }
+    }
+
     /// The same contents from `nr_pages` further on.
     pub fn share_from(&self, frames: &mut FrameAllocator, skip: u64) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
-            Self::Shared { object, first_page } => {
-                Self::Shared { object: object.share(frames), first_page: first_page + skip }
-            }
+            Self::Shared { object, first_page, nr_pages } => Self::Shared {
+                object: object.share(frames),
+                first_page: first_page + skip,
+                nr_pages: *nr_pages,
+            },
             Self::PrivateFile { object, first_page, nr_pages } => Self::PrivateFile {
                 object: object.share(frames),
                 first_page: first_page + skip,
@@ -156,8 +171,8 @@ impl Backing {
         match (self, next) {
             (Self::Anonymous, Self::Anonymous) => true,
             (
-                Self::Shared { object, first_page },
-                Self::Shared { object: other, first_page: other_first },
+                Self::Shared { object, first_page, .. },
+                Self::Shared { object: other, first_page: other_first, .. },
             )
             | (
                 Self::PrivateFile { object, first_page, .. },
@@ -176,8 +191,27 @@ pub enum VmaName {
     Anonymous,
     /// The stack that the program started with.
     Stack,
-    /// A file, by its path.
-    File(String),
+    /// A file.
+    File(MappedFile),
+}
+
+/// A mapped file as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Its path.
+    pub path: String,
+    /// Device number of its file system: major shifted left by 8, and minor.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+impl MappedFile {
+    /// One without an inode.
+    #[must_use]
+    pub fn unnumbered(path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::default() }
+    }
 }
 
 /// An area of pages with the same rights and contents.

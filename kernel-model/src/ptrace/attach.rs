@@ -5,6 +5,7 @@
 use perf_core::{Errno, TaskId};
 
 use super::state::{Ptrace, SyscallWork};
+use crate::events::perf_bridge::PtraceMode;
 use crate::kernel::Kernel;
 use crate::signal::SigInfo;
 use crate::signal::jobctl::Jobctl;
@@ -57,6 +58,9 @@ impl Kernel {
         let entry = self.tasks.task(task);
         let is_own = entry.process == self.tasks.task(tracer).process;
         if is_own || matches!(entry.state, TaskState::Zombie(_)) || entry.trace.ptrace.is_some() {
+            return Err(Errno::EPERM);
+        }
+        if !self.tasks.ptrace_may_access(tracer, task, PtraceMode::Attach) {
             return Err(Errno::EPERM);
         }
         let is_stopped = entry.state == TaskState::Stopped;

@@ -1,11 +1,8 @@
 //! Events of a stage: what the opener's system calls do.
 
-use perf_core::attr::abi::AttrFlags;
 use perf_core::{Errno, PerfEvent, PerfEventAttr};
 
-use super::op::{
-    Answer, BreakpointSpec, Enabled, EventKind, EventName, EventOption, Op, OpenOp, OpenTarget,
-};
+use super::op::{Answer, BreakpointSpec, Enabled, EventName, Op, OpenOp, OpenTarget};
 use super::{Descriptor, ScenarioError, Stage, answer};
 use crate::events::perf_bridge::OpenArgs;
 use crate::syscalls::perf::{event_of_fd, open_event};
@@ -55,26 +52,12 @@ impl Stage {
 
     /// The attribute that an open asks for, and the descriptor of its group.
     fn attr_of(&self, open: &OpenOp) -> Result<(PerfEventAttr, i32), ScenarioError> {
-        let mut attr = match &open.kind {
-            EventKind::Breakpoint(breakpoint) => self.breakpoint_attr(breakpoint)?,
-            EventKind::Software(config) => PerfEventAttr::software(*config),
+        let attr = open.attr(|place| self.symbols.resolve(place))?;
+        let group_fd = match open.group() {
+            Some(leader) => self.descriptor(leader)?.fd,
+            None => -1,
         };
-        let mut group_fd = -1;
-        for option in &open.options {
-            match option {
-                EventOption::Period(period) => attr.sample_period = *period,
-                EventOption::SigData(data) => attr.sig_data = *data,
-                EventOption::SampleType(bits) => attr.sample_type = *bits,
-                EventOption::Group(leader) => group_fd = self.descriptor(leader)?.fd,
-                flag => attr.flags = attr.flags | flag_of(flag),
-            }
-        }
         Ok((attr, group_fd))
-    }
-
-    fn breakpoint_attr(&self, spec: &BreakpointSpec) -> Result<PerfEventAttr, ScenarioError> {
-        let address = self.symbols.resolve(&spec.place)?;
-        Ok(PerfEventAttr::breakpoint(address, spec.bp_len, spec.bp_type))
     }
 
     pub(super) fn apply_to_event(&mut self, op: &Op) -> Result<Answer, ScenarioError> {
@@ -104,7 +87,8 @@ impl Stage {
             }
             Op::Period { event, period } => {
                 let id = self.descriptor(event)?.event;
-                Ok(answer(self.kernel.perf.set_period(id, *period)))
+                let set = self.kernel.with_pmu(|perf, pmu| perf.set_period(pmu, now, id, *period));
+                Ok(answer(set))
             }
             Op::Modify { event, breakpoint, enabled } => self.modify(event, breakpoint, *enabled),
             Op::Read { event } => self.read(event),
@@ -157,20 +141,11 @@ impl Stage {
         enabled: Enabled,
     ) -> Result<Answer, ScenarioError> {
         let id = self.descriptor(event)?.event;
-        let wanted = self.breakpoint_attr(spec)?;
+        let bp_addr = self.symbols.resolve(&spec.place)?;
         let Some(old) = self.kernel.perf.event(id).map(|event| event.attr().clone()) else {
             return Ok(Answer::Errno(Errno::EBADF));
         };
-        let mut attr = PerfEventAttr {
-            bp_addr: wanted.bp_addr,
-            bp_len: wanted.bp_len,
-            bp_type: wanted.bp_type,
-            ..old
-        };
-        attr.flags = match enabled {
-            Enabled::Yes => attr.flags.without(AttrFlags::DISABLED),
-            Enabled::No => attr.flags | AttrFlags::DISABLED,
-        };
+        let attr = spec.modified(&old, bp_addr, enabled);
         let now = self.kernel.now_ns();
         let result = attr.check(&self.kernel.perf.config.limits).and_then(|()| {
             self.kernel.with_pmu(|perf, pmu| perf.modify_attributes(pmu, now, id, &attr))
@@ -204,25 +179,5 @@ impl Stage {
             self.close_fd(fd).map_err(ScenarioError::Setup)?;
         }
         Ok(Answer::Count(free))
-    }
-}
-
-/// The bit of an option that is one.
-fn flag_of(option: &EventOption) -> AttrFlags {
-    match option {
-        EventOption::Inherit => AttrFlags::INHERIT,
-        EventOption::InheritThread => AttrFlags::INHERIT_THREAD,
-        EventOption::Pinned => AttrFlags::PINNED,
-        EventOption::Exclusive => AttrFlags::EXCLUSIVE,
-        EventOption::Disabled => AttrFlags::DISABLED,
-        EventOption::ExcludeUser => AttrFlags::EXCLUDE_USER,
-        EventOption::ExcludeKernel => AttrFlags::EXCLUDE_KERNEL,
-        EventOption::EnableOnExec => AttrFlags::ENABLE_ON_EXEC,
-        EventOption::RemoveOnExec => AttrFlags::REMOVE_ON_EXEC,
-        EventOption::Sigtrap => AttrFlags::SIGTRAP,
-        EventOption::Period(_)
-        | EventOption::SigData(_)
-        | EventOption::SampleType(_)
-        | EventOption::Group(_) => AttrFlags::default(),
     }
 }

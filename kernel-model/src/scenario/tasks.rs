@@ -73,7 +73,7 @@ fn set_handlers(handlers: &mut SigHandlers, action: SigAction) {
 }
 
 /// A new task is on no CPU and in no queue: the scenario says when it runs.
-fn unqueue(kernel: &mut Kernel, task: TaskId) {
+pub(super) fn unqueue(kernel: &mut Kernel, task: TaskId) {
     let cpu = kernel.tasks.task(task).cpu;
     kernel.sched.dequeue(cpu, task);
 }
@@ -239,23 +239,6 @@ impl Stage {
                 }
             }
         }
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_down(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.online(cpu)?;
-        self.kernel.this_cpu = cpu;
-        self.kernel.switch_out(cpu);
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_offline(pmu, now, cpu));
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_up(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.existing(cpu)?;
-        self.kernel.this_cpu = cpu;
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_online(pmu, now, cpu));
         Ok(Answer::Ok)
     }
 }

@@ -336,6 +336,7 @@ fn add_process(
     if request.flags & CLONE_CLEAR_SIGHAND != 0 {
         handlers.clear_for_clone();
     }
+    let (cwd, exe, umask) = (parent.cwd, parent.exe, parent.umask);
     let process = Process {
         pid,
         parent: if is_sibling { parent.parent } else { Some(parent_id) },
@@ -356,11 +357,18 @@ fn add_process(
         exe_path: parent.exe_path.clone(),
         auxv: parent.auxv.clone(),
         exec_task: None,
+        cwd,
+        exe,
+        umask,
         leader,
         dead_runtime_ns: 0,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);
+    kernel.get_node(cwd);
+    if let Some(exe) = exe {
+        kernel.vfs.get(exe);
+    }
 }
 
 /// Takes back a task that has never run.
@@ -370,6 +378,7 @@ fn remove_unborn(kernel: &mut Kernel, child: TaskId) {
     process.threads.retain(|&thread| thread != child);
     if process.leader == child {
         let closed = process.files.close_all(&mut kernel.files);
+        kernel.leave_places(task.process);
         kernel.tasks.processes.remove(&task.process);
         kernel.after_close(closed);
     }

@@ -8,10 +8,13 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
-use super::fs_path::read_path;
+use super::fs_path::{Place, read_path};
 use super::table::Syscall;
-use crate::exec::{elf, script, stack};
-use crate::kernel::{Bprm, DeThread, Kernel};
+use crate::exec::elf::{self, ElfError};
+use crate::exec::{script, stack};
+use crate::fs::inode::InodeId;
+use crate::fs::namei::{Node, Walked};
+use crate::kernel::{Bprm, DeThread, Kernel, Program};
 use crate::ptrace::Stop;
 use crate::uapi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
@@ -30,32 +33,88 @@ pub(super) const CALLS: &[Syscall] = &[
 /// Interpreters that may follow each other.
 const MAX_INTERPRETERS: usize = 5;
 
-/// The path argument with its directory and `AT_*` flags.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    dirfd: i32,
-    path_at: u64,
-    flags: u64,
-}
-
-/// The program that a call names.
-struct Named {
-    /// The path as the new program is told it.
-    filename: Vec<u8>,
-    /// Path and contents.
-    file: ExecFile,
-}
+/// The largest file that is executed: its bytes are looked at as a whole.
+const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 
 /// A file that may be executed.
 #[derive(Clone, Debug)]
-pub(crate) struct ExecFile {
+struct ExecFile {
+    inode: InodeId,
     /// Its path.
-    pub(crate) path: String,
+    path: Vec<u8>,
     /// Its contents.
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
-/// Names the file to be run, and opens it (`getname`, `do_open_execat`).
+/// The program that a call names.
+#[derive(Clone, Debug)]
+struct Named {
+    /// The path as the new program is told it.
+    filename: Vec<u8>,
+    file: ExecFile,
+}
+
+/// Why a program cannot be run, before anything of the old one is gone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecFailure {
+    /// Its file is not one that can be run.
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    /// The program that is to load it cannot be run.
+    #[error("its interpreter {path}: {}", .errno.name())]
+    Loader {
+        /// Its path.
+        path: String,
+        /// Why not.
+        errno: Errno,
+    },
+    /// Anything else.
+    #[error("{}", .0.name())]
+    Errno(Errno),
+}
+
+impl From<Errno> for ExecFailure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl ExecFailure {
+    /// What execve answers.
+    #[must_use]
+    pub const fn errno(&self) -> Errno {
+        match self {
+            Self::Elf(error) => error.errno(),
+            Self::Loader { errno, .. } | Self::Errno(errno) => *errno,
+        }
+    }
+}
+
+/// Opens what is to be executed (`do_open_execat`).
+fn open_exec(
+    kernel: &mut Kernel,
+    task: TaskId,
+    dirfd: i32,
+    path: &[u8],
+    flags: u64,
+) -> Result<ExecFile, Errno> {
+    let (node, full) = if path.is_empty() && flags & AT_EMPTY_PATH != 0 && dirfd != AT_FDCWD {
+        let file = kernel.tasks.process_of(task).files.get(dirfd)?;
+        (kernel.node_of_file(file).ok_or(Errno::EACCES)?, kernel.path_of_file(file))
+    } else {
+        let walked = kernel.walk_place(task, dirfd, path, flags)?;
+        let node = walked.found()?;
+        (node, kernel.exec_path(task, &walked)?)
+    };
+    if kernel.is_link(node) {
+        return Err(Errno::ELOOP);
+    }
+    let inode = kernel.may_exec(node)?;
+    let bytes = kernel.file_bytes(inode, MAX_PROGRAM_BYTES)?;
+    Ok(ExecFile { inode, path: full, bytes })
+}
+
+/// Names the file to be run, and opens it (`getname`).
 fn open_named(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<Named, Errno> {
     if place.flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
@@ -64,7 +123,7 @@ fn open_named(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<Named,
     if path.is_empty() && place.flags & AT_EMPTY_PATH == 0 {
         return Err(Errno::ENOENT);
     }
-    let file = kernel.open_exec_at(task, place.dirfd, &path, place.flags)?;
+    let file = open_exec(kernel, task, place.dirfd, &path, place.flags)?;
     let filename = if place.dirfd == AT_FDCWD || path.starts_with(b"/") {
         path
     } else if path.is_empty() {
@@ -118,15 +177,47 @@ fn find_interpreters(
         }
         let Some(line) = script::parse(&file.bytes) else { break };
         let line = line?;
-        argv.remove(0);
         let mut front = vec![line.interpreter.clone()];
         front.extend(line.argument);
         front.push(shown);
-        argv.splice(0..0, front);
-        file = kernel.open_exec_at(task, AT_FDCWD, &line.interpreter, 0)?;
+        argv.splice(0..1, front);
+        file = open_exec(kernel, task, AT_FDCWD, &line.interpreter, 0)?;
         shown = line.interpreter;
     }
     Ok(file)
+}
+
+/// Finds the programs that run: interpreters of scripts, and what loads a dynamic program.
+fn prepare(
+    kernel: &mut Kernel,
+    task: TaskId,
+    named: Named,
+    argv: Vec<Vec<u8>>,
+    envp: Vec<Vec<u8>>,
+) -> Result<Bprm, ExecFailure> {
+    let filename = named.filename.clone();
+    let mut argv = argv;
+    if argv.is_empty() {
+        argv.push(Vec::new());
+    }
+    let file = find_interpreters(kernel, task, named, &mut argv)?;
+    let elf = elf::parse(&file.bytes)?;
+    let loader = match &elf.interpreter {
+        Some(path) => Some(find_loader(kernel, task, path).map_err(|errno| {
+            ExecFailure::Loader { path: String::from_utf8_lossy(path).into_owned(), errno }
+        })?),
+        None => None,
+    };
+    let stack_limit = kernel.tasks.space_of_mut(task).stack_limit();
+    stack::check_strings(&argv, &envp, &filename, stack_limit)?;
+    let program = Program { inode: file.inode, path: file.path, elf };
+    Ok(Bprm { filename, program, loader, argv, envp, random: [0; 16] })
+}
+
+fn find_loader(kernel: &mut Kernel, task: TaskId, path: &[u8]) -> Result<Program, Errno> {
+    let file = open_exec(kernel, task, AT_FDCWD, path, 0)?;
+    let elf = elf::parse(&file.bytes).map_err(|_| Errno::ELIBBAD)?;
+    Ok(Program { inode: file.inode, path: file.path, elf })
 }
 
 fn execveat(
@@ -137,29 +228,51 @@ fn execveat(
     envp_at: u64,
 ) -> Result<Outcome, Errno> {
     let named = open_named(kernel, task, place)?;
-    let filename = named.filename.clone();
     let mut room = stack::strings_limit(kernel.tasks.space_of_mut(task).stack_limit());
-    let mut argv = copy_strings(kernel, argv_at, &mut room)?;
+    let argv = copy_strings(kernel, argv_at, &mut room)?;
     let envp = copy_strings(kernel, envp_at, &mut room)?;
-    if argv.is_empty() {
-        argv.push(Vec::new());
-    }
-    let file = find_interpreters(kernel, task, named, &mut argv)?;
-    let elf = elf::parse(&file.bytes).map_err(|error| error.errno())?;
-    stack::check_strings(&argv, &envp, &filename, kernel.tasks.space_of_mut(task).stack_limit())?;
+    let mut bprm = prepare(kernel, task, named, argv, envp).map_err(|error| error.errno())?;
     let old_tid = kernel.tasks.task(task).tid;
     if let DeThread::Wait(wait) = kernel.de_thread(task)? {
         return Ok(Outcome::Wait(wait));
     }
-    let mut random = [0; 16];
-    if let Err(error) = kernel.inputs.random(&mut random) {
+    if let Err(error) = kernel.inputs.random(&mut bprm.random) {
         return Ok(kernel.stop_for_input(error));
     }
-    let bprm = Bprm { filename, exe_path: file.path, file: file.bytes, elf, argv, envp, random };
     let outcome = kernel.begin_new_exec(task, &bprm);
     let is_done = outcome == Outcome::RegistersSet;
     if is_done && kernel.ptrace_exec_event(task, old_tid) == Stop::Stopped {
         return Ok(Outcome::Stopped);
     }
     Ok(outcome)
+}
+
+impl Kernel {
+    /// What the first process is to run.
+    ///
+    /// # Errors
+    /// As execve.
+    pub(crate) fn prepare_first(
+        &mut self,
+        task: TaskId,
+        path: &[u8],
+        argv: &[Vec<u8>],
+        envp: &[Vec<u8>],
+    ) -> Result<Bprm, ExecFailure> {
+        let file = open_exec(self, task, AT_FDCWD, path, 0)?;
+        let named = Named { filename: path.to_vec(), file };
+        prepare(self, task, named, argv.to_vec(), envp.to_vec())
+    }
+
+    /// The path of a program as `/proc/PID/exe` shows it.
+    fn exec_path(&self, task: TaskId, walked: &Walked) -> Result<Vec<u8>, Errno> {
+        let own = self.tasks.process_of(task);
+        // Through /proc/self/exe it is the same program.
+        match walked.node {
+            Some(Node::Inode(id)) if walked.name.is_empty() && own.exe == Some(id) => {
+                Ok(own.exe_path.clone().into_bytes())
+            }
+            _ => self.walked_path(walked),
+        }
+    }
 }

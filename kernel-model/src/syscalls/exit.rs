@@ -6,7 +6,9 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use super::table::Syscall;
-use crate::fs::FileKind;
+use crate::fs::inode::ROOT;
+use crate::fs::namei::Node;
+use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
 use crate::ptrace::Stop;
@@ -153,12 +155,30 @@ impl Kernel {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
-                FileKind::Console(_)
-                | FileKind::Device { .. }
-                | FileKind::Text(_)
-                | FileKind::Directory(_)
-                | FileKind::Path(_) => {}
+                FileKind::Regular(id) | FileKind::Device { node: id, .. } => self.put_inode(id),
+                FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => {
+                    self.put_node(node);
+                }
+                FileKind::Console(_) | FileKind::ProcMem(_) => {}
             }
+        }
+    }
+
+    /// Gives up a use of an open file, with what follows from that.
+    pub(crate) fn release_file(&mut self, file: FileId) {
+        let closed = self.files.release(file);
+        self.after_close(closed);
+    }
+
+    /// A process that has ended holds no place in the tree of names.
+    pub(crate) fn leave_places(&mut self, process: ProcessId) {
+        let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
+        let cwd = std::mem::replace(&mut entry.cwd, Node::Inode(ROOT));
+        let exe = entry.exe.take();
+        self.vfs.get(ROOT);
+        self.put_node(cwd);
+        if let Some(exe) = exe {
+            self.put_inode(exe);
         }
     }
 }

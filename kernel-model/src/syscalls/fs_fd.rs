@@ -6,7 +6,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{perf, table::Syscall};
 use crate::fs::file::Owner;
-use crate::fs::{OnExec, fcntl};
+use crate::fs::{FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
@@ -57,7 +57,11 @@ fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result
 fn sys_lseek(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [fd, offset, whence, ..] = *args;
     let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
-    kernel.files.lseek(file, offset as i64, whence as u32)
+    let nr_bytes = match kernel.files.file(file).kind {
+        FileKind::Regular(id) => kernel.regular(id)?.nr_bytes(),
+        _ => 0,
+    };
+    kernel.files.lseek(file, offset as i64, whence as u32, nr_bytes)
 }
 
 fn sys_dup(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {

@@ -10,7 +10,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::waiting::{Restart, on};
 use super::{perf, table::Syscall};
-use crate::fs::tree::Device;
+use crate::fs::inode::Device;
 use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -128,7 +128,10 @@ fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
 
 /// Whether a read goes on until it has everything: other files give what they have.
 fn reads_on(kind: FileKind) -> bool {
-    matches!(kind, FileKind::Device { .. } | FileKind::Text(_))
+    matches!(
+        kind,
+        FileKind::Device { .. } | FileKind::Regular(_) | FileKind::Text(_) | FileKind::ProcMem(_)
+    )
 }
 
 fn read(
@@ -161,7 +164,7 @@ fn read(
             At::Position => At::Position,
             At::Offset(offset) => At::Offset(offset.saturating_add(done)),
         };
-        let result = match kernel.files.read(id, &mut bytes, at, kernel.inputs.as_mut()) {
+        let result = match kernel.read_file(id, &mut bytes, at) {
             Ok(result) => result,
             Err(error) => return Ok(kernel.stop_for_input(error)),
         };
@@ -250,11 +253,15 @@ fn write(
             Ok(bytes) => bytes,
             Err(errno) => return partly(done, errno),
         };
-        match kernel.files.write(id, &bytes, at, &mut kernel.observations) {
+        let place = match at {
+            At::Position => At::Position,
+            At::Offset(offset) => At::Offset(offset.saturating_add(done)),
+        };
+        match kernel.write_file(task, id, &bytes, place) {
             IoResult::Done(nr) => {
                 done += nr as u64;
                 wake_pipe(kernel, kind);
-                if done >= wanted {
+                if done >= wanted || nr == 0 {
                     return Ok(Outcome::Done(Ok(done)));
                 }
             }
@@ -304,7 +311,9 @@ fn wait_for_file(kernel: &Kernel, task: TaskId, kind: FileKind) -> Outcome {
         }
         FileKind::Console(_)
         | FileKind::Device { .. }
+        | FileKind::Regular(_)
         | FileKind::Text(_)
+        | FileKind::ProcMem(_)
         | FileKind::Directory(_)
         | FileKind::Path(_)
         | FileKind::PerfEvent(_) => Outcome::Done(Err(Errno::EAGAIN)),

@@ -5,18 +5,18 @@ use perf_core::{Errno, TaskId};
 
 use super::{perf, table::Syscall};
 use crate::arch::x86::hw::Hw;
-use crate::fs::FileKind;
-use crate::fs::tree::Device;
+use crate::fs::inode::{Device, InodeId};
+use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::layout::offset_in_page;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::mremap::MremapArgs;
+use crate::mm::vma::Prot;
 
 pub(super) const CALLS: &[Syscall] = &[
-    Syscall::plain(9, "mmap", sys_mmap)
-        .partial("of files only perf events and /dev/zero (ENODEV); no large pages"),
+    Syscall::plain(9, "mmap", sys_mmap).partial("no large pages; no mapping grows downwards"),
     Syscall::plain(10, "mprotect", sys_mprotect),
     Syscall::plain(11, "munmap", sys_munmap),
     Syscall::plain(12, "brk", sys_brk),
@@ -53,12 +53,42 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
             | FileKind::Pipe { .. }
             | FileKind::Device { .. }
             | FileKind::Text(_)
+            | FileKind::ProcMem(_)
             | FileKind::Directory(_) => return Err(Errno::ENODEV),
+            FileKind::Regular(id) => return map_file(kernel, task, file, id, &request),
         }
     }
-    with_space(kernel, task, |space, hw, frames| {
+    let addr = with_space(kernel, task, |space, hw, frames| {
         space.mmap(hw, frames, &request, &MapSource::Anonymous)
-    })
+    })?;
+    kernel.perf_event_mmap(task, addr);
+    Ok(addr)
+}
+
+/// Maps a regular file.
+fn map_file(
+    kernel: &mut Kernel,
+    task: TaskId,
+    file: FileId,
+    id: InodeId,
+    request: &MmapArgs,
+) -> Result<u64, Errno> {
+    let open = kernel.files.file(file);
+    if !open.can_read() {
+        return Err(Errno::EACCES);
+    }
+    let max_shared = if open.can_write() { Prot::ALL } else { Prot::READ.with(Prot::EXEC) };
+    let shown = kernel.mapped_file(id, kernel.path_of_file(file));
+    let object = kernel.file_map(id, request.offset, request.len)?;
+    let nr_bytes = kernel.regular(id)?.nr_bytes();
+    let mapped = with_space(kernel, task, |space, hw, frames| {
+        let source = MapSource::File { object: &object, nr_bytes, file: &shown, max_shared };
+        space.mmap(hw, frames, request, &source)
+    });
+    object.release(&kernel.hw, &mut kernel.frames);
+    let addr = mapped?;
+    kernel.perf_event_mmap(task, addr);
+    Ok(addr)
 }
 
 fn sys_munmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {

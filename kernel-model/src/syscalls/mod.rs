@@ -5,7 +5,7 @@
 //! its start when that has happened.
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
-//! - `fs_rw`, `fs_path`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
@@ -13,10 +13,12 @@
 
 pub(crate) mod clone;
 mod cred;
-pub(crate) mod exec;
+mod exec;
 mod exit;
+mod fs_attr;
 mod fs_fd;
-pub(crate) mod fs_path;
+mod fs_names;
+mod fs_path;
 mod fs_rw;
 mod futex;
 mod identity;
@@ -43,8 +45,11 @@ use perf_core::{Errno, TaskId};
 use crate::kernel::Kernel;
 use crate::observe::Observation;
 use crate::task::wait::WaitFor;
+pub use exec::ExecFailure;
 pub(crate) use fs_rw::import_iovec;
 pub(crate) use limits::core_limit;
+pub(crate) use prctl::comm_of_bytes;
+pub(crate) use system::UTS;
 use table::{Handler, Support};
 pub use waiting::Restart;
 

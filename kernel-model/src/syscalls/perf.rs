@@ -11,6 +11,7 @@ use crate::events::hw_breakpoint::BreakpointPmu;
 use crate::events::perf_bridge::{
     self, Capability, CloseOnExec, OpenArgs, OpenError, OpenFacts, PtraceMode,
 };
+use crate::events::pmus::MachinePmus;
 use crate::fs::file::Owner;
 use crate::fs::{FileKind, FileTable, OnExec};
 use crate::kernel::Kernel;
@@ -28,8 +29,6 @@ const ATTR_SIZE_AT: u64 = 4;
 const ATTR_SIZE_MAX: u64 = 4096;
 /// Size of the first published attribute (`PERF_ATTR_SIZE_VER0`).
 const ATTR_SIZE_VER0: u64 = 64;
-/// `kernel.perf_event_paranoid`.
-const PARANOID: i32 = 2;
 /// `PROT_WRITE`.
 const PROT_WRITE: u64 = 2;
 /// `TRAP_PERF_FLAG_ASYNC`.
@@ -39,6 +38,8 @@ const TRAP_PERF_FLAG_ASYNC: u32 = 1;
 struct Facts<'a> {
     tasks: &'a Tasks,
     files: &'a FileTable,
+    /// `kernel.perf_event_paranoid`.
+    paranoid: i32,
     task: TaskId,
 }
 
@@ -56,7 +57,7 @@ impl OpenFacts for Facts<'_> {
     }
 
     fn paranoid(&self) -> i32 {
-        PARANOID
+        self.paranoid
     }
 
     fn check_unused_fd(&self) -> Result<(), Errno> {
@@ -122,11 +123,14 @@ pub(crate) fn open_event(
     args: &OpenArgs<'_>,
 ) -> Result<i32, OpenError> {
     let now = kernel.now_ns();
-    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
+    kernel.sync_counters();
+    let paranoid = kernel.perf_event_paranoid;
+    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, paranoid, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
-    let mut pmu = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
-    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmu, now, args);
-    kernel.note_moves();
+    let breakpoint = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
+    let mut pmus = MachinePmus { breakpoint, cpu: &mut kernel.cpu_pmu };
+    let opened = perf_bridge::perf_event_open(&facts, &mut kernel.perf, &mut pmus, now, args);
+    kernel.after_pmu();
     let opened = opened?;
     let file = kernel.files.open(FileKind::PerfEvent(opened.event), O_RDWR);
     let on_exec = match opened.close_on_exec {
@@ -212,7 +216,7 @@ fn run_ioctl(
         }
         IoctlCommand::Period => {
             let value = kernel.read_user_u64(arg)?;
-            kernel.perf.set_period(event, value)
+            kernel.with_pmu(|perf, pmu| perf.set_period(pmu, now, event, value))
         }
         IoctlCommand::SetOutput => set_output(kernel, task, event, arg),
         IoctlCommand::Id => {

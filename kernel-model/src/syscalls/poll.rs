@@ -53,7 +53,9 @@ fn readiness(kernel: &mut Kernel, task: TaskId, fd: i32) -> (u32, Option<Channel
             FileKind::Pipe { pipe, .. } => (bits, Some(Channel::Pipe(pipe.0))),
             FileKind::Console(_)
             | FileKind::Device { .. }
+            | FileKind::Regular(_)
             | FileKind::Text(_)
+            | FileKind::ProcMem(_)
             | FileKind::Directory(_)
             | FileKind::Path(_)
             | FileKind::PerfEvent(_) => (bits, None),

@@ -1,7 +1,7 @@
 //! prctl, arch_prctl, personality.
 //! Source: Linux 6.18 `kernel/sys.c`, `arch/x86/kernel/process_64.c`.
 
-use perf_core::{Errno, TaskId};
+use perf_core::{CommChange, Errno, TaskId};
 
 use super::table::Syscall;
 use crate::kernel::Kernel;
@@ -70,10 +70,11 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
 fn set_name(kernel: &mut Kernel, task: TaskId, addr: u64) -> Result<u64, Errno> {
     let name = kernel.read_user_prefix(addr, TASK_COMM_LEN - 1)?;
     kernel.tasks.task_mut(task).comm = comm_of_bytes(&name);
+    kernel.perf_event_comm(task, CommChange::Rename);
     Ok(0)
 }
 
-fn comm_of_bytes(name: &[u8]) -> String {
+pub(crate) fn comm_of_bytes(name: &[u8]) -> String {
     let mut comm = String::new();
     for letter in String::from_utf8_lossy(name).chars() {
         if comm.len() + letter.len_utf8() >= TASK_COMM_LEN {

@@ -24,6 +24,7 @@ impl Kernel {
         let leader = entry.leader;
         let closed = entry.files.close_all(&mut self.files);
         self.after_close(closed);
+        self.leave_places(process);
         let status = self.process_status(process);
         let at = self.moment(self.this_cpu);
         let tag = self.tasks.tag(leader);

@@ -12,19 +12,17 @@ use crate::uapi::time::NSEC_PER_SEC;
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(63, "uname", sys_uname),
-    Syscall::plain(95, "umask", |_, _, _| Ok(UMASK)).partial("no files are made; always 022"),
     Syscall::plain(99, "sysinfo", sys_sysinfo).partial("loads are 0"),
     Syscall::waiting(318, "getrandom", sys_getrandom),
     Syscall::absent(324, "membarrier", "a Linux without CONFIG_MEMBARRIER"),
     Syscall::absent(334, "rseq", "a Linux without CONFIG_RSEQ"),
 ];
 
-/// The file mode mask of a new process.
-const UMASK: u64 = 0o022;
 /// Bytes of a field of `struct new_utsname`.
 const UTS_FIELD: usize = 65;
 /// System, host, release, version, machine, domain.
-const UTS: [&str; 6] = ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
+pub(crate) const UTS: [&str; 6] =
+    ["Linux", "dr7", "6.18.0-dr7", "#1 SMP PREEMPT_DYNAMIC", "x86_64", "(none)"];
 /// Random bytes that are copied at once.
 const RANDOM_CHUNK: usize = 4096;
 /// Most bytes of one call (`INT_MAX` rounded down to pages, `MAX_RW_COUNT`).

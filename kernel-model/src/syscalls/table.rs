@@ -86,9 +86,11 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 24] = [
+const GROUPS: [&[Syscall]; 26] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
+    super::fs_names::CALLS,
+    super::fs_attr::CALLS,
     super::fs_fd::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn assigned_numbers_without_an_entry_are_not_found() {
-        for (nr, name) in [(0, Some("read")), (101, None), (334, Some("rseq")), (u64::MAX, None)] {
+        for (nr, name) in [(0, Some("read")), (136, None), (334, Some("rseq")), (u64::MAX, None)] {
             assert_eq!(find(nr).map(|entry| entry.name), name, "{nr}");
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn rusage(user_ns: u64) -> [u8; RUSAGE_BYTES] {
 
 impl Kernel {
     /// Nanoseconds since 1970.
-    pub(super) fn realtime_ns(&self) -> u64 {
+    pub(crate) fn realtime_ns(&self) -> u64 {
         self.boot_realtime_ns.saturating_add(self.now_ns())
     }
 

@@ -15,6 +15,8 @@ use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
 use crate::fs::FdTable;
+use crate::fs::inode::InodeId;
+use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
 pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
@@ -200,6 +202,12 @@ pub struct Process {
     pub dumpable: cred::Dumpable,
     /// Path that `/proc/self/exe` names.
     pub exe_path: String,
+    /// Its program's file, while it has one.
+    pub exe: Option<InodeId>,
+    /// Working directory.
+    pub cwd: Node,
+    /// Rights that new files do not get.
+    pub umask: u32,
     /// The auxiliary vector of its program, for `/proc/PID/auxv`.
     pub auxv: Vec<(u64, u64)>,
     /// The thread that execs and waits until it is alone; the others die before they next run in

@@ -35,6 +35,8 @@ pub const O_NOATIME: u32 = 0o1_000_000;
 pub const O_CLOEXEC: u32 = 0o2_000_000;
 /// Only a place in the file system.
 pub const O_PATH: u32 = 0o10_000_000;
+/// A file without a name (`__O_TMPFILE | O_DIRECTORY`).
+pub const O_TMPFILE: u32 = 0o20_000_000 | O_DIRECTORY;
 /// Flags that F_SETFL may change (`SETFL_MASK`).
 pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
@@ -81,6 +83,8 @@ pub const AT_FDCWD: i32 = -100;
 pub const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
 /// With the effective ids.
 pub const AT_EACCESS: u64 = 0x200;
+/// unlinkat: the name is a directory's.
+pub const AT_REMOVEDIR: u64 = 0x200;
 /// Follows a symbolic link.
 pub const AT_SYMLINK_FOLLOW: u64 = 0x400;
 /// Triggers no automount.

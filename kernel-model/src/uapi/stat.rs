@@ -18,20 +18,20 @@ const BLOCK_BYTES: u32 = 4096;
 pub fn statx(stat: &Stat) -> [u8; STATX_BYTES] {
     let mut bytes = [0; STATX_BYTES];
     let mut word = |at: usize, value: u64| put(&mut bytes, at, value.to_le_bytes());
-    let seconds = stat.time_ns / 1_000_000_000;
-    let nanoseconds = stat.time_ns % 1_000_000_000;
     word(0, u64::from(STATX_BASIC_STATS) | u64::from(BLOCK_BYTES) << 32);
     word(32, stat.inode);
     word(40, stat.nr_bytes);
     word(48, stat.nr_bytes.div_ceil(512));
     // Access, change and modification; the time of birth is not known.
-    for at in [64, 96, 112] {
-        word(at, seconds);
-        word(at + 8, nanoseconds);
+    for (at, ns) in [(64, stat.times.access), (96, stat.times.change), (112, stat.times.modify)] {
+        word(at, ns / 1_000_000_000);
+        word(at + 8, ns % 1_000_000_000);
     }
     word(128, device(stat.special_device));
     word(136, device(stat.device));
     put(&mut bytes, 16, (stat.nr_links as u32).to_le_bytes());
+    put(&mut bytes, 20, stat.uid.to_le_bytes());
+    put(&mut bytes, 24, stat.gid.to_le_bytes());
     put(&mut bytes, 28, (stat.mode as u16).to_le_bytes());
     bytes
 }
@@ -55,13 +55,16 @@ mod tests {
             nr_links: 2,
             special_device: 0x0203,
             nr_bytes: 1000,
-            time_ns: 5_000_000_006,
+            uid: 11,
+            gid: 12,
+            times: crate::fs::inode::Times::all(5_000_000_006),
         };
         let bytes = statx(&stat);
         let got = [0, 16, 32, 40, 48, 64, 72, 96, 112, 128, 136].map(|at| word_at(&bytes, at));
         let mode = 0o100_644;
-        let want = [0x1000_0000_07ff, 2, 7, 1000, 2, 5, 6, 5, 5, 2 | 3 << 32, 1 | 5 << 32];
+        let want =
+            [0x1000_0000_07ff, 2 | 11 << 32, 7, 1000, 2, 5, 6, 5, 5, 2 | 3 << 32, 1 | 5 << 32];
         assert_eq!(got, want);
-        assert_eq!(word_at(&bytes, 24), mode << 32);
+        assert_eq!(word_at(&bytes, 24), mode << 32 | 12);
     }
 }

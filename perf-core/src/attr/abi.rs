@@ -17,6 +17,28 @@ pub const PERF_TYPE_RAW: u32 = 4;
 /// `PERF_TYPE_BREAKPOINT`.
 pub const PERF_TYPE_BREAKPOINT: u32 = 5;
 
+/// `PERF_COUNT_HW_*`: `attr.config` of PERF_TYPE_HARDWARE.
+pub mod hw {
+    /// `PERF_COUNT_HW_CPU_CYCLES`.
+    pub const CPU_CYCLES: u64 = 0;
+    /// `PERF_COUNT_HW_INSTRUCTIONS`.
+    pub const INSTRUCTIONS: u64 = 1;
+    /// `PERF_COUNT_HW_CACHE_REFERENCES`: accesses to the last-level cache.
+    pub const CACHE_REFERENCES: u64 = 2;
+    /// `PERF_COUNT_HW_CACHE_MISSES`: misses of the last-level cache.
+    pub const CACHE_MISSES: u64 = 3;
+    /// `PERF_COUNT_HW_BRANCH_INSTRUCTIONS`.
+    pub const BRANCH_INSTRUCTIONS: u64 = 4;
+    /// `PERF_COUNT_HW_BRANCH_MISSES`.
+    pub const BRANCH_MISSES: u64 = 5;
+    /// `PERF_COUNT_HW_BUS_CYCLES`.
+    pub const BUS_CYCLES: u64 = 6;
+    /// `PERF_COUNT_HW_REF_CPU_CYCLES`: cycles at the rate of the time-stamp counter.
+    pub const REF_CPU_CYCLES: u64 = 9;
+    /// First number that names nothing (`PERF_COUNT_HW_MAX`).
+    pub const MAX: u64 = 10;
+}
+
 /// `HW_BREAKPOINT_EMPTY`.
 pub const HW_BREAKPOINT_EMPTY: u32 = 0;
 /// `HW_BREAKPOINT_R`.

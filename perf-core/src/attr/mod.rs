@@ -111,6 +111,12 @@ impl PerfEventAttr {
         }
     }
 
+    /// A counting event on the processor's counters: `config` is one of [`abi::hw`].
+    #[must_use]
+    pub fn hardware(config: u64) -> Self {
+        PerfEventAttr { attr_type: abi::PERF_TYPE_HARDWARE, ..Self::software(config) }
+    }
+
     /// A software event attribute (`PERF_COUNT_SW_*`) of full size with everything else zero.
     #[must_use]
     pub fn software(config: u64) -> Self {

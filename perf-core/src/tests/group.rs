@@ -55,7 +55,7 @@ fn who_may_join() {
     assert!(join(PerfEventAttr::software(SwEvent::PageFaults as u64), Some(T0), -1).is_ok());
     let sibling = join(bp(), Some(T0), -1).unwrap();
     assert_eq!(rig.try_open(&bp(), Some(T0), -1, Some(sibling)), refused, "sibling as leader");
-    assert_eq!(rig.pmu.live.len(), 2, "every refused open gave its slot back");
+    assert_eq!(rig.pmu.bp.live.len(), 2, "every refused open gave its slot back");
 }
 
 /// Rule 3.3.2.
@@ -70,7 +70,7 @@ fn closing_a_leader_frees_its_siblings() {
     rig.enable(first, Scope::Event);
     assert_eq!(rig.hit_each(&[first, second]), [3, 3]);
     assert_eq!(rig.perf.event(first).unwrap().group_leader(), first);
-    assert_eq!(rig.pmu.live.len(), 2);
+    assert_eq!(rig.pmu.bp.live.len(), 2);
 }
 
 /// Rule 3.1.4: "leader disabled, sibling enabled: 0 0 after leader ENABLE: 1 1", measured.
@@ -157,10 +157,10 @@ fn exclusive_keeps_hardware_groups_out() {
     let mut rig = Rig::with_config(config, PmuClass::Hardware);
     let alone = rig.open(&bp().with(AttrFlags::EXCLUSIVE));
     let other = rig.open(&bp());
-    assert_eq!(rig.pmu.on(0), [alone]);
+    assert_eq!(rig.pmu.bp.on(0), [alone]);
     rig.close(alone);
     rig.context_switch();
-    assert_eq!(rig.pmu.on(0), [other]);
+    assert_eq!(rig.pmu.bp.on(0), [other]);
 }
 
 /// Rules 3.2.10, 3.2.11: a member that cannot be installed keeps the whole group out; pinned
@@ -172,18 +172,18 @@ fn group_installation_is_all_or_nothing() {
     let good = rig.join(leader, &bp());
     let bad = rig.join(leader, &bp());
     let other = rig.open(&bp());
-    rig.pmu.broken.insert(bad);
+    rig.pmu.bp.broken.insert(bad);
     rig.enable(leader, Scope::Event);
-    assert_eq!(rig.pmu.on(0), [other]);
+    assert_eq!(rig.pmu.bp.on(0), [other]);
     assert_eq!(rig.perf.event(leader).unwrap().state(), EventState::Error);
     assert_eq!(rig.perf.take_error_wakeups(), [leader]);
     assert_eq!(rig.read(leader), Ok(vec![]));
     assert_eq!(rig.perf.poll(leader), crate::PollEvents::ERR);
     rig.context_switch();
-    assert_eq!(rig.pmu.on(0), [other], "ERROR is not retried by itself");
-    rig.pmu.broken.clear();
+    assert_eq!(rig.pmu.bp.on(0), [other], "ERROR is not retried by itself");
+    rig.pmu.bp.broken.clear();
     rig.enable(leader, Scope::Event);
-    assert_eq!(rig.pmu.on(0), [leader, good, bad, other]);
+    assert_eq!(rig.pmu.bp.on(0), [leader, good, bad, other]);
 }
 
 /// Rule 3.2.12: a flexible group without room gets its turn by rotation.
@@ -191,13 +191,13 @@ fn group_installation_is_all_or_nothing() {
 fn rotation() {
     let mut rig = Rig::new();
     let events: Vec<_> = (0..5).map(|_| rig.open(&bp())).collect();
-    assert_eq!(rig.pmu.on(0), events[..4]);
+    assert_eq!(rig.pmu.bp.on(0), events[..4]);
     assert!(rig.perf.rotation_due(C0));
     rig.perf.rotate(&mut rig.pmu, rig.now, C0);
-    assert_eq!(rig.pmu.on(0), events[1..]);
+    assert_eq!(rig.pmu.bp.on(0), events[1..]);
     rig.close(events[4]);
     rig.context_switch();
-    assert_eq!(rig.pmu.on(0), events[..4]);
+    assert_eq!(rig.pmu.bp.on(0), events[..4]);
     assert!(!rig.perf.rotation_due(C0));
 }
 
@@ -210,7 +210,7 @@ fn rotation_of_cpu_wide_events() {
     let mut turns = [0; 6];
     for _ in 0..6 {
         for (event, turns) in events.iter().zip(&mut turns) {
-            *turns += u32::from(rig.pmu.on(0).contains(event));
+            *turns += u32::from(rig.pmu.bp.on(0).contains(event));
         }
         rig.perf.rotate(&mut rig.pmu, rig.now, C0);
     }

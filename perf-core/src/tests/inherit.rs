@@ -111,11 +111,11 @@ fn state_of_a_copy() {
 fn failing_copy_fails_the_fork() {
     let mut rig = Rig::new();
     let event = rig.open(&bp().with(AttrFlags::INHERIT));
-    rig.pmu.refuse = Some(Errno::EPERM);
+    rig.pmu.bp.refuse = Some(Errno::EPERM);
     let refused = rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, CloneFlags::default());
     assert_eq!(refused, Err(Errno::EPERM));
     assert!(children(&rig, event).is_empty());
-    assert_eq!(rig.pmu.live.len(), 1);
+    assert_eq!(rig.pmu.bp.live.len(), 1);
 }
 
 /// Rules 3.6.5, 2.5.4: closing the root kills all copies and frees their slots.
@@ -125,9 +125,9 @@ fn closing_the_root() {
     let event = rig.open(&bp().with(AttrFlags::INHERIT));
     fork(&mut rig, T0, T1);
     rig.run(C1, T1);
-    assert_eq!(rig.pmu.on(1).len(), 1);
+    assert_eq!(rig.pmu.bp.on(1).len(), 1);
     rig.close(event);
-    assert!(rig.pmu.on(1).is_empty() && rig.pmu.live.is_empty());
+    assert!(rig.pmu.bp.on(1).is_empty() && rig.pmu.bp.live.is_empty());
 }
 
 /// Rule 3.6.7: group reads sum over copies; another group shape gives ECHILD.

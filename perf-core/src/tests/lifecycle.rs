@@ -1,7 +1,7 @@
 //! Opening, exec, exit, closing, hotplug: rules 1.2, 2.5, 3.12.
 
 use super::rig::{C0, C1, Rig, T0, T1, bp, sampling};
-use crate::attr::abi::{AttrFlags, PERF_SAMPLE_CALLCHAIN, PERF_TYPE_HARDWARE};
+use crate::attr::abi::{AttrFlags, PERF_SAMPLE_CALLCHAIN, PERF_TYPE_TRACEPOINT};
 use crate::{Errno, EventState, HandlerId, OpenRequest, PerfEventAttr, PollEvents, Scope, Target};
 
 /// Rule 1.2, steps 8 to 18 as far as they are generic.
@@ -11,14 +11,14 @@ fn refused_opens() {
     let sigtrap = bp().with(AttrFlags::SIGTRAP | AttrFlags::REMOVE_ON_EXEC);
     let clock = |id| PerfEventAttr { clockid: id, ..bp().with(AttrFlags::USE_CLOCKID) };
     let deep = PerfEventAttr { sample_max_stack: 128, ..sampling(1, PERF_SAMPLE_CALLCHAIN) };
-    let hardware = PerfEventAttr { attr_type: PERF_TYPE_HARDWARE, ..bp() };
+    let tracepoint = PerfEventAttr { attr_type: PERF_TYPE_TRACEPOINT, ..bp() };
     let cases = [
         (bp(), None, -1, Errno::EINVAL, "cpu -1 with pid -1"),
         (bp(), Some(T0), 2, Errno::EINVAL, "cpu out of range"),
         (bp(), Some(T0), -2, Errno::EINVAL, "cpu below -1"),
         (sigtrap, None, 0, Errno::EINVAL, "sigtrap without task"),
         (PerfEventAttr { bp_len: 3, ..bp() }, Some(T0), -1, Errno::EINVAL, "the PMU refuses"),
-        (hardware, Some(T0), -1, Errno::ENOENT, "no such PMU"),
+        (tracepoint, Some(T0), -1, Errno::ENOENT, "no such PMU"),
         (PerfEventAttr::software(12), Some(T0), -1, Errno::ENOENT, "no such software event"),
         (bp().with(AttrFlags::AUX_OUTPUT), Some(T0), -1, Errno::EOPNOTSUPP, "aux_output"),
         (PerfEventAttr { aux_action: 1, ..bp() }, Some(T0), -1, Errno::EOPNOTSUPP, "aux_action"),
@@ -29,7 +29,7 @@ fn refused_opens() {
     for (attr, task, cpu, errno, what) in cases {
         assert_eq!(rig.try_open(&attr, task, cpu, None), Err(errno), "{what}");
     }
-    assert!(rig.pmu.live.is_empty(), "every refusal gave its slot back (rule 1.2.2)");
+    assert!(rig.pmu.bp.live.is_empty(), "every refusal gave its slot back (rule 1.2.2)");
     assert_eq!(rig.perf.events().count(), 0);
 }
 
@@ -40,9 +40,9 @@ fn abandoned_open() {
     let request =
         OpenRequest { attr: bp(), task: Some(T0), cpu: -1, group_leader: None, owner: T0 };
     let event = rig.perf.event_alloc(&mut rig.pmu, &request).unwrap();
-    assert_eq!(rig.pmu.live.len(), 1);
+    assert_eq!(rig.pmu.bp.live.len(), 1);
     rig.perf.event_free(&mut rig.pmu, event);
-    assert!(rig.pmu.live.is_empty() && rig.pmu.on(0).is_empty());
+    assert!(rig.pmu.bp.live.is_empty() && rig.pmu.bp.on(0).is_empty());
 }
 
 /// Step 23: the sixteen KiB a sample may have are used up by large groups.
@@ -70,14 +70,14 @@ fn target_exits() {
     assert_eq!(detached.wake, [event]);
     assert_eq!(rig.perf.event(event).unwrap().state(), EventState::Exit);
     assert_eq!(rig.perf.poll(event), PollEvents::HUP);
-    assert_eq!(rig.pmu.live.len(), 1, "the slot stays charged (K8)");
+    assert_eq!(rig.pmu.bp.live.len(), 1, "the slot stays charged (K8)");
     rig.now += 1_000;
     rig.enable(event, Scope::Event);
     assert!(rig.perf.tasks.is_empty(), "the context went with its task");
     assert_eq!(rig.read(event), Ok(vec![3, 40, 40]));
-    assert!(rig.pmu.on(0).is_empty());
+    assert!(rig.pmu.bp.on(0).is_empty());
     rig.close(event);
-    assert!(rig.pmu.live.is_empty());
+    assert!(rig.pmu.bp.live.is_empty());
 }
 
 /// ENABLE and MODIFY on a dead event's descriptor return 0.
@@ -116,12 +116,12 @@ fn remove_on_exec() {
     let stays = rig.open(&bp());
     let goes = rig.open(&bp().with(AttrFlags::REMOVE_ON_EXEC | AttrFlags::INHERIT));
     rig.perf.fork(&mut rig.pmu, rig.now, T0, T1, Default::default()).unwrap();
-    assert_eq!(rig.pmu.live.len(), 3);
+    assert_eq!(rig.pmu.bp.live.len(), 3);
     let detached = rig.perf.exec(&mut rig.pmu, rig.now, T1);
-    assert_eq!((detached.wake, rig.pmu.live.len()), (vec![goes], 2));
+    assert_eq!((detached.wake, rig.pmu.bp.live.len()), (vec![goes], 2));
     let detached = rig.perf.exec(&mut rig.pmu, rig.now, T0);
-    assert_eq!((detached.wake, rig.pmu.live.len()), (vec![goes], 2));
-    assert_eq!(rig.pmu.on(0), [stays]);
+    assert_eq!((detached.wake, rig.pmu.bp.live.len()), (vec![goes], 2));
+    assert_eq!(rig.pmu.bp.on(0), [stays]);
     assert_eq!(rig.perf.poll(goes), PollEvents::HUP);
 }
 
@@ -133,10 +133,10 @@ fn remove_on_exec_of_a_leader() {
     let sibling = rig.join(leader, &bp());
     let _pollers = rig.perf.exec(&mut rig.pmu, rig.now, T0);
     rig.context_switch();
-    assert!(rig.pmu.on(0).is_empty());
+    assert!(rig.pmu.bp.on(0).is_empty());
     rig.close(leader);
     rig.context_switch();
-    assert_eq!(rig.pmu.on(0), [sibling]);
+    assert_eq!(rig.pmu.bp.on(0), [sibling]);
 }
 
 /// Rule 2.5.6: everything is detached, and the task can be watched anew.
@@ -146,7 +146,7 @@ fn exec_of_a_non_dumpable_image() {
     let old = rig.open(&bp());
     let _pollers = rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
     let new = rig.open(&bp());
-    assert_eq!(rig.pmu.on(0), [new]);
+    assert_eq!(rig.pmu.bp.on(0), [new]);
     rig.context_switch();
     assert_eq!(rig.hit_each(&[old, new]), [0, 1]);
 }
@@ -176,7 +176,7 @@ fn kernel_counter() {
     assert_eq!(rig.hit(event).handler, handler);
     assert_eq!(rig.perf.event(event).unwrap().owner(), None);
     rig.close(event);
-    assert!(rig.pmu.live.is_empty());
+    assert!(rig.pmu.bp.live.is_empty());
 }
 
 /// Step 23 and rule 6.5.1.
@@ -184,12 +184,12 @@ fn kernel_counter() {
 fn cpu_hotplug() {
     let mut rig = Rig::new();
     let event = rig.try_open(&bp(), None, 1, None).unwrap();
-    assert_eq!(rig.pmu.on(1), [event]);
+    assert_eq!(rig.pmu.bp.on(1), [event]);
     rig.perf.cpu_offline(&mut rig.pmu, rig.now, C1);
-    assert!(rig.pmu.on(1).is_empty() && !rig.perf.is_cpu_online(C1));
+    assert!(rig.pmu.bp.on(1).is_empty() && !rig.perf.is_cpu_online(C1));
     assert_eq!(rig.try_open(&bp(), None, 1, None), Err(Errno::ENODEV));
-    assert_eq!(rig.pmu.live.len(), 1, "refused after the slot was taken, and given back");
+    assert_eq!(rig.pmu.bp.live.len(), 1, "refused after the slot was taken, and given back");
     rig.perf.cpu_online(&mut rig.pmu, rig.now, C1);
-    assert_eq!(rig.pmu.on(1), [event]);
+    assert_eq!(rig.pmu.bp.on(1), [event]);
     assert!(rig.perf.is_cpu_online(C0));
 }

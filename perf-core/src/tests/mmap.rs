@@ -142,7 +142,7 @@ fn redirect_at_open() {
         rig.perf.event_install(&mut rig.pmu, rig.now, event, Some(main)).map(|()| event)
     };
     assert_eq!(open(&mut rig, bp()), Err(Errno::EINVAL));
-    assert_eq!(rig.pmu.live.len(), 1);
+    assert_eq!(rig.pmu.bp.live.len(), 1);
     let buffer = rig.map(main, 1, MmapAccess::Writable);
     let event = open(&mut rig, sampling(1, PERF_SAMPLE_IP)).unwrap();
     rig.hits(event, 2);

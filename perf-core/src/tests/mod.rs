@@ -6,6 +6,7 @@ mod inherit;
 mod lifecycle;
 mod mmap;
 mod modify;
+mod owner;
 mod period;
 mod pmu;
 mod priority;

@@ -55,7 +55,7 @@ fn period_4_through_its_life() {
     rig.hits(event, 1);
     rig.context_switch();
     assert_eq!(cumulative(&mut rig, event, 8), [0, 0, 1, 1, 1, 1, 2, 2]);
-    rig.perf.set_period(event, 2).unwrap();
+    rig.perf.set_period(&mut rig.pmu, rig.now, event, 2).unwrap();
     assert_eq!(cumulative(&mut rig, event, 8), [1, 1, 1, 2, 2, 3, 3, 4]);
 }
 
@@ -65,7 +65,7 @@ fn without_k7_a_new_period_starts_at_once() {
     rig.perf.config.defects = Defects::NONE;
     let event = rig.open(&sampling(4, PERF_SAMPLE_IP));
     rig.hits(event, 3);
-    rig.perf.set_period(event, 2).unwrap();
+    rig.perf.set_period(&mut rig.pmu, rig.now, event, 2).unwrap();
     assert_eq!(cumulative(&mut rig, event, 6), [0, 1, 1, 2, 2, 3]);
 }
 
@@ -74,14 +74,14 @@ fn without_k7_a_new_period_starts_at_once() {
 fn period_errors() {
     let mut rig = Rig::new();
     let counting = rig.open(&super::rig::bp());
-    assert_eq!(rig.perf.set_period(counting, 1), Err(Errno::EINVAL));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, counting, 1), Err(Errno::EINVAL));
     let event = rig.open(&sampling(1, PERF_SAMPLE_IP));
-    assert_eq!(rig.perf.set_period(event, 0), Err(Errno::EINVAL));
-    assert_eq!(rig.perf.set_period(event, 1 << 63), Err(Errno::EINVAL));
-    assert_eq!(rig.perf.set_period(event, 3), Ok(()));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 0), Err(Errno::EINVAL));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 1 << 63), Err(Errno::EINVAL));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 3), Ok(()));
     let freq = rig.open(&sampling(1000, PERF_SAMPLE_IP).with(AttrFlags::FREQ));
-    assert_eq!(rig.perf.set_period(freq, 100_001), Err(Errno::EINVAL));
-    assert_eq!(rig.perf.set_period(freq, 2_000), Ok(()));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, freq, 100_001), Err(Errno::EINVAL));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, freq, 2_000), Ok(()));
 }
 
 /// Rules 3.5.8 and 3.5.9: the measured sequence.
@@ -116,7 +116,7 @@ fn period_revives_an_exhausted_event() {
     rig.perf.refresh(&mut rig.pmu, rig.now, event, 1).unwrap();
     assert_eq!(rig.hits(event, 2), 1);
     rig.perf.refresh(&mut rig.pmu, rig.now, event, 2).unwrap();
-    rig.perf.set_period(event, 1).unwrap();
+    rig.perf.set_period(&mut rig.pmu, rig.now, event, 1).unwrap();
     assert_eq!((rig.hits(event, 5), rig.count(event)), (2, 3));
 }
 

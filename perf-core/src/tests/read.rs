@@ -147,7 +147,7 @@ fn unknown_events_are_ebadf() {
     let event = rig.open(&bp());
     rig.close(event);
     assert_eq!(rig.read(event), Err(Errno::EBADF));
-    assert_eq!(rig.perf.set_period(event, 1), Err(Errno::EBADF));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 1), Err(Errno::EBADF));
     rig.enable(event, Scope::Group);
     assert_eq!(rig.perf.event(event).map(|e| e.id()), None);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pmu::MockPmu;
+use super::pmu::MockPmus;
 use crate::attr::abi::{
     AttrFlags, HW_BREAKPOINT_W, PERF_FORMAT_GROUP, PERF_FORMAT_LOST,
     PERF_FORMAT_TOTAL_TIME_ENABLED, PERF_FORMAT_TOTAL_TIME_RUNNING,
@@ -49,7 +49,7 @@ pub(super) struct Rec {
 
 pub(super) struct Rig {
     pub(super) perf: Perf,
-    pub(super) pmu: MockPmu,
+    pub(super) pmu: MockPmus,
     pub(super) mem: Memory,
     pub(super) now: u64,
 }
@@ -70,7 +70,7 @@ impl Rig {
     pub(super) fn with_config(config: PerfConfig, class: PmuClass) -> Self {
         let mut rig = Rig {
             perf: Perf::new(config),
-            pmu: MockPmu::new(class),
+            pmu: MockPmus::new(class),
             mem: Memory::default(),
             now: 1_000,
         };

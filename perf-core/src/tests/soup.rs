@@ -101,7 +101,7 @@ impl Soup {
     }
 
     fn hit_all(&mut self, cpu: u32) {
-        for event in self.rig.pmu.on(cpu) {
+        for event in self.rig.pmu.bp.on(cpu) {
             let _out = self.rig.hit(event);
             let _signal = self.rig.perf.take_sigtrap(event);
         }
@@ -158,7 +158,9 @@ impl Soup {
                 let _answer = perf.modify_attributes(pmu, now, e, &moved);
             }
             (16, Some(e)) => drop(self.rig.perf.refresh(&mut self.rig.pmu, now, e, b as i32 & 3)),
-            (17, Some(e)) => drop(self.rig.perf.set_period(e, b & 7)),
+            (17, Some(e)) => {
+                drop(self.rig.perf.set_period(&mut self.rig.pmu, self.rig.now, e, b & 7))
+            }
             (18, _) => self.rig.perf.rotate(&mut self.rig.pmu, now, C0),
             (19, _) => {
                 let current = self.rig.current(3);
@@ -179,10 +181,10 @@ impl Soup {
             let perf = &self.rig.perf;
             let here = |id: &EventId| {
                 let e = perf.event(*id).unwrap();
-                e.pmu() == PmuId::External && e.oncpu() == Some(crate::CpuId(cpu))
+                e.pmu() == PmuId::Breakpoint && e.oncpu() == Some(crate::CpuId(cpu))
             };
             let expected: Vec<EventId> = perf.events().filter(here).collect();
-            prop_assert_eq!(self.rig.pmu.on(cpu), expected);
+            prop_assert_eq!(self.rig.pmu.bp.on(cpu), expected);
         }
         for id in self.rig.perf.events() {
             let e = self.rig.perf.event(id).unwrap();
@@ -213,7 +215,7 @@ proptest! {
             soup.rig.close(event);
             soup.check()?;
         }
-        prop_assert!(soup.rig.pmu.live.is_empty(), "slots leak");
+        prop_assert!(soup.rig.pmu.bp.live.is_empty(), "slots leak");
         prop_assert_eq!(soup.rig.perf.events().count(), 0);
         prop_assert!(soup.rig.perf.owned_by(T0).is_empty());
         prop_assert!(soup.rig.perf.buffers.iter().all(Option::is_none), "buffers leak");

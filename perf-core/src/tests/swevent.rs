@@ -61,12 +61,12 @@ fn mixed_groups() {
     let leader = rig.open(&software(SwEvent::Dummy).with(AttrFlags::DISABLED));
     let members = [rig.join(leader, &bp()), rig.join(leader, &software(SwEvent::PageFaults))];
     rig.enable(leader, Scope::Event);
-    assert_eq!(rig.pmu.on(0), [members[0]]);
+    assert_eq!(rig.pmu.bp.on(0), [members[0]]);
     happens(&mut rig, SwEvent::PageFaults, 1, Mode::User);
     assert_eq!(rig.hit_each(&members[..1]), [1]);
     assert_eq!(rig.count(members[1]), 1);
     rig.run(C0, T1);
-    assert!(rig.pmu.on(0).is_empty());
+    assert!(rig.pmu.bp.on(0).is_empty());
     assert_eq!(happens(&mut rig, SwEvent::PageFaults, 1, Mode::User), 0);
 }
 

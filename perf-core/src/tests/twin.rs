@@ -181,7 +181,7 @@ impl Both {
     /// The id the next event will get, to break it before it is installed.
     fn break_next(&mut self, broken: bool) {
         if broken {
-            self.rig.pmu.broken.insert(EventId(self.rig.perf.events.len() as u32));
+            self.rig.pmu.bp.broken.insert(EventId(self.rig.perf.next_event));
         }
     }
 
@@ -297,7 +297,7 @@ proptest! {
         for op in &ops {
             both.step(op);
             for cpu in [C0, C1] {
-                let installed = both.rig.pmu.on(cpu.0);
+                let installed = both.rig.pmu.bp.on(cpu.0);
                 prop_assert!(installed.len() <= REGISTERS);
                 prop_assert_eq!(&installed, &both.twin.installed(cpu), "{} after {:?}", cpu, op);
             }

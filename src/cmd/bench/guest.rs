@@ -71,7 +71,7 @@ pub(super) fn run(
     clock: Clock,
 ) -> Result<Sample, CommandError> {
     let watch = OwnTime::start(clock);
-    let mut session = Session::start(machine, plan, HostInputs::new(io::empty(), 0))?;
+    let mut session = Session::start(machine, plan, HostInputs::new(io::empty(), 0, &[]))?;
     let mut seen = Seen::default();
     let Ok(driven) = session.drive(&mut seen, None);
     let time = watch.elapsed();

@@ -13,7 +13,7 @@ mod places;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod processor;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod remote;
+pub(in crate::conformance) mod remote;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod stub;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -149,7 +149,7 @@ pub(super) fn write(pid: Pid, parts: &[(u64, &[u8])]) -> Result<(), NativeError>
 ///
 /// # Errors
 /// [`NativeError::Refused`] where the kernel does not allow it.
-pub(super) fn read(pid: Pid, at: u64, into: &mut [u8]) -> Result<(), NativeError> {
+pub(in crate::conformance) fn read(pid: Pid, at: u64, into: &mut [u8]) -> Result<(), NativeError> {
     let wanted = into.len();
     let remote = [range(at, wanted)];
     let read = process_vm_readv(pid, &mut [IoSliceMut::new(into)], &remote)

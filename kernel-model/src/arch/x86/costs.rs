@@ -23,6 +23,8 @@ pub enum Work {
     Signal,
     /// A timer tick.
     Tick,
+    /// Handling a counter's NMI: about that of a #DB.
+    CounterInterrupt,
 }
 
 impl Work {
@@ -31,7 +33,7 @@ impl Work {
             Self::Syscall => 180,
             Self::ContextSwitch => 1_500,
             Self::PageFault => 2_000,
-            Self::DebugException => 500,
+            Self::DebugException | Self::CounterInterrupt => 500,
             Self::Signal => 3_300,
             Self::Tick => 2_000,
         }

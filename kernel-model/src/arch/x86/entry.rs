@@ -253,6 +253,12 @@ impl Hw {
         processor.regs.rip = stub.address();
     }
 
+    /// Whether the way back to user mode that a CPU is on is SYSRET.
+    #[must_use]
+    pub fn returns_by_sysret(&self, cpu: CpuId) -> bool {
+        self.ip(cpu) == Stub::SyscallReturn.address()
+    }
+
     /// Goes back to the kernel code that a trap interrupted. `flags` replaces the
     /// saved RFLAGS.
     pub fn return_to_kernel(&mut self, cpu: CpuId, frame: &TrapFrame, flags: u64) {

@@ -57,6 +57,13 @@ pub fn access_at(kind: AccessKind) -> Option<u64> {
     Some((FIRST_ACCESS_PIECE + index as u64) * PIECE_BYTES)
 }
 
+/// The instruction for an access to data: the address is in RDI, what is stored in RDX. `None`
+/// where there is none.
+#[must_use]
+pub fn instruction(kind: AccessKind) -> Option<&'static [u8]> {
+    ACCESSES.iter().find(|(known, _)| *known == kind).map(|(_, insn)| *insn)
+}
+
 /// The first `len` bytes from the program's start: its own pieces.
 #[must_use]
 pub fn code(len: usize) -> Vec<u8> {

@@ -4,16 +4,19 @@
 //! looking at `S` cells instead of at every holder.
 //! Source: `struct bp_slots_histogram`, Linux 6.x kernel/events/hw_breakpoint.c.
 
-/// Cell `k` counts the holders with `k + 1` slots (linux-hw-breakpoint rule 2.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::MAX_SLOTS;
+
+/// Cell `k` counts the holders with `k + 1` slots (linux-hw-breakpoint rule 2.3). Its cells are
+/// inline, so that those of all CPUs lie side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Histogram {
-    cells: Vec<u32>,
+    cells: [u32; MAX_SLOTS],
 }
 
 impl Histogram {
-    /// An empty histogram for counts up to `nr_slots`.
-    pub(super) fn new(nr_slots: usize) -> Self {
-        Self { cells: vec![0; nr_slots] }
+    /// An empty histogram.
+    pub(super) const fn new() -> Self {
+        Self { cells: [0; MAX_SLOTS] }
     }
 
     /// One holder goes from `from` slots to `to` slots. A count of 0 has no cell, so that side
@@ -52,23 +55,23 @@ mod tests {
 
     #[test]
     fn shifts_and_maxima() {
-        let mut h = Histogram::new(4);
+        let mut h = Histogram::new();
         assert_eq!(h.max(), 0);
         h.shift(0, 1);
         h.shift(0, 3);
-        assert_eq!((h.cells(), h.max()), (&[1, 0, 1, 0][..], 3));
+        assert_eq!((&h.cells()[..4], h.max()), (&[1, 0, 1, 0][..], 3));
         h.shift(3, 4);
         h.shift(1, 0);
-        assert_eq!((h.cells(), h.max()), (&[0, 0, 0, 1][..], 4));
+        assert_eq!((&h.cells()[..4], h.max()), (&[0, 0, 0, 1][..], 4));
         h.shift(4, 0);
         h.shift(0, 0);
-        assert_eq!((h.cells(), h.max()), (&[0; 4][..], 0));
+        assert_eq!((h, h.max()), (Histogram::new(), 0));
     }
 
     #[test]
     fn merged_maximum_is_that_of_the_sum() {
-        let mut a = Histogram::new(4);
-        let mut b = Histogram::new(4);
+        let mut a = Histogram::new();
+        let mut b = Histogram::new();
         a.shift(0, 2);
         assert_eq!((a.max_merge(&b), b.max_merge(&a)), (2, 2));
         b.shift(0, 4);

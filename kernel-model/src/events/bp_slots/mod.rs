@@ -11,16 +11,16 @@
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
 mod constraint_locks;
+mod explain;
 mod histogram;
 mod pool;
 mod report;
+mod task_index;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use perf_core::attr::abi::{HW_BREAKPOINT_EMPTY, HW_BREAKPOINT_INVALID, HW_BREAKPOINT_RW};
-use perf_core::{CpuId, Errno, EventId, Target};
+use perf_core::{CpuId, Errno, EventId, IdTable, Target};
 
 pub use constraint_locks::ConstraintLocks;
 use pool::SlotPool;
@@ -50,7 +50,10 @@ impl BpTypeIdx {
     }
 }
 
-/// The breakpoint registers of a CPU.
+/// Most registers of a kind that a CPU may have.
+pub const MAX_SLOTS: usize = 8;
+
+/// The breakpoint registers of a CPU: 1 to [`MAX_SLOTS`] of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisterPools {
     /// Any register does for data and for execution.
@@ -164,7 +167,7 @@ enum Setup {
 pub struct BpSlots {
     setup: Setup,
     pools: Vec<SlotPool>,
-    reservations: BTreeMap<EventId, Reservation>,
+    reservations: IdTable<EventId, Reservation>,
     locks: ConstraintLocks,
 }
 
@@ -180,7 +183,7 @@ impl BpSlots {
         Self {
             setup: Setup::Done,
             pools,
-            reservations: BTreeMap::new(),
+            reservations: IdTable::default(),
             locks: ConstraintLocks::Free,
         }
     }
@@ -210,8 +213,8 @@ impl BpSlots {
     /// `release_bp_slot`: gives a slot back. Returns what it counted on, `None` for an event
     /// without a slot.
     pub fn release_bp_slot(&mut self, event: EventId) -> Option<Target> {
-        let Reservation { target, idx } = self.reservations.remove(&event)?;
-        self.pool_mut(idx).remove(event, target);
+        let Reservation { target, idx } = self.reservations.remove(event)?;
+        self.pool_mut(idx).remove(target);
         Some(target)
     }
 
@@ -220,7 +223,7 @@ impl BpSlots {
     /// # Errors
     /// [`SlotError`]; the event keeps the slot it had.
     pub fn modify_bp_slot(&mut self, event: EventId, new_type: u32) -> Result<(), SlotError> {
-        let held = *self.reservations.get(&event).ok_or(SlotError::NotHeld { event })?;
+        let held = *self.reservations.get(event).ok_or(SlotError::NotHeld { event })?;
         let changed = Reservation { idx: BpTypeIdx::find_slot_idx(new_type)?, ..held };
         if self.pool_index(changed.idx) == self.pool_index(held.idx) {
             self.reservations.insert(event, changed);
@@ -229,7 +232,7 @@ impl BpSlots {
         // Linux releases, reserves, and takes the old slot back on refusal. Room in another pool
         // does not depend on what is held in this one, so the answer can come first.
         self.fits(held.target, changed.idx)?;
-        self.pool_mut(held.idx).remove(event, held.target);
+        self.pool_mut(held.idx).remove(held.target);
         self.enter(event, changed);
         Ok(())
     }
@@ -255,7 +258,7 @@ impl BpSlots {
     /// # Errors
     /// [`DbgSlotError::Locked`] as above; refused with [`SlotError::NotHeld`] where there is none.
     pub fn dbg_release_bp_slot(&mut self, event: EventId) -> Result<(), DbgSlotError> {
-        let held = self.reservations.get(&event).ok_or(SlotError::NotHeld { event })?;
+        let held = self.reservations.get(event).ok_or(SlotError::NotHeld { event })?;
         if self.locks.excludes(held.target) {
             return Err(DbgSlotError::Locked);
         }
@@ -294,11 +297,38 @@ impl BpSlots {
         self.reservations.len()
     }
 
-    /// Who holds the slots that stood in the way of a reservation. Looks at every task where the
-    /// reservation was CPU-wide, so it is made only on request.
+    /// Who holds the slots that stood in the way of a reservation. Looks at every reservation, so
+    /// it is made only on request.
     #[must_use]
     pub fn report(&self, refusal: SlotRefusal) -> SlotReport {
-        SlotReport::new(self.pool(refusal.idx), refusal)
+        SlotReport::new(self, refusal)
+    }
+
+    /// Number of possible CPUs.
+    fn nr_cpus(&self) -> u32 {
+        self.pools.first().map_or(0, |pool| pool.cpus.len() as u32)
+    }
+
+    /// What an event with this target finds taken on a CPU.
+    fn taken_on(&self, idx: BpTypeIdx, target: Target, cpu: CpuId) -> usize {
+        self.pool(idx).taken_on(target, cpu)
+    }
+
+    /// The events in the pool that serves a kind of register, oldest first.
+    fn held_in_pool(&self, idx: BpTypeIdx) -> impl Iterator<Item = (EventId, Target)> {
+        let pool = self.pool_index(idx);
+        let held = self.reservations.iter();
+        let held = held.filter(move |(_, held)| self.pool_index(held.idx) == pool);
+        held.map(|(event, held)| (event, held.target))
+    }
+
+    /// Who holds the data slots of a CPU, as one more CPU-wide event would find them.
+    #[must_use]
+    pub fn held_on(&self, cpu: CpuId) -> SlotReport {
+        let (target, idx) = (Target::Cpu(cpu), BpTypeIdx::Data);
+        let pool = self.pool(idx);
+        let needed = pool.max_bp_pinned_slots(target) + 1;
+        self.report(SlotRefusal { target, idx, needed, slots: pool.nr_slots })
     }
 
     fn check(&self, event: EventId, target: Target, bp_type: u32) -> Result<BpTypeIdx, SlotError> {
@@ -310,7 +340,7 @@ impl BpSlots {
         if let Some(cpu) = target.cpu().filter(|cpu| cpu.index() >= nr_cpus) {
             return Err(SlotError::NoSuchCpu { cpu });
         }
-        if self.reservations.contains_key(&event) {
+        if self.reservations.contains(event) {
             return Err(SlotError::Held { event });
         }
         Ok(idx)
@@ -318,7 +348,7 @@ impl BpSlots {
 
     fn enter(&mut self, event: EventId, reservation: Reservation) {
         self.reservations.insert(event, reservation);
-        self.pool_mut(reservation.idx).add(event, reservation.target);
+        self.pool_mut(reservation.idx).add(reservation.target);
     }
 
     /// Index of the pool that serves a kind: with one pool, that one.

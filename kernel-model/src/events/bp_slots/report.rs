@@ -8,8 +8,7 @@ use std::fmt;
 
 use perf_core::{CpuId, EventId, Target, TaskId};
 
-use super::SlotRefusal;
-use super::pool::SlotPool;
+use super::{BpSlots, SlotRefusal};
 
 /// Rows of tasks that are printed at most.
 const MAX_TASK_ROWS: usize = 16;
@@ -66,19 +65,21 @@ pub struct SlotReport {
 }
 
 impl SlotReport {
-    pub(super) fn new(pool: &SlotPool, refusal: SlotRefusal) -> Self {
+    pub(super) fn new(slots: &BpSlots, refusal: SlotRefusal) -> Self {
         let target = refusal.target;
-        let cpus = (0u32..).map(CpuId).zip(&pool.cpus);
-        let cpus = cpus.filter(|(cpu, _)| target.cpu().is_none_or(|bound| bound == *cpu));
-        let cpus = cpus.map(|(cpu, info)| CpuHolders {
-            cpu,
-            wide: info.cpu_pinned.clone(),
-            taken: taken_on(pool, target, cpu),
-        });
+        let all = (0..slots.nr_cpus()).map(CpuId);
+        let cpus = all.filter(|cpu| target.cpu().is_none_or(|bound| bound == *cpu));
+        let held: Vec<_> = slots.held_in_pool(refusal.idx).collect();
+        let wide = |cpu| {
+            let on_it = held.iter().filter(move |(_, target)| *target == Target::Cpu(cpu));
+            on_it.map(|(event, _)| *event).collect()
+        };
+        let taken = |cpu| slots.taken_on(refusal.idx, target, cpu);
+        let cpus = cpus.map(|cpu| CpuHolders { cpu, wide: wide(cpu), taken: taken(cpu) });
         Self {
             refusal,
             cpus: cpus.collect(),
-            tasks: task_rows(pool, target),
+            tasks: task_rows(&held, target),
             task_names: BTreeMap::new(),
             event_names: BTreeMap::new(),
         }
@@ -117,10 +118,34 @@ impl SlotReport {
             Target::Task(task, Some(cpu)) => format!("{} on {cpu}", self.task_name(task)),
         };
         let SlotRefusal { needed, slots, .. } = self.refusal;
+        if !self.is_refused() {
+            return format!(
+                "a breakpoint slot is free for {wanted}: {needed} of {slots} taken then"
+            );
+        }
         let full = self.cpus.iter().filter(|row| row.taken >= slots);
         let full: Vec<_> = full.map(|row| row.cpu.to_string()).collect();
         let full = full.join(", ");
         format!("no breakpoint slot for {wanted}: {full} would need {needed}, has {slots}")
+    }
+
+    /// The matrix alone: who holds what, a line a row, each after a line feed.
+    #[must_use]
+    pub fn matrix(&self) -> String {
+        let rows = self.rows();
+        let width_of = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            format!("\n  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let mut matrix: String = rows.iter().map(line).collect();
+        if let more @ 1.. = self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
+            matrix.push_str(&format!("\n  and {more} more tasks"));
+        }
+        matrix
     }
 
     /// All cells, row by row; the first of each row is its name.
@@ -143,25 +168,22 @@ impl SlotReport {
     }
 }
 
-/// What an event with this target finds taken on a CPU.
-fn taken_on(pool: &SlotPool, target: Target, cpu: CpuId) -> usize {
-    let of_tasks = match target {
-        Target::Cpu(_) => pool.max_task_bp_pinned(cpu.index()),
-        Target::Task(task, _) => pool.task_bp_pinned(task, cpu.index()),
-    };
-    pool.wide_on(cpu.index()) + of_tasks
-}
-
-fn task_rows(pool: &SlotPool, target: Target) -> Vec<TaskHolders> {
-    let holders = |task: TaskId| TaskHolders {
-        task,
-        events: pool.bps_of(task).iter().map(|bp| (bp.event, bp.cpu)).collect(),
-    };
+/// The tasks to show, from all events that hold a slot.
+fn task_rows(held: &[(EventId, Target)], target: Target) -> Vec<TaskHolders> {
+    let mut tasks: BTreeMap<TaskId, Vec<(EventId, Option<CpuId>)>> = BTreeMap::new();
+    tasks.extend(target.task().map(|task| (task, Vec::new())));
+    for (event, held) in held {
+        if let Target::Task(task, cpu) = *held
+            && target.task().is_none_or(|asked| asked == task)
+        {
+            tasks.entry(task).or_default().push((*event, cpu));
+        }
+    }
+    let rows = tasks.into_iter().map(|(task, events)| TaskHolders { task, events });
     match target {
-        Target::Task(task, _) => vec![holders(task)],
+        Target::Task(..) => rows.collect(),
         Target::Cpu(cpu) => {
-            let tasks = pool.task_bps.keys().copied().map(holders);
-            let mut rows: Vec<_> = tasks.filter(|row| row.on(cpu).next().is_some()).collect();
+            let mut rows: Vec<_> = rows.filter(|row| row.on(cpu).next().is_some()).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.on(cpu).count()));
             rows
         }
@@ -171,19 +193,6 @@ fn task_rows(pool: &SlotPool, target: Target) -> Vec<TaskHolders> {
 impl fmt::Display for SlotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline())?;
-        let rows = self.rows();
-        let width_of = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            write!(f, "\n  {}", line.trim_end())?;
-        }
-        match self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more tasks"),
-        }
+        f.write_str(&self.matrix())
     }
 }

@@ -6,13 +6,12 @@
 //! validates and writes registers, [`crate::arch::x86::debug_trap`] needs the owners from here.
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
+mod debugger;
 mod pmu;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-use perf_core::{CpuId, Errno, EventId, PerfEventAttr};
+use perf_core::{CpuId, Errno, EventId, IdTable, PerfEventAttr};
 
 use super::bp_slots::{BpSlots, RegisterPools, SlotRefusal, SlotReport};
 use crate::arch::x86::debug_trap::{Consumer, TrapOwner, TrapOwners};
@@ -30,6 +29,16 @@ pub enum CapSysAdmin {
     Held,
     /// It has not.
     NotHeld,
+}
+
+/// Whether the kernel was built with breakpoint support (`CONFIG_HAVE_HW_BREAKPOINT`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Support {
+    /// It was.
+    #[default]
+    Built,
+    /// It was not: there is no breakpoint PMU (rule 6.1.4).
+    Absent,
 }
 
 /// Which way an event went.
@@ -65,9 +74,10 @@ pub struct HwBreakpoints {
     rules: AddressRules,
     cpus: Vec<CpuBreakpoints>,
     /// What each event's register is to hold (`hw.info`).
-    info: BTreeMap<EventId, ArchHwBreakpoint>,
+    info: IdTable<EventId, ArchHwBreakpoint>,
     arm_log: Vec<ArmRecord>,
     last_refusal: Option<SlotRefusal>,
+    support: Support,
 }
 
 impl HwBreakpoints {
@@ -78,10 +88,22 @@ impl HwBreakpoints {
             slots: BpSlots::new(RegisterPools::X86, nr_cpus),
             rules,
             cpus: vec![CpuBreakpoints::default(); nr_cpus as usize],
-            info: BTreeMap::new(),
+            info: IdTable::default(),
             arm_log: Vec::new(),
             last_refusal: None,
+            support: Support::Built,
         }
+    }
+
+    /// Whether there is breakpoint support.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        self.support
+    }
+
+    /// Chooses the kernel's configuration, before there is any event.
+    pub fn set_support(&mut self, support: Support) {
+        self.support = support;
     }
 
     /// The slots.
@@ -104,7 +126,7 @@ impl HwBreakpoints {
     /// What an event's register is to hold.
     #[must_use]
     pub fn info(&self, event: EventId) -> Option<ArchHwBreakpoint> {
-        self.info.get(&event).copied()
+        self.info.get(event).copied()
     }
 
     /// The owners of a CPU's registers, for the #DB handlers. `consumer` says whose an event is.

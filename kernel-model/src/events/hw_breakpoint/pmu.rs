@@ -2,10 +2,11 @@
 
 use perf_core::attr::abi::{PERF_SAMPLE_BRANCH_STACK, PERF_TYPE_BREAKPOINT};
 use perf_core::{
-    CpuId, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass, Target,
+    Counting, CpuId, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass, PmuId,
+    Target,
 };
 
-use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints};
+use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints, Support};
 use crate::arch::x86::debugreg::DebugPort;
 use crate::arch::x86::hw::Hw;
 use crate::arch::x86::hw_breakpoint::{
@@ -78,12 +79,21 @@ fn target_of(init: &EventInit<'_>) -> Result<Target, Errno> {
 }
 
 impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
+    fn id(&self) -> PmuId {
+        PmuId::Breakpoint
+    }
+
     fn serves(&self, attr_type: u32) -> bool {
-        attr_type == PERF_TYPE_BREAKPOINT
+        attr_type == PERF_TYPE_BREAKPOINT && self.state.support == Support::Built
     }
 
     fn class(&self) -> PmuClass {
         PmuClass::Software
+    }
+
+    /// By the #DB handler.
+    fn counting(&self) -> Counting {
+        Counting::Hits
     }
 
     fn nmi_safety(&self) -> NmiSafety {
@@ -122,7 +132,7 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
     fn destroy(&mut self, event: EventId) {
         debug_assert!(self.state.cpus.iter().all(|cpu| cpu.register_of(event).is_none()));
         self.state.slots.release_bp_slot(event);
-        self.state.info.remove(&event);
+        self.state.info.remove(event);
     }
 
     fn parse(&mut self, _event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {

@@ -56,7 +56,7 @@ fn bp(addr: u64) -> PerfEventAttr {
 
 fn init<'a>(attr: &'a PerfEventAttr, target: Target) -> EventInit<'a> {
     let (task, cpu) = (target.task(), target.cpu());
-    EventInit { attr, task, cpu, parent: None, handler: None }
+    EventInit { attr, task, cpu, parent: None, handler: None, nr_in_group: 0 }
 }
 
 const CPU0: Target = Target::Cpu(CpuId(0));

@@ -13,7 +13,7 @@ mod tests;
 
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{
-    AttrError, Credentials, Errno, EventId, OpenRequest, Perf, PerfEventAttr, Pmu, TaskId,
+    AttrError, Credentials, Errno, EventId, OpenRequest, Perf, PerfEventAttr, Pmus, TaskId,
 };
 
 use super::hw_breakpoint::CapSysAdmin;
@@ -146,27 +146,27 @@ pub fn cap_sys_admin(facts: &dyn OpenFacts) -> CapSysAdmin {
 }
 
 /// Opens an event, which then counts or waits to be enabled. The steps are those of rule 1.2; the
-/// first that fails decides. `pmu` acts with the caller's rights ([`cap_sys_admin`]).
+/// first that fails decides. `pmus` act with the caller's rights ([`cap_sys_admin`]).
 ///
 /// # Errors
 /// [`OpenError`]; nothing is left behind, and every slot that was taken has been given back.
 pub fn perf_event_open(
     facts: &dyn OpenFacts,
     perf: &mut Perf,
-    pmu: &mut dyn Pmu,
+    pmus: &mut dyn Pmus,
     now: u64,
     args: &OpenArgs<'_>,
 ) -> Result<Opened, OpenError> {
     let prepared = prepare(facts, perf, args)?;
     // Steps 8 to 18. Without rights on its target the event has its slot from here to step 20
     // all the same (rule 1.2.2).
-    let event = perf.event_alloc(pmu, &prepared.request)?;
+    let event = perf.event_alloc(pmus, &prepared.request)?;
     if let Err(errno) = check_target(facts, &prepared.request) {
-        perf.event_free(pmu, event);
+        perf.event_free(pmus, event);
         return Err(errno.into());
     }
     // Steps 22 and 23.
-    perf.event_install(pmu, now, event, prepared.output)?;
+    perf.event_install(pmus, now, event, prepared.output)?;
     Ok(Opened { event, close_on_exec: prepared.close_on_exec })
 }
 

@@ -1,8 +1,9 @@
 //! What `perf_event_open` is told.
 
-use perf_core::CpuId;
+use perf_core::attr::abi::AttrFlags;
+use perf_core::{CpuId, PerfEventAttr};
 
-use super::{EventName, Place, TaskName};
+use super::{Enabled, EventName, Place, TaskName};
 
 /// The target of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +89,75 @@ impl OpenOp {
         let kind = EventKind::Breakpoint(breakpoint);
         Self { event: event.into(), target, kind, options: Vec::new() }
     }
+
+    /// The attribute that is asked for; `resolve` knows where places are.
+    ///
+    /// # Errors
+    /// Those of `resolve`.
+    pub fn attr<E>(&self, resolve: impl Fn(&Place) -> Result<u64, E>) -> Result<PerfEventAttr, E> {
+        let mut attr = match &self.kind {
+            EventKind::Breakpoint(spec) => {
+                PerfEventAttr::breakpoint(resolve(&spec.place)?, spec.bp_len, spec.bp_type)
+            }
+            EventKind::Software(config) => PerfEventAttr::software(*config),
+        };
+        for option in &self.options {
+            match option {
+                EventOption::Period(period) => attr.sample_period = *period,
+                EventOption::SigData(data) => attr.sig_data = *data,
+                EventOption::SampleType(bits) => attr.sample_type = *bits,
+                EventOption::Group(_) => {}
+                flag => attr.flags = attr.flags | flag.attr_flag(),
+            }
+        }
+        Ok(attr)
+    }
+
+    /// The event whose group is joined.
+    #[must_use]
+    pub fn group(&self) -> Option<&EventName> {
+        self.options.iter().find_map(|option| match option {
+            EventOption::Group(leader) => Some(leader),
+            _ => None,
+        })
+    }
+}
+
+impl EventOption {
+    /// The flag of an option that is one; no flag for the others.
+    #[must_use]
+    pub const fn attr_flag(&self) -> AttrFlags {
+        match self {
+            Self::Inherit => AttrFlags::INHERIT,
+            Self::InheritThread => AttrFlags::INHERIT_THREAD,
+            Self::Pinned => AttrFlags::PINNED,
+            Self::Exclusive => AttrFlags::EXCLUSIVE,
+            Self::Disabled => AttrFlags::DISABLED,
+            Self::ExcludeUser => AttrFlags::EXCLUDE_USER,
+            Self::ExcludeKernel => AttrFlags::EXCLUDE_KERNEL,
+            Self::EnableOnExec => AttrFlags::ENABLE_ON_EXEC,
+            Self::RemoveOnExec => AttrFlags::REMOVE_ON_EXEC,
+            Self::Sigtrap => AttrFlags::SIGTRAP,
+            Self::Period(_) | Self::SigData(_) | Self::SampleType(_) | Self::Group(_) => {
+                AttrFlags(0)
+            }
+        }
+    }
 }
 
 impl BreakpointSpec {
+    /// The attribute `old` with this breakpoint at `bp_addr`, as a program passes it to
+    /// `PERF_EVENT_IOC_MODIFY_ATTRIBUTES`.
+    #[must_use]
+    pub fn modified(&self, old: &PerfEventAttr, bp_addr: u64, enabled: Enabled) -> PerfEventAttr {
+        let flags = match enabled {
+            Enabled::Yes => old.flags.without(AttrFlags::DISABLED),
+            Enabled::No => old.flags | AttrFlags::DISABLED,
+        };
+        let (bp_len, bp_type) = (self.bp_len, self.bp_type);
+        PerfEventAttr { bp_addr, bp_len, bp_type, flags, ..old.clone() }
+    }
+
     /// Stores to `len` bytes.
     #[must_use]
     pub const fn write(len: u64, place: Place) -> Self {

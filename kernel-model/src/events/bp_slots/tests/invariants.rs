@@ -3,11 +3,11 @@
 use perf_core::{CpuId, TaskId};
 
 use super::twin::Twin;
-use crate::events::bp_slots::{BpSlots, BpTypeIdx};
+use crate::events::bp_slots::{BpSlots, BpTypeIdx, MAX_SLOTS};
 
 /// Cell `k` counts the numbers equal to `k + 1`.
-fn histogram_of(counts: impl Iterator<Item = usize>, nr_slots: usize) -> Vec<u32> {
-    let mut cells = vec![0; nr_slots];
+fn histogram_of(counts: impl Iterator<Item = usize>) -> Vec<u32> {
+    let mut cells = vec![0; MAX_SLOTS];
     for count in counts.filter(|count| *count > 0) {
         cells[count - 1] += 1;
     }
@@ -25,18 +25,22 @@ pub(super) fn check(slots: &BpSlots, twin: &Twin) {
         let (bound, independent): (Vec<_>, Vec<_>) =
             twin.tasks(idx).into_iter().partition(is_bound);
         let a = twin.cpus().map(|cpu| twin.a(idx, cpu));
-        assert_eq!(pool.cpu_pinned.cells(), histogram_of(a, pool.nr_slots), "HC");
+        assert_eq!(pool.cpu_pinned.cells(), histogram_of(a), "HC");
         let everywhere = independent.iter().map(|task| twin.n(idx, *task, CpuId(0)));
-        assert_eq!(pool.tsk_pinned_all.cells(), histogram_of(everywhere, pool.nr_slots), "HA");
+        assert_eq!(pool.tsk_pinned_all.cells(), histogram_of(everywhere), "HA");
         for cpu in twin.cpus() {
             let info = &pool.cpus[cpu.index()];
-            assert_eq!(info.cpu_pinned.len(), twin.a(idx, cpu), "A({cpu})");
+            assert_eq!(info.nr_wide as usize, twin.a(idx, cpu), "A({cpu})");
             let here = bound.iter().map(|task| twin.n(idx, *task, cpu));
-            assert_eq!(info.tsk_pinned.cells(), histogram_of(here, pool.nr_slots), "HT({cpu})");
+            assert_eq!(info.tsk_pinned.cells(), histogram_of(here), "HT({cpu})");
             // Invariant 2.1.I, property P1.
             assert!(twin.a(idx, cpu) + twin.max_n(idx, cpu) <= twin.slots(idx), "2.1.I {cpu}");
         }
-        assert_eq!(pool.task_bps.keys().copied().collect::<Vec<_>>(), twin.tasks(idx));
+        for task in twin.tasks(idx) {
+            let on = |cpu: CpuId| pool.tasks.count_on(task, cpu.index());
+            assert!(twin.cpus().all(|cpu| on(cpu) == twin.n(idx, task, cpu)), "N({task})");
+        }
+        assert_eq!(pool.tasks.nr_tasks(), twin.tasks(idx).len());
     }
     assert_eq!(slots.nr_held(), twin.live.len());
     assert_eq!(slots.is_used(), !twin.live.is_empty());

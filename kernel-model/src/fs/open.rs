@@ -1,0 +1,215 @@
+//! Opening files, and the tests of `access`.
+//! Source: Linux 6.18 `fs/open.c` (`build_open_flags`, `do_dentry_open`), `fs/namei.c`
+//! (`path_openat`).
+
+use perf_core::{Errno, TaskId};
+
+use super::file::{FileId, FileKind};
+use super::inode::{Body, Device, InodeId};
+use super::namei::{LastLink, Node, Walked};
+use super::proc::ProcEntry;
+use crate::kernel::Kernel;
+use crate::uapi::fcntl::{
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH,
+    O_TMPFILE, O_TRUNC,
+};
+
+/// Tests of `access`.
+pub mod access_mode {
+    /// May be executed, or searched.
+    pub const X_OK: u32 = 1;
+    /// May be written.
+    pub const W_OK: u32 = 2;
+    /// May be read.
+    pub const R_OK: u32 = 4;
+}
+
+/// Rights to execute.
+const ANY_EXEC: u32 = 0o111;
+
+impl Kernel {
+    /// `openat`: opens a path, with one use of the open file. `O_CLOEXEC` is for the caller to
+    /// remember.
+    ///
+    /// # Errors
+    /// As Linux; EOPNOTSUPP for `O_TMPFILE`.
+    pub(crate) fn open_path(
+        &mut self,
+        task: TaskId,
+        dirfd: i32,
+        path: &[u8],
+        flags: u32,
+        mode: u32,
+    ) -> Result<FileId, Errno> {
+        if flags & O_PATH == 0 && flags & O_TMPFILE == O_TMPFILE {
+            self.tell_unsupported(task, Some("open: O_TMPFILE"));
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let flags = if flags & O_PATH != 0 {
+            flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        } else {
+            flags
+        };
+        if flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
+            return Err(Errno::EINVAL);
+        }
+        let base = self.base_of(task, dirfd, path)?;
+        let keeps = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
+        let last = if keeps { LastLink::Keep } else { LastLink::Follow };
+        let walked = self.walk(task, base, path, last)?;
+        let full = self.walked_path(&walked)?;
+        match walked.node {
+            None if flags & O_CREAT == 0 => Err(Errno::ENOENT),
+            None => {
+                self.check_creates(&walked)?;
+                let id = self.create_file(task, &walked, mode)?;
+                Ok(self.open_kind(FileKind::Regular(id), flags, full, Vec::new()))
+            }
+            Some(_) if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL => Err(Errno::EEXIST),
+            Some(node) => self.open_node(task, node, flags, full),
+        }
+    }
+
+    /// File systems that the kernel fills have no operation that makes files.
+    fn check_creates(&self, walked: &Walked) -> Result<(), Errno> {
+        match walked.parent {
+            _ if walked.has_slash => Err(Errno::EISDIR),
+            Node::Inode(id) => self.vfs.mount_of(id).takes_names(Errno::EACCES),
+            Node::Proc(_) => Err(Errno::ENOENT),
+        }
+    }
+
+    /// Opens a place that exists.
+    fn open_node(
+        &mut self,
+        task: TaskId,
+        node: Node,
+        flags: u32,
+        full: Vec<u8>,
+    ) -> Result<FileId, Errno> {
+        let is_directory = self.is_directory(node);
+        if self.is_link(node) && flags & O_PATH == 0 {
+            return Err(Errno::ELOOP);
+        }
+        if flags & O_DIRECTORY != 0 && !is_directory {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags & O_PATH != 0 {
+            return Ok(self.open_kind(FileKind::Path(node), flags, full, Vec::new()));
+        }
+        let writes = flags & O_ACCMODE != 0 || flags & O_TRUNC != 0;
+        if is_directory {
+            return if writes || flags & O_CREAT != 0 {
+                Err(Errno::EISDIR)
+            } else {
+                Ok(self.open_kind(FileKind::Directory(node), flags, full, Vec::new()))
+            };
+        }
+        match node {
+            Node::Inode(id) => self.open_inode(task, id, flags, full, writes),
+            Node::Proc(place) if place.entry == ProcEntry::Mem => {
+                let pid = self.proc_process(place)?.1.pid;
+                Ok(self.open_kind(FileKind::ProcMem(pid), flags, full, Vec::new()))
+            }
+            Node::Proc(place) => {
+                let text = self.proc_text(place)?;
+                Ok(self.open_kind(FileKind::Text(node), flags, full, text))
+            }
+        }
+    }
+
+    fn open_inode(
+        &mut self,
+        task: TaskId,
+        id: InodeId,
+        flags: u32,
+        full: Vec<u8>,
+        writes: bool,
+    ) -> Result<FileId, Errno> {
+        match &self.vfs.inode(id).body {
+            Body::Device(Device::Tty, _) | Body::Special(_) => Err(Errno::ENXIO),
+            Body::Device(device, _) => {
+                let kind = FileKind::Device { node: id, device: *device };
+                Ok(self.open_kind(kind, flags, full, Vec::new()))
+            }
+            Body::Pseudo(file) => {
+                let file: &'static super::pseudo::PseudoFile = file;
+                if writes && file.store.is_none() {
+                    return Err(Errno::EACCES);
+                }
+                if flags & O_TRUNC != 0
+                    && let Some(truncate) = file.truncate
+                {
+                    truncate(self, task);
+                }
+                let text = (file.show)(self, task);
+                Ok(self.open_kind(FileKind::Text(Node::Inode(id)), flags, full, text))
+            }
+            Body::Regular(_) => {
+                if writes {
+                    self.want_write(id)?;
+                }
+                if flags & O_TRUNC != 0 {
+                    self.truncate_inode(id, 0)?;
+                }
+                Ok(self.open_kind(FileKind::Regular(id), flags, full, Vec::new()))
+            }
+            Body::Directory(_) | Body::Link(_) => Err(Errno::EISDIR),
+        }
+    }
+
+    /// Makes the open file, which uses the place.
+    fn open_kind(&mut self, kind: FileKind, flags: u32, path: Vec<u8>, text: Vec<u8>) -> FileId {
+        let not_kept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+        let large = if flags & O_PATH == 0 { O_LARGEFILE } else { 0 };
+        let id = self.files.open_at_path(kind, flags & !not_kept | large, path, text);
+        if let Some(node) = self.node_of_file(id) {
+            self.get_node(node);
+        }
+        id
+    }
+
+    /// Opens an inode that has no name, as memfd_create does.
+    pub(crate) fn open_unnamed(&mut self, id: InodeId, flags: u32, path: Vec<u8>) -> FileId {
+        self.open_kind(FileKind::Regular(id), flags, path, Vec::new())
+    }
+
+    /// Truncates a file, and notes when.
+    pub(crate) fn truncate_inode(&mut self, id: InodeId, size: u64) -> Result<(), Errno> {
+        self.file_truncate(id, size)?;
+        let now = self.realtime_ns();
+        let times = &mut self.vfs.inode_mut(id).times;
+        (times.modify, times.change) = (now, now);
+        Ok(())
+    }
+
+    /// `faccessat`: whether the modes of [`access_mode`] are granted, for the superuser.
+    ///
+    /// # Errors
+    /// EROFS for writing what cannot be written, EACCES for executing what nobody may execute.
+    pub(crate) fn access(&self, node: Node, mode: u32) -> Result<(), Errno> {
+        let stat = self.stat_node(node)?;
+        let is_directory = self.is_directory(node);
+        if mode & access_mode::X_OK != 0 && !is_directory && stat.mode & ANY_EXEC == 0 {
+            return Err(Errno::EACCES);
+        }
+        if mode & access_mode::W_OK != 0
+            && let Node::Inode(id) = node
+            && matches!(self.vfs.inode(id).body, Body::Regular(_) | Body::Directory(_))
+        {
+            self.want_write(id)?;
+        }
+        Ok(())
+    }
+
+    /// The file that is to be executed (`do_open_execat`): a regular file with a right to execute.
+    ///
+    /// # Errors
+    /// EACCES for others.
+    pub(crate) fn may_exec(&self, node: Node) -> Result<InodeId, Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::EACCES) };
+        let inode = self.vfs.inode(id);
+        let is_regular = matches!(inode.body, Body::Regular(_));
+        if is_regular && inode.permissions & ANY_EXEC != 0 { Ok(id) } else { Err(Errno::EACCES) }
+    }
+}

@@ -1,0 +1,254 @@
+//! The texts of `/proc/PID`.
+//! Source: Linux 6.18 `fs/proc/array.c`, `fs/proc/task_mmu.c`, `fs/proc/base.c`.
+
+use std::fmt::Write;
+
+use perf_core::{Errno, TaskId};
+
+use super::proc::ProcNode;
+use crate::kernel::Kernel;
+use crate::mm::access::Access;
+use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
+use crate::mm::vma::{Prot, Vma, VmaName};
+use crate::task::TaskState;
+
+/// Which text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcText {
+    /// `auxv`.
+    Auxv,
+    /// `cmdline`.
+    Cmdline,
+    /// `comm`, which can be written.
+    Comm,
+    /// `environ`.
+    Environ,
+    /// `limits`.
+    Limits,
+    /// `maps`.
+    Maps,
+    /// `mounts`.
+    Mounts,
+    /// `stat`.
+    Stat,
+    /// `statm`.
+    Statm,
+    /// `status`.
+    Status,
+}
+
+/// Most bytes of a program's strings that are shown.
+const MAX_STRINGS: u64 = 6 << 20;
+
+impl ProcText {
+    /// Rights.
+    #[must_use]
+    pub const fn permissions(self) -> u32 {
+        match self {
+            Self::Auxv | Self::Environ => 0o400,
+            Self::Comm => 0o644,
+            _ => 0o444,
+        }
+    }
+}
+
+/// Makes a text.
+pub(super) fn show(kernel: &mut Kernel, node: ProcNode, text: ProcText) -> Result<Vec<u8>, Errno> {
+    match text {
+        ProcText::Comm => {
+            let task = kernel.proc_task(node)?;
+            Ok(format!("{}\n", kernel.tasks.task(task).comm).into_bytes())
+        }
+        ProcText::Auxv => {
+            let (_, process) = kernel.proc_process(node)?;
+            let words = process.auxv.iter().flat_map(|(kind, value)| [*kind, *value]);
+            Ok(words.flat_map(u64::to_le_bytes).collect())
+        }
+        ProcText::Limits => Ok(limits(kernel, node)?.into_bytes()),
+        ProcText::Mounts => Ok(mounts(kernel).into_bytes()),
+        ProcText::Stat => Ok(stat(kernel, node)?.into_bytes()),
+        ProcText::Status => Ok(status(kernel, node)?.into_bytes()),
+        ProcText::Statm => Ok(statm(kernel, node).into_bytes()),
+        ProcText::Maps => Ok(maps(kernel, node)),
+        ProcText::Cmdline => Ok(strings(kernel, node, Strings::Arguments)),
+        ProcText::Environ => Ok(strings(kernel, node, Strings::Environment)),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strings {
+    Arguments,
+    Environment,
+}
+
+/// Strings that a program was given, as they are in its memory now; none of one that has ended.
+fn strings(kernel: &mut Kernel, node: ProcNode, which: Strings) -> Vec<u8> {
+    let Ok(task) = kernel.proc_live_task(node) else { return Vec::new() };
+    let mm = kernel.tasks.task(task).mm;
+    let Some((space, _)) = kernel.tasks.spaces.get_mut(&mm) else { return Vec::new() };
+    let (start, end) = match which {
+        Strings::Arguments => (space.image.arg_start, space.image.arg_end),
+        Strings::Environment => (space.image.env_start, space.image.env_end),
+    };
+    let mut bytes = vec![0; end.saturating_sub(start).min(MAX_STRINGS) as usize];
+    let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
+    match space.read_bytes(hw, frames, start, &mut bytes, Access::Force) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
+    }
+}
+
+fn maps(kernel: &mut Kernel, node: ProcNode) -> Vec<u8> {
+    let Ok(task) = kernel.proc_live_task(node) else { return Vec::new() };
+    let space = kernel.tasks.space_of_mut(task);
+    let heap = space.heap();
+    let mut text = Vec::new();
+    for vma in space.vmas() {
+        text.extend(map_line(vma, heap));
+    }
+    text
+}
+
+fn map_line(vma: &Vma, heap: (u64, u64)) -> Vec<u8> {
+    let right = |right, letter| if vma.prot.has(right) { letter } else { '-' };
+    let shared = if vma.backing.is_shared() { 's' } else { 'p' };
+    let is_heap = vma.start < heap.1 && heap.0 < vma.end && heap.0 != heap.1;
+    let (offset, device, inode, name): (u64, u64, u64, &[u8]) = match &vma.name {
+        VmaName::File(file) => {
+            (vma.page_of(vma.start) << PAGE_SHIFT, file.device, file.inode, file.path.as_bytes())
+        }
+        VmaName::Stack => (0, 0, 0, b"[stack]"),
+        VmaName::Anonymous if is_heap => (0, 0, 0, b"[heap]"),
+        VmaName::Anonymous => (0, 0, 0, b""),
+    };
+    let mut line = format!(
+        "{:08x}-{:08x} {}{}{}{shared} {offset:08x} {:02x}:{:02x} {inode} ",
+        vma.start,
+        vma.end,
+        right(Prot::READ, 'r'),
+        right(Prot::WRITE, 'w'),
+        right(Prot::EXEC, 'x'),
+        device >> 8,
+        device & 0xff,
+    );
+    if !name.is_empty() {
+        while line.len() < 73 {
+            line.push(' ');
+        }
+    }
+    let mut line = line.into_bytes();
+    line.extend(name);
+    line.push(b'\n');
+    line
+}
+
+fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
+    match kernel.tasks.task(task).state {
+        TaskState::Runnable => ('R', "running"),
+        TaskState::Blocked(_) => ('S', "sleeping"),
+        TaskState::Stopped => ('T', "stopped"),
+        TaskState::Traced => ('t', "tracing stop"),
+        TaskState::Zombie(_) => ('Z', "zombie"),
+    }
+}
+
+/// Pages mapped, and the pages of code among them.
+fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
+    let Ok(task) = kernel.proc_live_task(node) else { return (0, 0) };
+    let space = kernel.tasks.space_of_mut(task);
+    let code = space.image.end_code.saturating_sub(space.image.start_code).div_ceil(PAGE_SIZE);
+    (space.mapped_bytes() >> PAGE_SHIFT, code)
+}
+
+fn statm(kernel: &mut Kernel, node: ProcNode) -> String {
+    let (total, code) = sizes(kernel, node);
+    format!("{total} {total} 0 {code} 0 {} 0\n", total - code.min(total))
+}
+
+fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
+    let task = kernel.proc_task(node)?;
+    let (total, _) = sizes(kernel, node);
+    let image = match kernel.proc_live_task(node) {
+        Ok(live) => kernel.tasks.space_of_mut(live).image,
+        Err(_) => Default::default(),
+    };
+    let (letter, _) = state_letter(kernel, task);
+    let (_, process) = kernel.proc_process(node)?;
+    let entry = kernel.tasks.task(task);
+    let parent = process.parent.map_or(0, |parent| parent.0);
+    let ticks = (entry.runtime_ns + process.dead_runtime_ns) / 10_000_000;
+    let start = 0;
+    let mut text = format!(
+        "{} ({}) {letter} {parent} {} {} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {} 0 {start} {} {total} ",
+        entry.tid,
+        entry.comm,
+        process.pgid,
+        process.sid,
+        process.threads.len(),
+        total << PAGE_SHIFT,
+    );
+    // A limit without end, then where the program lies; no waiting channel, no swap.
+    let _fits = write!(
+        text,
+        "{} {} {} {} 0 0 {} {} 0 0 0 0 0 {} {} 0 0 0 0 0 {} {} 0 {} {} {} {} 0\n",
+        u64::MAX,
+        image.start_code,
+        image.end_code,
+        image.start_stack,
+        entry.pending.mask(),
+        entry.blocked,
+        process.exit_signal,
+        entry.cpu.0,
+        image.start_data,
+        image.end_data,
+        image.arg_start,
+        image.arg_end,
+        image.env_start,
+        image.env_end,
+    );
+    Ok(text)
+}
+
+fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
+    let task = kernel.proc_task(node)?;
+    let (total, _) = sizes(kernel, node);
+    let (letter, state) = state_letter(kernel, task);
+    let (_, process) = kernel.proc_process(node)?;
+    let entry = kernel.tasks.task(task);
+    let parent = process.parent.map_or(0, |parent| parent.0);
+    let kib = total * (PAGE_SIZE / 1024);
+    Ok(format!(
+        "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({state})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\n\
+         PPid:\t{parent}\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\n\
+         Groups:\t0 \nVmPeak:\t{kib:8} kB\nVmSize:\t{kib:8} kB\nVmRSS:\t{kib:8} kB\nThreads:\t{}\n\
+         SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
+         Cpus_allowed:\t{:x}\n",
+        entry.comm,
+        process.umask,
+        process.pid,
+        entry.tid,
+        process.threads.len(),
+        entry.pending.mask(),
+        process.pending.mask(),
+        entry.blocked,
+        entry.affinity,
+    ))
+}
+
+fn limits(kernel: &Kernel, node: ProcNode) -> Result<String, Errno> {
+    let (_, process) = kernel.proc_process(node)?;
+    let mut text =
+        format!("{:<26}{:<21}{:<21}{:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    let nofile = process.files.limit().to_string();
+    let _fits = writeln!(text, "{:<26}{nofile:<21}{nofile:<21}{:<10}", "Max open files", "files");
+    Ok(text)
+}
+
+fn mounts(kernel: &Kernel) -> String {
+    let line = |mount: &super::inode::Mount| {
+        let rights = if mount.read_only { "ro" } else { "rw" };
+        let target = String::from_utf8_lossy(&mount.target);
+        format!("{} {target} {} {rights} 0 0\n", mount.kind, mount.kind)
+    };
+    kernel.vfs.mounts.iter().map(line).collect()
+}
