@@ -142,6 +142,15 @@ pub struct RunArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Let gdb control the machine: :PORT, HOST:PORT of this host, or unix:PATH. The run waits for
+    /// it before the first user instruction.
+    #[arg(long, value_name = "PLACE")]
+    pub kgdb: Option<String>,
+
+    /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel_symbols: Option<PathBuf>,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -163,6 +172,10 @@ pub struct RecordArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Refused: what a debugger does is not part of a recording.
+    #[arg(long, value_name = "PLACE", hide = true)]
+    pub kgdb: Option<String>,
 
     /// How much is printed.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 //! A run, a recording and a replay are this one loop with other observers, so
 //! what they see cannot differ by how they look.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
 
 use super::event::{Done, Ending, Entry, Event, Mark, Position};
@@ -70,8 +71,24 @@ impl<'p> Session<'p> {
         plan: &'p Plan,
         inputs: impl Inputs + 'static,
     ) -> Result<Self, GuestError> {
+        Self::start_debugged(machine, plan, inputs, None)
+    }
+
+    /// The same with a debugger, for which the machine stops before the first user instruction.
+    ///
+    /// # Errors
+    /// If one of the four is refused.
+    pub fn start_debugged(
+        machine: &dyn Machine,
+        plan: &'p Plan,
+        inputs: impl Inputs + 'static,
+        debugger: Option<Box<dyn KgdbIo>>,
+    ) -> Result<Self, GuestError> {
         let (inputs, tap) = RecordingInputs::new(inputs);
         let mut guest = machine.boot(&plan.machine, Box::new(inputs))?;
+        if let Some(debugger) = debugger {
+            guest.attach_debugger(debugger).map_err(GuestError::Debugger)?;
+        }
         guest
             .spawn_init(&plan.image, &plan.argv, &plan.envp)
             .map_err(|cause| GuestError::Exec { path: plan.image.path.clone(), cause })?;

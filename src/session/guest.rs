@@ -3,6 +3,7 @@
 //! The one machine is the kernel model on the emulator (`kernel_guest.rs`); the
 //! tests of the session have one that follows a script.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
 use kernel_model::observe::{ExitStatus, WatchRequest};
 
@@ -19,6 +20,9 @@ pub enum GuestError {
     /// The machine itself.
     #[error("the machine does not boot: {0}")]
     Boot(#[source] Cause),
+    /// The debugger.
+    #[error("the machine takes no debugger: {0}")]
+    Debugger(#[source] Cause),
     /// The program.
     #[error("{path}: the kernel model cannot run it: {cause}")]
     Exec {
@@ -64,6 +68,10 @@ pub enum Step {
 
 /// A machine that runs.
 pub trait Guest {
+    /// Lets a debugger control the machine, which stops before the first user instruction.
+    /// Before anything else, as a kernel does at boot.
+    fn attach_debugger(&mut self, debugger: Box<dyn KgdbIo>) -> Result<(), Cause>;
+
     /// Makes the first process.
     fn spawn_init(
         &mut self,

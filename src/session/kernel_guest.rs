@@ -2,12 +2,13 @@
 //! [`kernel_model::kernel`], and where its observations become the values that
 //! reports and recordings hold.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::kernel::{self, Kernel, KernelConfig, StopReason};
 use kernel_model::observe::{
     ArmedSpan, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag, WatchRequest,
 };
-use perf_core::TaskId;
+use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
 use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
@@ -57,7 +58,16 @@ struct KernelGuest {
 #[error("there is no process to watch yet")]
 struct NoProcess;
 
+/// The debugger's events cannot be made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("its breakpoint events are refused ({})", .0.name())]
+struct NoDebugEvents(Errno);
+
 impl Guest for KernelGuest {
+    fn attach_debugger(&mut self, debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
+        Ok(self.kernel.kgdb_attach(debugger).map_err(NoDebugEvents)?)
+    }
+
     fn spawn_init(
         &mut self,
         image: &Image,

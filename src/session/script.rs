@@ -1,5 +1,6 @@
 //! A guest for tests: it does what a script says, and asks what the script asks.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::observe::{AccessKind, ExitStatus, WatchAccess, WatchRequest};
 
@@ -99,6 +100,10 @@ impl Player {
 }
 
 impl Guest for Player {
+    fn attach_debugger(&mut self, _debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
+        Err("a script has no CPUs".into())
+    }
+
     fn spawn_init(
         &mut self,
         image: &Image,

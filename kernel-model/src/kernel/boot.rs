@@ -7,6 +7,7 @@ use perf_core::attr::abi::AttrFlags;
 use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
 
 use super::exec::Started;
+use super::in_kernel_breakpoint::InKernelBreakpoints;
 use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
@@ -28,6 +29,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::layout::PAGE_SIZE;
 use crate::mm::page_object::PageObject;
+use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
@@ -182,12 +184,12 @@ impl Kernel {
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
         let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
         let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
-        let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
         let kinds = if hw.counts_branches_and_caches() {
             CounterKinds::WorkBranchesCaches
         } else {
             CounterKinds::Work
         };
+        let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
         let mut kernel = Self {
             hw,
             frames,
@@ -198,13 +200,15 @@ impl Kernel {
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
+            in_kernel: InKernelBreakpoints::default(),
+            die_chain: DieChain::default(),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
+            ksym: KsymTracer::default(),
             perf_event_paranoid: 2,
             vfs,
-            ksym: KsymTracer::default(),
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
@@ -217,6 +221,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            kgdb: None,
             ticks_counted: 0,
         };
         kernel.mount_all(&config.mounts)?.map_err(BootError::Mount)?;

@@ -25,6 +25,7 @@ use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::page_object::PageObject;
 use crate::mm::vma::{MappedFile, Prot};
 use crate::signal::SigInfo;
+use crate::signal::jobctl::{GroupStop, Jobctl};
 use crate::syscalls::Outcome;
 use crate::task::ProcessId;
 use crate::task::cred::{Cred, Dumpable};
@@ -174,12 +175,16 @@ impl Kernel {
         if process.exiting.is_some() || process.exec_task.is_some_and(|other| other != task) {
             return Err(Errno::EAGAIN);
         }
-        if process.threads.len() > 1 {
+        if process.threads.len() > 1 || !process.zombie_threads.is_empty() {
             process.exec_task = Some(task);
+            process.group_stop = GroupStop::default();
             let others: Vec<TaskId> =
                 process.threads.iter().copied().filter(|thread| *thread != task).collect();
             for thread in others {
-                self.wake_for_signal(thread);
+                let trace = &mut self.tasks.task_mut(thread).trace;
+                trace.jobctl.clear(Jobctl::PENDING_MASK);
+                trace.fatal_pending = true;
+                self.wake_to_die(thread);
             }
             let channels = vec![Channel::Exec(id)];
             return Ok(DeThread::Wait(WaitFor { channels, ..WaitFor::default() }));
@@ -202,7 +207,8 @@ impl Kernel {
     /// One thread of a process has gone: the one that waits in exec may go on.
     pub(crate) fn wake_exec(&mut self, process: ProcessId) {
         let Some(entry) = self.tasks.processes.get(&process) else { return };
-        if entry.exec_task.is_some() && entry.threads.len() == 1 {
+        let is_alone = entry.threads.len() == 1 && entry.zombie_threads.is_empty();
+        if entry.exec_task.is_some() && is_alone {
             self.wake(Channel::Exec(process));
         }
     }
@@ -269,7 +275,7 @@ impl Kernel {
     }
 
     /// What belongs to the thread's old program goes: vector state, segment bases, and the
-    /// debug registers that ptrace set (`flush_thread`; breakpoints of ptrace are dropped here).
+    /// debug registers that ptrace set (`flush_thread`).
     fn flush_thread(&mut self, task: TaskId) {
         self.flush_ptrace_hw_breakpoint(task);
         self.load_fpu(task, &FpuState::default());
@@ -299,7 +305,9 @@ impl Kernel {
         for start in mapped {
             self.perf_event_mmap(task, start);
         }
-        self.tasks.task_mut(task).regs = started.regs;
+        // Tracers still see which call it is.
+        let entry = self.tasks.task_mut(task);
+        entry.regs = PtRegs { orig_ax: entry.regs.orig_ax, ..started.regs };
         self.tasks.process_of_mut(task).auxv = started.auxv;
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Kernel {
         let area = *self.layout.area(cpu);
         self.hw.start_routine(cpu, &area, stub, args);
         loop {
-            match self.hw.run(cpu, u64::MAX) {
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, u64::MAX)) {
                 RunExit::Entry(EntryPoint::RoutineDone) => return self.hw.routine_left(cpu),
                 RunExit::Entry(entry) => match self.kernel_trap(cpu, entry) {
                     KernelTrap::Resumed => {}
@@ -157,7 +157,8 @@ impl Kernel {
                     KernelTrap::Fixup => return self.hw.routine_left(cpu),
                     KernelTrap::Fatal(what) => return self.kernel_fault(cpu, what),
                 },
-                RunExit::Unsupported(_) | RunExit::Deadline => {
+                RunExit::Deadline => self.kgdb_boundary(cpu, false),
+                RunExit::Unsupported(_) => {
                     return self.kernel_fault(cpu, "a kernel routine stopped");
                 }
                 RunExit::Broken(what) => return self.kernel_fault(cpu, what),

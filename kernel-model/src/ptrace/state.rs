@@ -67,6 +67,8 @@ pub enum ResumeAt {
     SyscallExit,
     /// In its system call, after an event.
     Event,
+    /// At the end of its system call, after an event.
+    CallDone,
     /// In its end.
     Exit(ExitStatus),
 }

@@ -125,15 +125,15 @@ impl Kernel {
     }
 
     /// A traced task has another program: the event, or SIGTRAP without its option. `old_tid` is
-    /// the id that the task had before. For the end of execve, whose call goes on afterwards.
-    #[allow(dead_code, reason = "for execve")]
+    /// the id that the task had before. The task goes on at the end of execve.
     pub(crate) fn ptrace_exec_event(&mut self, task: TaskId, old_tid: u32) -> Stop {
         let Some(ptrace) = self.tasks.task(task).trace.ptrace else { return Stop::Not };
         if ptrace.has_legacy_exec_trap() {
             let fields = SigFields::Kill { pid: self.tasks.process_of(task).pid, uid: 0 };
             self.send_signal_to_thread(task, SigInfo::new(SIGTRAP, si_code::SI_USER, fields));
         }
-        self.ptrace_event(task, PTRACE_EVENT_EXEC, u64::from(old_tid))
+        let then = ResumeAt::CallDone;
+        self.ptrace_event_then(task, PTRACE_EVENT_EXEC, u64::from(old_tid), then)
     }
 
     /// The stop at a system call's entry.

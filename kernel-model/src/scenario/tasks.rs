@@ -15,7 +15,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::observe::ExitStatus;
 use crate::signal::{SigAction, SigHandlers};
-use crate::syscalls::clone::{Traced, copy_process};
+use crate::syscalls::clone::copy_process;
 use crate::task::TaskState;
 use crate::uapi::clone::{
     CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, CloneArgs,
@@ -34,7 +34,7 @@ pub(super) fn first_tasks(kernel: &mut Kernel) -> Result<(TaskId, TaskId), ExecE
     let started = Started { regs, auxv: Vec::new() };
     let parent = kernel.add_first_task(mm, started, "scenario")?;
     set_handlers(&mut kernel.tasks.process_of_mut(parent).handlers, handled());
-    let opener = copy_process(kernel, parent, &process_args(0), Traced::No)?;
+    let opener = copy_process(kernel, parent, &process_args(0))?;
     unqueue(kernel, opener);
     Ok((parent, opener))
 }
@@ -73,7 +73,7 @@ fn set_handlers(handlers: &mut SigHandlers, action: SigAction) {
 }
 
 /// A new task is on no CPU and in no queue: the scenario says when it runs.
-fn unqueue(kernel: &mut Kernel, task: TaskId) {
+pub(super) fn unqueue(kernel: &mut Kernel, task: TaskId) {
     let cpu = kernel.tasks.task(task).cpu;
     kernel.sched.dequeue(cpu, task);
 }
@@ -166,7 +166,7 @@ impl Stage {
             ForkKind::ClearHandlers => process_args(CLONE_CLEAR_SIGHAND),
             ForkKind::Thread => CloneArgs { flags: thread, ..CloneArgs::default() },
         };
-        match copy_process(&mut self.kernel, parent, &args, Traced::No) {
+        match copy_process(&mut self.kernel, parent, &args) {
             Ok(id) => {
                 unqueue(&mut self.kernel, id);
                 let entry = self.kernel.tasks.task_mut(id);
@@ -183,7 +183,7 @@ impl Stage {
         let task = self.live_task(name)?;
         self.enter_for(task);
         self.kernel.tasks.process_of_mut(task).handlers.flush_for_exec();
-        self.kernel.tasks.task_mut(task).virtual_dr6 = 0;
+        self.kernel.flush_ptrace_hw_breakpoint(task);
         self.kernel.exec_task_perf(task);
         // The program sets its handler again when it starts.
         set_handlers(&mut self.kernel.tasks.process_of_mut(task).handlers, handled());
@@ -239,23 +239,6 @@ impl Stage {
                 }
             }
         }
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_down(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.online(cpu)?;
-        self.kernel.this_cpu = cpu;
-        self.kernel.switch_out(cpu);
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_offline(pmu, now, cpu));
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_up(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.existing(cpu)?;
-        self.kernel.this_cpu = cpu;
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_online(pmu, now, cpu));
         Ok(Answer::Ok)
     }
 }

@@ -74,6 +74,7 @@ pub fn deliver_pending(kernel: &mut Kernel, task: TaskId) -> Delivery {
                 return Delivery::OffCpu;
             }
             Due::ThreadDeath => {
+                kernel.tasks.task_mut(task).trace.fatal_pending = false;
                 let status = ExitStatus::Signaled { signal: SIGKILL as u8, core: false };
                 kernel.exit_thread(task, status);
                 return Delivery::OffCpu;

@@ -147,8 +147,7 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
         return Ok(finish_clone(kernel, task, phase));
     }
     let event = trace_event(kernel, task, request);
-    let traced = if event.is_some() { Traced::Yes } else { Traced::No };
-    let child = match copy_process(kernel, task, request, traced) {
+    let child = match copy_process(kernel, task, request) {
         Ok(child) => child,
         Err(errno) => {
             if request.flags & (CLONE_NEW_NAMESPACES | CLONE_PIDFD) != 0 {
@@ -200,19 +199,11 @@ fn finish_clone(kernel: &mut Kernel, task: TaskId, phase: ClonePhase) -> Outcome
     Outcome::Done(Ok(u64::from(tid)))
 }
 
-/// Whether the parent's tracer has asked for this kind of child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Traced {
-    Yes,
-    No,
-}
-
 /// Makes a task and lets it run (`copy_process`).
 pub(crate) fn copy_process(
     kernel: &mut Kernel,
     parent: TaskId,
     request: &CloneArgs,
-    traced: Traced,
 ) -> Result<TaskId, Errno> {
     let flags = request.flags;
     check_flags(flags)?;
@@ -244,13 +235,13 @@ pub(crate) fn copy_process(
         let (hw, frames) = (&mut kernel.hw, &mut kernel.frames);
         let _ignored = space.write_bytes(hw, frames, request.child_tid, &bytes, Access::User);
     }
-    kernel.count_fork();
-    if traced == Traced::Yes || flags & CLONE_PTRACE != 0 {
+    if trace_event(kernel, parent, request).is_some() || flags & CLONE_PTRACE != 0 {
         kernel.ptrace_init_task(parent, child);
     }
     if flags & CLONE_THREAD != 0 {
         kernel.join_group_stop(parent, child);
     }
+    kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
 }

@@ -15,6 +15,7 @@ use crate::exec::{script, stack};
 use crate::fs::inode::InodeId;
 use crate::fs::namei::{Node, Walked};
 use crate::kernel::{Bprm, DeThread, Kernel, Program};
+use crate::ptrace::Stop;
 use crate::uapi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 pub(super) const CALLS: &[Syscall] = &[
@@ -231,13 +232,19 @@ fn execveat(
     let argv = copy_strings(kernel, argv_at, &mut room)?;
     let envp = copy_strings(kernel, envp_at, &mut room)?;
     let mut bprm = prepare(kernel, task, named, argv, envp).map_err(|error| error.errno())?;
+    let old_tid = kernel.tasks.task(task).tid;
     if let DeThread::Wait(wait) = kernel.de_thread(task)? {
         return Ok(Outcome::Wait(wait));
     }
     if let Err(error) = kernel.inputs.random(&mut bprm.random) {
         return Ok(kernel.stop_for_input(error));
     }
-    Ok(kernel.begin_new_exec(task, &bprm))
+    let outcome = kernel.begin_new_exec(task, &bprm);
+    let is_done = outcome == Outcome::RegistersSet;
+    if is_done && kernel.ptrace_exec_event(task, old_tid) == Stop::Stopped {
+        return Ok(Outcome::Stopped);
+    }
+    Ok(outcome)
 }
 
 impl Kernel {

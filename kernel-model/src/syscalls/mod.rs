@@ -13,7 +13,7 @@
 
 pub(crate) mod clone;
 mod cred;
-pub(crate) mod exec;
+mod exec;
 mod exit;
 mod fs_attr;
 mod fs_fd;

@@ -29,8 +29,6 @@ const ATTR_SIZE_AT: u64 = 4;
 const ATTR_SIZE_MAX: u64 = 4096;
 /// Size of the first published attribute (`PERF_ATTR_SIZE_VER0`).
 const ATTR_SIZE_VER0: u64 = 64;
-/// `kernel.perf_event_paranoid`.
-const PARANOID: i32 = 2;
 /// `PROT_WRITE`.
 const PROT_WRITE: u64 = 2;
 /// `TRAP_PERF_FLAG_ASYNC`.
@@ -40,6 +38,8 @@ const TRAP_PERF_FLAG_ASYNC: u32 = 1;
 struct Facts<'a> {
     tasks: &'a Tasks,
     files: &'a FileTable,
+    /// `kernel.perf_event_paranoid`.
+    paranoid: i32,
     task: TaskId,
 }
 
@@ -57,7 +57,7 @@ impl OpenFacts for Facts<'_> {
     }
 
     fn paranoid(&self) -> i32 {
-        PARANOID
+        self.paranoid
     }
 
     fn check_unused_fd(&self) -> Result<(), Errno> {
@@ -124,7 +124,8 @@ pub(crate) fn open_event(
 ) -> Result<i32, OpenError> {
     let now = kernel.now_ns();
     kernel.sync_counters();
-    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, task };
+    let paranoid = kernel.perf_event_paranoid;
+    let facts = Facts { tasks: &kernel.tasks, files: &kernel.files, paranoid, task };
     let caller = perf_bridge::cap_sys_admin(&facts);
     let breakpoint = BreakpointPmu { hw: &mut kernel.hw, state: &mut kernel.breakpoints, caller };
     let mut pmus = MachinePmus { breakpoint, cpu: &mut kernel.cpu_pmu };

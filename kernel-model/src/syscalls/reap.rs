@@ -95,6 +95,7 @@ impl Kernel {
         if let Some(process) = self.tasks.processes.get_mut(&entry.process) {
             process.zombie_threads.retain(|&thread| thread != task);
         }
+        self.wake_exec(entry.process);
         self.finish_leader(entry.process);
     }
 

@@ -1,12 +1,16 @@
 //! Reading scenarios. Every error has its line and column.
 
 mod event;
+mod kernel;
 mod op;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
+
+pub use op::VERBS;
 
 use super::{Expected, Scenario, Step};
 use words::Words;
@@ -74,7 +78,7 @@ pub fn scenario(text: &str) -> Result<Scenario, ParseError> {
 }
 
 fn is_setting(word: &str) -> bool {
-    matches!(word, "cpus" | "defect")
+    matches!(word, "cpus" | "defect" | "support")
 }
 
 /// A line about the machine.
@@ -87,7 +91,22 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
             }
             Ok(())
         }
+        "support" => {
+            config.support = match on_or_off(words)? {
+                true => Support::Built,
+                false => Support::Absent,
+            };
+            Ok(())
+        }
         _ => defect(words, config),
+    }
+}
+
+fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
+    match words.next("'on' or 'off'")? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(words.unknown("'on' or 'off'")),
     }
 }
 
@@ -95,19 +114,18 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
 fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
     let defects = &mut config.defects;
     let switch = match words.next("the name of a defect")? {
-        "refresh_dead_end" => &mut defects.refresh_dead_end,
-        "foreign_leader_sibling_not_started" => &mut defects.foreign_leader_sibling_not_started,
-        "off_leader_close_strands_siblings" => &mut defects.off_leader_close_strands_siblings,
-        "failed_modify_flips_enable" => &mut defects.failed_modify_flips_enable,
-        "sample_period_overrides_period" => &mut defects.sample_period_overrides_period,
-        "period_one_interval_late" => &mut defects.period_one_interval_late,
+        "K1" => &mut defects.refresh_dead_end,
+        "K2" => &mut defects.foreign_leader_sibling_not_started,
+        "K3" => &mut defects.off_leader_close_strands_siblings,
+        "K4" => &mut defects.failed_modify_flips_enable,
+        "K6" => &mut defects.sample_period_overrides_period,
+        "K7" => &mut defects.period_one_interval_late,
+        "K9" => &mut defects.fork_copies_ptrace_debug,
+        "K10" => &mut defects.disabled_ptrace_slots_validated,
+        "K11" => &mut defects.detach_leaves_traps,
         _ => return Err(words.unknown("defect")),
     };
-    *switch = match words.next("'on' or 'off'")? {
-        "on" => true,
-        "off" => false,
-        _ => return Err(words.unknown("'on' or 'off'")),
-    };
+    *switch = on_or_off(words)?;
     Ok(())
 }
 

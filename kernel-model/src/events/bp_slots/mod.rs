@@ -11,6 +11,7 @@
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
 mod constraint_locks;
+mod explain;
 mod histogram;
 mod pool;
 mod report;
@@ -319,6 +320,15 @@ impl BpSlots {
         let held = self.reservations.iter();
         let held = held.filter(move |(_, held)| self.pool_index(held.idx) == pool);
         held.map(|(event, held)| (event, held.target))
+    }
+
+    /// Who holds the data slots of a CPU, as one more CPU-wide event would find them.
+    #[must_use]
+    pub fn held_on(&self, cpu: CpuId) -> SlotReport {
+        let (target, idx) = (Target::Cpu(cpu), BpTypeIdx::Data);
+        let pool = self.pool(idx);
+        let needed = pool.max_bp_pinned_slots(target) + 1;
+        self.report(SlotRefusal { target, idx, needed, slots: pool.nr_slots })
     }
 
     fn check(&self, event: EventId, target: Target, bp_type: u32) -> Result<BpTypeIdx, SlotError> {

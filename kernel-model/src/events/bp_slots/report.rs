@@ -118,10 +118,34 @@ impl SlotReport {
             Target::Task(task, Some(cpu)) => format!("{} on {cpu}", self.task_name(task)),
         };
         let SlotRefusal { needed, slots, .. } = self.refusal;
+        if !self.is_refused() {
+            return format!(
+                "a breakpoint slot is free for {wanted}: {needed} of {slots} taken then"
+            );
+        }
         let full = self.cpus.iter().filter(|row| row.taken >= slots);
         let full: Vec<_> = full.map(|row| row.cpu.to_string()).collect();
         let full = full.join(", ");
         format!("no breakpoint slot for {wanted}: {full} would need {needed}, has {slots}")
+    }
+
+    /// The matrix alone: who holds what, a line a row, each after a line feed.
+    #[must_use]
+    pub fn matrix(&self) -> String {
+        let rows = self.rows();
+        let width_of = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            format!("\n  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let mut matrix: String = rows.iter().map(line).collect();
+        if let more @ 1.. = self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
+            matrix.push_str(&format!("\n  and {more} more tasks"));
+        }
+        matrix
     }
 
     /// All cells, row by row; the first of each row is its name.
@@ -169,19 +193,6 @@ fn task_rows(held: &[(EventId, Target)], target: Target) -> Vec<TaskHolders> {
 impl fmt::Display for SlotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline())?;
-        let rows = self.rows();
-        let width_of = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            write!(f, "\n  {}", line.trim_end())?;
-        }
-        match self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more tasks"),
-        }
+        f.write_str(&self.matrix())
     }
 }

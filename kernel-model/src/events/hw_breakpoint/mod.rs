@@ -6,6 +6,7 @@
 //! validates and writes registers, [`crate::arch::x86::debug_trap`] needs the owners from here.
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
+mod debugger;
 mod pmu;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,16 @@ pub enum CapSysAdmin {
     Held,
     /// It has not.
     NotHeld,
+}
+
+/// Whether the kernel was built with breakpoint support (`CONFIG_HAVE_HW_BREAKPOINT`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Support {
+    /// It was.
+    #[default]
+    Built,
+    /// It was not: there is no breakpoint PMU (rule 6.1.4).
+    Absent,
 }
 
 /// Which way an event went.
@@ -66,6 +77,7 @@ pub struct HwBreakpoints {
     info: IdTable<EventId, ArchHwBreakpoint>,
     arm_log: Vec<ArmRecord>,
     last_refusal: Option<SlotRefusal>,
+    support: Support,
 }
 
 impl HwBreakpoints {
@@ -79,7 +91,19 @@ impl HwBreakpoints {
             info: IdTable::default(),
             arm_log: Vec::new(),
             last_refusal: None,
+            support: Support::Built,
         }
+    }
+
+    /// Whether there is breakpoint support.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        self.support
+    }
+
+    /// Chooses the kernel's configuration, before there is any event.
+    pub fn set_support(&mut self, support: Support) {
+        self.support = support;
     }
 
     /// The slots.
