@@ -159,7 +159,7 @@ impl Kernel {
                 FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => {
                     self.put_node(node);
                 }
-                FileKind::Console(_) | FileKind::ProcMem(_) => {}
+                FileKind::Console(_) | FileKind::ProcMem { .. } => {}
             }
         }
     }
