@@ -31,8 +31,8 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 11] = [
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 8] =
-    ["compat", "exec", "hello", "overflow", "sort", "spin", "read_stdin", "tiny"];
+pub(crate) const PLAIN_PROGRAMS: [&str; 9] =
+    ["compat", "exec", "files", "hello", "overflow", "sort", "spin", "read_stdin", "tiny"];
 
 /// No program of these tests, native or emulated, takes as long as this.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
