@@ -72,6 +72,8 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Locks on files.
+    pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,

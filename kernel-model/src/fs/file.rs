@@ -202,6 +202,12 @@ impl FileTable {
         self.files.get_mut(id.0 as usize).and_then(Option::as_mut).expect("the file is open")
     }
 
+    /// What an open file is; `None` once it is closed.
+    #[must_use]
+    pub fn kind_of(&self, id: FileId) -> Option<FileKind> {
+        self.files.get(id.0 as usize)?.as_ref().map(|file| file.kind)
+    }
+
     /// Adds a use.
     pub fn share(&mut self, id: FileId) -> FileId {
         self.file_mut(id).users += 1;

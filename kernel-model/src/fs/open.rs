@@ -88,6 +88,12 @@ impl Kernel {
         full: Vec<u8>,
     ) -> Result<FileId, Errno> {
         let is_directory = self.is_directory(node);
+        if let Node::Proc(place) = node
+            && let ProcEntry::Fd(fd) = place.entry
+            && flags & (O_PATH | O_NOFOLLOW) == 0
+        {
+            return self.open_again(place, fd, flags, full);
+        }
         if self.is_link(node) && flags & O_PATH == 0 {
             return Err(Errno::ELOOP);
         }
@@ -115,6 +121,23 @@ impl Kernel {
                 let text = self.proc_text(place)?;
                 Ok(self.open_kind(FileKind::Text(node), flags, full, text))
             }
+        }
+    }
+
+    /// Opens what a link in `/proc/PID/fd` leads to, where that has no place of its own: the
+    /// streams to the outside. Pipes and events cannot be opened again: ENXIO.
+    fn open_again(
+        &mut self,
+        place: ProcNode,
+        fd: i32,
+        flags: u32,
+        full: Vec<u8>,
+    ) -> Result<FileId, Errno> {
+        let (_, process) = self.proc_process(place)?;
+        let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
+        match self.files.file(file).kind {
+            kind @ FileKind::Console(_) => Ok(self.open_kind(kind, flags, full, Vec::new())),
+            _ => Err(Errno::ENXIO),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use perf_core::{Errno, TaskId};
 
+use super::FileId;
 use super::file::MemoryView;
 use super::namei::Node;
 use super::proc_text::{self, ProcText};
@@ -218,6 +219,12 @@ impl Kernel {
             }
             _ => Err(Errno::ENOTDIR),
         }
+    }
+
+    /// The open file that a link in `fd` leads to.
+    pub(crate) fn proc_file(&self, node: ProcNode) -> Option<FileId> {
+        let ProcEntry::Fd(fd) = node.entry else { return None };
+        self.proc_process(node).ok()?.1.files.get(fd).ok()
     }
 
     /// The directory above.

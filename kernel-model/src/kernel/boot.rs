@@ -219,6 +219,7 @@ impl Kernel {
             files: FileTable::default(),
             ksym: KsymTracer::default(),
             perf_event_paranoid: 2,
+            locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,
             boot_realtime_ns,
