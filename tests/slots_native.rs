@@ -45,7 +45,7 @@ fn a_broken_model_is_found_and_the_mismatch_is_small() {
         Ok(host) => host.stage.clone(),
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
-    stage.defects.failed_modify_flips_enable = false;
+    stage.defects = stage.defects.without(perf_core::Defect::FailedModifyFlips);
     let plan = Plan { steps: BROKEN_STEPS, seed: 7, stage: Some(stage) };
     let Some(tally) = compare(&plan) else { return };
     let mismatch = tally.mismatch.as_ref().expect("a mismatch");

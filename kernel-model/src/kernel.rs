@@ -36,7 +36,7 @@ pub(crate) use boot::comm_of;
 pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
-pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.

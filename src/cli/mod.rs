@@ -10,6 +10,7 @@ pub mod conformance_ring0;
 pub mod conformance_slots;
 pub mod instructions;
 pub mod kept_hits;
+pub mod kernel;
 pub mod scenario;
 mod size;
 pub mod watch_spec;
@@ -82,6 +83,10 @@ pub struct GuestArgs {
     #[arg(long, value_name = "VENDOR", default_value_t = CpuVendor::default())]
     pub cpu_vendor: CpuVendor,
 
+    /// Which kernel is modelled.
+    #[command(flatten)]
+    pub kernel: kernel::KernelArgs,
+
     /// How cycles are counted.
     #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
     pub timing: Timing,
@@ -146,6 +151,11 @@ pub struct RunArgs {
     /// it before the first user instruction.
     #[arg(long, value_name = "PLACE")]
     pub kgdb: Option<String>,
+
+    /// Trace accesses to a variable of the kernel: SYMBOL:rw- or SYMBOL:-w-, as
+    /// ksym_trace_filter takes them. May be given several times.
+    #[arg(long, value_name = "SYMBOL:ACCESS")]
+    pub ksym: Vec<String>,
 
     /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
     #[arg(long, value_name = "FILE")]
@@ -319,6 +329,8 @@ mod tests {
             &["dr7", "run", "--timing", "exact", "--", "prog"],
             &["dr7", "run", "--mem", "lots", "--", "prog"],
             &["dr7", "run", "--cpu", "v4", "--", "prog"],
+            &["dr7", "run", "--kernel", "2.4", "--", "prog"],
+            &["dr7", "run", "--defect", "S99=off", "--", "prog"],
         ] {
             let error = Cli::try_parse_from(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

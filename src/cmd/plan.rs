@@ -57,7 +57,8 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         model: args.cpu,
         vendor: args.cpu_vendor,
         seed: args.seed,
-        ..MachineConfig::default()
+        generation: args.kernel.generation,
+        defects: args.kernel.defects(),
     };
     machine.check()?;
     Ok(machine)

@@ -7,7 +7,7 @@ use kernel_model::scenario::op::{
     LoggedHit, NotifierVerdict, Op, OpenOp, OpenTarget, RegisterHolder, RegisterTarget,
     RegistersView, SignalSeen, TextPokeStep, TrapAction,
 };
-use perf_core::{Defects, EventState, Mode, Scope};
+use perf_core::{Defect, Defects, EventState, Generation, Mode, Scope};
 
 use super::{Expected, Scenario, Step};
 
@@ -29,31 +29,15 @@ pub fn settings(config: &StageConfig) -> String {
     if config.support == Support::Absent {
         text.push_str("support off\n");
     }
-    let Defects {
-        refresh_dead_end,
-        foreign_leader_sibling_not_started,
-        off_leader_close_strands_siblings,
-        failed_modify_flips_enable,
-        sample_period_overrides_period,
-        period_one_interval_late,
-        fork_copies_ptrace_debug,
-        disabled_ptrace_slots_validated,
-        detach_leaves_traps,
-    } = config.defects;
-    for (name, shows) in [
-        ("K1", refresh_dead_end),
-        ("K2", foreign_leader_sibling_not_started),
-        ("K3", off_leader_close_strands_siblings),
-        ("K4", failed_modify_flips_enable),
-        ("K6", sample_period_overrides_period),
-        ("K7", period_one_interval_late),
-        ("K9", fork_copies_ptrace_debug),
-        ("K10", disabled_ptrace_slots_validated),
-        ("K11", detach_leaves_traps),
-    ] {
-        // All of them show unless told otherwise.
-        if !shows {
-            text.push_str(&format!("defect {name} off\n"));
+    if config.generation != Generation::default() {
+        text.push_str(&format!("kernel {}\n", config.generation));
+    }
+    let of_generation = Defects::of(config.generation);
+    for &defect in Defect::ALL {
+        let shows = config.defects.has(defect);
+        if shows != of_generation.has(defect) {
+            let to = if shows { "on" } else { "off" };
+            text.push_str(&format!("defect {defect} {to}\n"));
         }
     }
     text

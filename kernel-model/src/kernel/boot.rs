@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use perf_core::attr::abi::AttrFlags;
-use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
+use perf_core::{
+    CpuId, Defects, Errno, Generation, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
+};
 
 use super::exec::Started;
 use super::in_kernel_breakpoint::InKernelBreakpoints;
@@ -65,6 +67,10 @@ pub struct KernelConfig {
     pub model: CpuModel,
     /// Whose rules hold where processors' makers differ.
     pub vendor: CpuVendor,
+    /// The generation of the kernel layer.
+    pub generation: Generation,
+    /// Which of Linux's defects it shows.
+    pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
@@ -80,6 +86,8 @@ impl Default for KernelConfig {
             timing: TimingChoice::None,
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
+            generation: Generation::default(),
+            defects: Defects::default(),
             seed: 0,
             mounts: Vec::new(),
         }
@@ -182,8 +190,11 @@ impl Kernel {
         }
         let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
-        let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
-        let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
+        let (generation, defects) = (config.generation, config.defects);
+        let nr_cpus = config.nr_cpus;
+        let perf = Perf::new(PerfConfig { nr_cpus, generation, defects, ..PerfConfig::default() });
+        let rules = AddressRules::default();
+        let breakpoints = HwBreakpoints::of_kernel(nr_cpus, rules, generation, defects);
         let kinds = if hw.counts_branches_and_caches() {
             CounterKinds::WorkBranchesCaches
         } else {

@@ -138,7 +138,7 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
         let owners = self.trap_owners(cpu);
-        let mut decision = debug_trap::exc_debug_user(dr6, &owners);
+        let mut decision = debug_trap::exc_debug_user(dr6, &owners, self.perf.config.defects);
         let debugger_hit = self.kgdb_notify(dr6, &owners, &mut decision);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
@@ -174,7 +174,11 @@ impl Kernel {
                 })
             });
             let all_stale = dr6 & !decision.spurious == DR6_RESERVED;
-            let without = debug_trap::exc_debug_user(dr6 & !decision.spurious, &others);
+            let without = debug_trap::exc_debug_user(
+                dr6 & !decision.spurious,
+                &others,
+                self.perf.config.defects,
+            );
             decision.signal = without.signal.filter(|_| !all_stale);
         }
         hit
@@ -245,8 +249,13 @@ impl Kernel {
             .map(|state| local_db_save(&mut self.hw, cpu, state, Platform::BareMetal));
         let owners = self.trap_owners(cpu);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
-        let decision =
-            debug_trap::exc_debug_kernel(dr6, KernelOrigin::Elsewhere, &owners, virtual_dr6);
+        let decision = debug_trap::exc_debug_kernel(
+            dr6,
+            KernelOrigin::Elsewhere,
+            &owners,
+            virtual_dr6,
+            self.perf.config.defects,
+        );
         self.tasks.task_mut(task).virtual_dr6 = decision.virtual_dr6;
         let place = HitPlace { mode: Mode::Kernel, ip: frame.ip };
         self.count_hits(cpu, task, &decision.hits, place);
@@ -483,6 +492,7 @@ impl Kernel {
     pub(crate) fn exit_task_perf(&mut self, task: TaskId) {
         let now = self.now_ns();
         let detached = self.with_pmu(|perf, pmu| perf.exit_task(pmu, now, task));
+        self.breakpoints.task_exited(task);
         self.after_detach(detached);
     }
 

@@ -45,14 +45,18 @@ pub struct StageConfig {
     pub nr_cpus: u32,
     /// Whether the kernel has breakpoint support.
     pub support: Support,
-    /// Which defects of Linux's perf core show.
+    /// The generation of the kernel.
+    pub generation: perf_core::Generation,
+    /// Which defects of Linux show.
     pub defects: perf_core::Defects,
 }
 
 impl Default for StageConfig {
     /// Two CPUs, Linux 6.18 as measured.
     fn default() -> Self {
-        Self { nr_cpus: 2, support: Support::Built, defects: perf_core::Defects::default() }
+        let generation = perf_core::Generation::default();
+        let defects = perf_core::Defects::of(generation);
+        Self { nr_cpus: 2, support: Support::Built, generation, defects }
     }
 }
 
@@ -103,11 +107,12 @@ impl Stage {
             timing: TimingChoice::None,
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
+            generation: config.generation,
+            defects: config.defects,
             seed: 0,
             mounts: Vec::new(),
         };
         let mut kernel = Kernel::boot(&kernel_config, Box::new(FixedInputs::new(0)))?;
-        kernel.perf.config.defects = config.defects;
         kernel.breakpoints.set_support(config.support);
         let (parent, opener) =
             tasks::first_tasks(&mut kernel).map_err(|_| BootError::Ram(RAM_BYTES))?;

@@ -9,6 +9,7 @@ mod words;
 
 use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
+use perf_core::{Defect, Defects, Generation};
 
 pub use op::VERBS;
 
@@ -78,7 +79,7 @@ pub fn scenario(text: &str) -> Result<Scenario, ParseError> {
 }
 
 fn is_setting(word: &str) -> bool {
-    matches!(word, "cpus" | "defect" | "support")
+    matches!(word, "cpus" | "kernel" | "defect" | "support")
 }
 
 /// A line about the machine.
@@ -98,6 +99,7 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
             };
             Ok(())
         }
+        "kernel" => kernel(words, config),
         _ => defect(words, config),
     }
 }
@@ -110,22 +112,25 @@ fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
     }
 }
 
+/// `kernel 6.x|2.6.33`: with that generation's defects, which later lines may change.
+fn kernel(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
+    let Ok(generation) = words.next("a kernel generation")?.parse::<Generation>() else {
+        return Err(words.unknown("kernel generation"));
+    };
+    (config.generation, config.defects) = (generation, Defects::of(generation));
+    Ok(())
+}
+
 /// `defect NAME on|off`.
 fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
-    let defects = &mut config.defects;
-    let switch = match words.next("the name of a defect")? {
-        "K1" => &mut defects.refresh_dead_end,
-        "K2" => &mut defects.foreign_leader_sibling_not_started,
-        "K3" => &mut defects.off_leader_close_strands_siblings,
-        "K4" => &mut defects.failed_modify_flips_enable,
-        "K6" => &mut defects.sample_period_overrides_period,
-        "K7" => &mut defects.period_one_interval_late,
-        "K9" => &mut defects.fork_copies_ptrace_debug,
-        "K10" => &mut defects.disabled_ptrace_slots_validated,
-        "K11" => &mut defects.detach_leaves_traps,
-        _ => return Err(words.unknown("defect")),
+    let name = words.next("the name of a defect")?;
+    let Ok(defect) = name.parse::<Defect>() else {
+        return Err(words.unknown("defect"));
     };
-    *switch = on_or_off(words)?;
+    config.defects = match on_or_off(words)? {
+        true => config.defects.with(defect),
+        false => config.defects.without(defect),
+    };
     Ok(())
 }
 

@@ -162,7 +162,13 @@ proptest! {
         above in proptest::option::of(any::<u64>()),
     ) {
         let mut config = StageConfig { nr_cpus, ..StageConfig::default() };
-        config.defects.refresh_dead_end = nr_cpus > 9;
+        if nr_cpus > 32 {
+            config.generation = perf_core::Generation::V2_6_33;
+            config.defects = perf_core::Defects::of(config.generation);
+        }
+        if nr_cpus <= 9 {
+            config.defects = config.defects.without(perf_core::Defect::RefreshDeadEnd);
+        }
         let expected = above.map(Expected::Above);
         let steps = ops.into_iter().map(|op| Step { line: 0, op, expected: expected.clone() });
         let written = Scenario { config, steps: steps.collect() };

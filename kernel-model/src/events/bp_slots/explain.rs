@@ -13,11 +13,8 @@ impl BpSlots {
     /// The report of an event with this target, if it were to be made now.
     #[must_use]
     pub fn explain(&self, target: Target, idx: BpTypeIdx) -> SlotReport {
-        let slots = self.pool(idx).nr_slots;
-        let mut report = self.report(SlotRefusal { target, idx, needed: 0, slots });
-        let taken = report.cpus.iter().map(|cpu| cpu.taken).max().unwrap_or(0);
-        report.refusal.needed = taken + 1;
-        report
+        let (found, _) = self.scheme.find(target, idx);
+        self.report(found)
     }
 }
 

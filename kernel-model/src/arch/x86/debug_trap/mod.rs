@@ -14,7 +14,7 @@ mod handler;
 #[cfg(test)]
 mod tests;
 
-use perf_core::{CpuId, EventId, Mode};
+use perf_core::{CpuId, Defects, EventId, Mode};
 
 use super::debugreg::{
     BreakpointType, DR_BUS_LOCK, DR_STATUS, DR_STEP, DR_TRAP_BITS, DR6_RESERVED, DebugPort, HBP_NUM,
@@ -134,10 +134,10 @@ pub struct UserDebug {
 
 /// A #DB from user mode (rules 4.3.1, 4.3.3). `dr6` as read from the register. The task's
 /// TIF_BLOCKSTEP is cleared besides, and interrupts go on before the signal.
-pub fn exc_debug_user(dr6: u64, owners: &TrapOwners) -> UserDebug {
+pub fn exc_debug_user(dr6: u64, owners: &TrapOwners, defects: Defects) -> UserDebug {
     let dr6 = flip_polarity(dr6);
     let icebp = dr6 == 0;
-    let handled = hw_breakpoint_handler(dr6, Mode::User, owners, dr6 & DR_STEP);
+    let handled = hw_breakpoint_handler(dr6, Mode::User, owners, dr6 & DR_STEP, defects);
     let (signal, bus_lock) = match handled.notify {
         Notify::Stop => (None, BusLock::None),
         Notify::Done => after_notifiers(handled.dr6, handled.virtual_dr6, icebp),
@@ -213,13 +213,14 @@ pub fn exc_debug_kernel(
     origin: KernelOrigin,
     owners: &TrapOwners,
     virtual_dr6: u64,
+    defects: Defects,
 ) -> KernelDebug {
     let dropped = match origin {
         KernelOrigin::EntryStub => DR_STEP,
         KernelOrigin::Elsewhere => 0,
     };
     let dr6 = flip_polarity(dr6) & !dropped;
-    let handled = hw_breakpoint_handler(dr6, Mode::Kernel, owners, virtual_dr6);
+    let handled = hw_breakpoint_handler(dr6, Mode::Kernel, owners, virtual_dr6, defects);
     let outcome = match handled.notify {
         _ if dr6 == 0 => KernelOutcome::Empty,
         Notify::Done if handled.dr6 & DR_STEP != 0 => KernelOutcome::UnexpectedStep,

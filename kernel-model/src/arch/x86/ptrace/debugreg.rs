@@ -146,7 +146,8 @@ impl Kernel {
     }
 
     fn ptrace_apply_dr7(&mut self, task: TaskId, value: u64) -> Result<(), Errno> {
-        let checks_disabled = self.perf.config.defects.disabled_ptrace_slots_validated;
+        let checks_disabled =
+            self.perf.config.defects.has(perf_core::Defect::DisabledSlotsValidated);
         for number in 0..HBP_NUM {
             let entry = decode_dr7(value, number);
             let is_disabled = entry.state == EntryState::Disabled;
@@ -192,7 +193,7 @@ impl Kernel {
     /// What PTRACE_DETACH does with breakpoints: nothing, unless K11 is switched off
     /// (rule 5.5.4).
     pub(crate) fn detach_traps(&mut self, task: TaskId) {
-        if !self.perf.config.defects.detach_leaves_traps {
+        if !self.perf.config.defects.has(perf_core::Defect::DetachLeavesTraps) {
             self.flush_ptrace_hw_breakpoint(task);
         }
     }
