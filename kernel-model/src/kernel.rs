@@ -8,6 +8,8 @@ mod boot;
 mod counters;
 mod exec;
 mod hits;
+mod hotplug;
+pub(crate) mod in_kernel_breakpoint;
 mod ksym;
 mod run;
 mod sideband;
@@ -31,10 +33,10 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Program};
+pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
-pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
@@ -56,6 +58,10 @@ pub struct Kernel {
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
+    /// Breakpoints that kernel code has registered, and their hits.
+    pub(crate) in_kernel: in_kernel_breakpoint::InKernelBreakpoints,
+    /// Who is asked about a debug exception behind the breakpoint handler.
+    pub(crate) die_chain: crate::notify::DieChain,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
@@ -65,6 +71,7 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,

@@ -137,7 +137,7 @@ defects! {
         "an ioctl for the whole group acts on the leader only";
     PeriodAlwaysFaults = "S10" "3.7.1", OFF ON, "perf-core/src/period.rs",
         "changing the period gives EFAULT";
-    KsymChangeBugs = "S11" "6.2.5", OFF ON, "",
+    KsymChangeBugs = "S11" "6.2.5", OFF ON, "kernel-model/src/trace/ksym/mod.rs",
         "changing a ksym filter leaks its breakpoint, or keeps the entry of one that is gone";
     HandlerStopsAtEmpty = "S12" "4.3.9", OFF ON,
         "kernel-model/src/arch/x86/debug_trap/handler.rs",

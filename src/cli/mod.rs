@@ -152,6 +152,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "PLACE")]
     pub kgdb: Option<String>,
 
+    /// Trace accesses to a variable of the kernel: SYMBOL:rw- or SYMBOL:-w-, as
+    /// ksym_trace_filter takes them. May be given several times.
+    #[arg(long, value_name = "SYMBOL:ACCESS")]
+    pub ksym: Vec<String>,
+
     /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
     #[arg(long, value_name = "FILE")]
     pub kernel_symbols: Option<PathBuf>,

@@ -43,7 +43,7 @@ pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
 
 fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
     let mut mounts = Vec::new();
-    for root in &args.root {
+    if let Some(root) = &args.root {
         mounts.push(host_tree::root(root)?);
     }
     for text in &args.mounts {

@@ -9,9 +9,9 @@ use super::{CommandError, Outcome, plan};
 use crate::cli::RunArgs;
 use crate::kgdb::{Listener, Server, kernel_symbols};
 use crate::report::{HitLimit, Report, Streams};
-use crate::session::drive::{Driven, Observer, Session};
+use crate::session::drive::{Companions, Driven, Observer, Session};
 use crate::session::event::{Done, Ending};
-use crate::session::guest::Machine;
+use crate::session::guest::{KsymTexts, Machine};
 use crate::session::inputs::HostInputs;
 use crate::session::plan::Plan;
 
@@ -39,7 +39,11 @@ pub(super) fn run(
         }
         None => None,
     };
-    let done = live(machine, &plan, stdin, &mut report, debugger)?;
+    let companions = Companions { debugger, ksym: &args.ksym };
+    let (done, ksym) = live(machine, &plan, stdin, &mut report, companions)?;
+    if !args.ksym.is_empty() {
+        report.say(&format!("\n{}\n{}", ksym.trace, ksym.profile))?;
+    }
     report.finish(&done)?;
     outcome(&plan, &done)
 }
@@ -49,22 +53,22 @@ fn write_kernel_symbols(path: &Path) -> Result<(), CommandError> {
         .map_err(|source| CommandError::KernelSymbols { path: path.to_owned(), source })
 }
 
-/// Runs a plan with the host's answers, to its end.
+/// Runs a plan with the host's answers, to its end; also what the ksym tracer saw.
 pub(super) fn live<O>(
     machine: &dyn Machine,
     plan: &Plan,
     stdin: impl Read + 'static,
     observer: &mut O,
-    debugger: Option<Box<dyn KgdbIo>>,
-) -> Result<Done, CommandError>
+    companions: Companions<'_>,
+) -> Result<(Done, KsymTexts), CommandError>
 where
     O: Observer,
     CommandError: From<O::Error>,
 {
     let inputs = HostInputs::new(stdin, plan.machine.seed, &plan.machine.mounts);
-    let mut session = Session::start_debugged(machine, plan, inputs, debugger)?;
+    let mut session = Session::start_with(machine, plan, inputs, companions)?;
     match session.drive(observer, None)? {
-        Driven::Done(done) => Ok(done),
+        Driven::Done(done) => Ok((done, session.ksym_texts())),
         Driven::InputFailed(_, error) => Err(CommandError::Input(error)),
         Driven::Enough | Driven::StillRunning(_) => {
             unreachable!("a live run has no bound on steps, and its observers want all")

@@ -32,6 +32,15 @@ pub enum GuestError {
         #[source]
         cause: Cause,
     },
+    /// A symbol for the ksym tracer.
+    #[error("--ksym {text}: {cause}")]
+    Ksym {
+        /// As it was typed.
+        text: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
     /// A breakpoint.
     #[error("{text}: {cause}")]
     Watch {
@@ -53,6 +62,15 @@ pub enum Stop {
         /// The words.
         reason: String,
     },
+}
+
+/// What the ksym tracer shows at the end of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KsymTexts {
+    /// A line for each hit, after a header.
+    pub trace: String,
+    /// A line for each symbol, after a header.
+    pub profile: String,
 }
 
 /// What one step came to.
@@ -82,6 +100,12 @@ pub trait Guest {
 
     /// Opens a breakpoint on the first process.
     fn open_watch(&mut self, request: &WatchRequest) -> Result<(), Cause>;
+
+    /// Watches a variable of the kernel with the ksym tracer: `SYMBOL:rw-` or `SYMBOL:-w-`.
+    fn trace_ksym(&mut self, filter: &str) -> Result<(), Cause>;
+
+    /// What the ksym tracer has seen: its `trace` and its `ksym_profile`.
+    fn ksym_texts(&self) -> KsymTexts;
 
     /// Runs one scheduling quantum of one CPU.
     fn step(&mut self) -> Step;

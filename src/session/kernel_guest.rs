@@ -12,7 +12,7 @@ use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
 use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::Image;
 
 /// The kernel model on the emulator.
@@ -86,6 +86,15 @@ impl Guest for KernelGuest {
         let init = self.init.ok_or(NoProcess)?;
         self.kernel.open_watch(init, request)?;
         Ok(())
+    }
+
+    fn trace_ksym(&mut self, filter: &str) -> Result<(), Cause> {
+        Ok(self.kernel.trace_ksym(filter)?)
+    }
+
+    fn ksym_texts(&self) -> KsymTexts {
+        let profile = self.kernel.ksym().show_profile();
+        KsymTexts { trace: self.kernel.ksym_trace(), profile }
     }
 
     fn step(&mut self) -> Step {

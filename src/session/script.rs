@@ -6,7 +6,7 @@ use kernel_model::observe::{AccessKind, ExitStatus, WatchAccess, WatchRequest};
 
 use super::config::MachineConfig;
 use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::{Image, Plan, Watch};
 
 /// What the guest does in one step.
@@ -100,6 +100,14 @@ impl Player {
 }
 
 impl Guest for Player {
+    fn trace_ksym(&mut self, _filter: &str) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn ksym_texts(&self) -> KsymTexts {
+        KsymTexts::default()
+    }
+
     fn attach_debugger(&mut self, _debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
         Err("a script has no CPUs".into())
     }

@@ -373,3 +373,95 @@ impl Kernel {
         written.map(|()| bytes.len()).map_err(|_| Errno::EIO)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::FixedInputs;
+    use crate::uapi::fcntl::{O_NONBLOCK, O_RDWR, O_WRONLY};
+
+    fn device(files: &mut FileTable, device: Device) -> FileId {
+        files.open(FileKind::Device { node: InodeId(9), device }, O_RDWR)
+    }
+
+    #[test]
+    fn devices_do_what_their_names_say() {
+        for (kind, written, read) in [
+            (Device::Null, IoResult::Done(3), IoResult::Done(0)),
+            (Device::Zero, IoResult::Done(3), IoResult::Done(4)),
+            (Device::Full, IoResult::Err(Errno::ENOSPC), IoResult::Done(4)),
+            (Device::Random, IoResult::Done(3), IoResult::Done(4)),
+        ] {
+            let mut files = FileTable::default();
+            let id = device(&mut files, kind);
+            let (mut out, mut inputs) = ([7; 4], FixedInputs::new(1));
+            assert_eq!(files.write(id, b"abc", At::Position, &mut Vec::new()), written, "{kind:?}");
+            assert_eq!(files.read(id, &mut out, At::Position, &mut inputs), Ok(read), "{kind:?}");
+            if matches!(kind, Device::Zero | Device::Full) {
+                assert_eq!(out, [0; 4]);
+            }
+            assert_eq!(files.lseek(id, 5, SEEK_SET, 0), Ok(0));
+        }
+    }
+
+    #[test]
+    fn texts_are_read_from_a_position() {
+        let mut files = FileTable::default();
+        let node = Node::Inode(InodeId(9));
+        let text = b"100000\n".to_vec();
+        let id = files.open_at_path(FileKind::Text(node), 0, Vec::new(), text);
+        let mut inputs = FixedInputs::new(1);
+        let mut get = |files: &mut FileTable, at, len: usize| {
+            let mut out = vec![0; len];
+            match files.read(id, &mut out, at, &mut inputs) {
+                Ok(IoResult::Done(nr)) => out[..nr].to_vec(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(get(&mut files, At::Position, 3), b"100");
+        assert_eq!(get(&mut files, At::Position, 100), b"000\n");
+        assert_eq!(get(&mut files, At::Position, 100), b"");
+        assert_eq!(get(&mut files, At::Offset(5), 1), b"0");
+        assert_eq!(get(&mut files, At::Offset(u64::MAX), 1), b"");
+        assert_eq!(files.lseek(id, -1, SEEK_END, 0), Ok(6));
+        assert_eq!(files.lseek(id, -7, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, i64::MAX, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, 0, 9, 0), Err(Errno::EINVAL));
+        assert_eq!(get(&mut files, At::Position, 100), b"\n");
+    }
+
+    #[test]
+    fn console_and_events_go_elsewhere() {
+        let mut files = FileTable::default();
+        let mut output = Vec::new();
+        let stderr = files.open(FileKind::Console(Console::Stderr), O_WRONLY);
+        assert_eq!(files.write(stderr, b"hi", At::Position, &mut output), IoResult::Done(2));
+        assert_eq!(output, [Observation::Output { fd: 2, bytes: b"hi".to_vec() }]);
+        assert_eq!(files.lseek(stderr, 0, SEEK_CUR, 0), Err(Errno::ESPIPE));
+        let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+        let read = files.read(stderr, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::Err(Errno::EBADF)));
+        let event = files.open(FileKind::PerfEvent(EventId(4)), O_RDWR);
+        let read = files.read(event, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::PerfEvent(EventId(4))));
+        let pread = files.read(event, &mut out, At::Offset(0), &mut inputs);
+        assert_eq!(pread, Ok(IoResult::Err(Errno::ESPIPE)));
+        let write = files.write(event, b"x", At::Position, &mut output);
+        assert_eq!(write, IoResult::Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn nonblocking_pipes_say_so() {
+        for (flags, want) in [(0, IoResult::WouldBlock), (O_NONBLOCK, IoResult::Err(Errno::EAGAIN))]
+        {
+            let mut files = FileTable::default();
+            let (read, write) = files.open_pipe(flags).unwrap();
+            let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+            assert_eq!(files.read(read, &mut out, At::Position, &mut inputs), Ok(want));
+            let wrong_end = files.read(write, &mut out, At::Position, &mut inputs);
+            assert_eq!(wrong_end, Ok(IoResult::Err(Errno::EBADF)));
+            files.write(write, b"abc", At::Position, &mut Vec::new());
+            assert_eq!(files.nr_readable(read), Ok(3));
+        }
+    }
+}

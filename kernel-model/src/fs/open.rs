@@ -73,9 +73,9 @@ impl Kernel {
     /// File systems that the kernel fills have no operation that makes files.
     fn check_creates(&self, walked: &Walked) -> Result<(), Errno> {
         match walked.parent {
-            Node::Inode(id) if self.vfs.mount_of(id).takes_names() => Ok(()),
             _ if walked.has_slash => Err(Errno::EISDIR),
-            _ => Err(Errno::EACCES),
+            Node::Inode(id) => self.vfs.mount_of(id).takes_names(Errno::EACCES),
+            Node::Proc(_) => Err(Errno::ENOENT),
         }
     }
 

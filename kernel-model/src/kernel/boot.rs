@@ -8,6 +8,8 @@ use perf_core::{
     CpuId, Defects, Errno, Generation, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
 };
 
+use super::exec::Started;
+use super::in_kernel_breakpoint::InKernelBreakpoints;
 use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
@@ -29,6 +31,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::layout::PAGE_SIZE;
 use crate::mm::page_object::PageObject;
+use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
@@ -38,7 +41,7 @@ use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
-use crate::trace::ksym::KsymTracer;
+use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -208,11 +211,13 @@ impl Kernel {
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
+            in_kernel: InKernelBreakpoints::default(),
+            die_chain: DieChain::default(),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
-            ksym: KsymTracer::default(),
+            ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
             vfs,
             inputs,
@@ -252,7 +257,8 @@ impl Kernel {
         }
         let space = AddressSpace::new(&mut self.hw, &mut self.frames, &self.layout.template)?;
         let mm = self.tasks.add_space(space);
-        let task = self.add_first_task(mm, path)?;
+        let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
+        let task = self.add_first_task(mm, nothing, path)?;
         let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
         self.inputs.random(&mut bprm.random)?;
         self.hold_program(task, &bprm);
@@ -266,7 +272,12 @@ impl Kernel {
         Ok(task)
     }
 
-    pub(crate) fn add_first_task(&mut self, mm: MmId, path: &str) -> Result<TaskId, ExecError> {
+    pub(crate) fn add_first_task(
+        &mut self,
+        mm: MmId,
+        started: Started,
+        exe_path: &str,
+    ) -> Result<TaskId, ExecError> {
         let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
@@ -275,9 +286,9 @@ impl Kernel {
             id,
             tid: pid,
             process,
-            comm: comm_of(path),
+            comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs: PtRegs::new_user(0, 0),
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
@@ -323,11 +334,11 @@ impl Kernel {
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),
-                exe_path: path.to_owned(),
+                exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
-                auxv: Vec::new(),
+                auxv: started.auxv,
                 exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,

@@ -7,9 +7,10 @@ use perf_core::{
 };
 
 use super::Kernel;
+use super::in_kernel_breakpoint::{InKernelHit, RegistrationId};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::debug_trap::{
-    self, Consumer, ResumeFlag, TrapCode, TrapHit, TrapOwner, TrapOwners, UserDebug,
+    self, Consumer, Notify, ResumeFlag, TrapCode, TrapHit, TrapOwner, TrapOwners, UserDebug,
 };
 use crate::arch::x86::debugreg::DR6_RESERVED;
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
@@ -150,7 +151,8 @@ impl Kernel {
         if let Some(hit) = debugger_hit {
             self.kgdb_enter(cpu, RegsPlace::Task, StopCause::HwBreakpoint(hit));
         }
-        if let Some(code) = decision.signal {
+        let verdict = self.notify_die(decision.notify);
+        if let Some(code) = decision.signal.filter(|_| verdict == Notify::Done) {
             self.send_sigtrap(task, code, ip);
         }
     }
@@ -197,6 +199,14 @@ impl Kernel {
                 | None => None,
             }
         })
+    }
+
+    /// The notifiers behind the breakpoint handler, where that lets them (rule 4.3.4).
+    fn notify_die(&mut self, breakpoints: Notify) -> Notify {
+        match breakpoints {
+            Notify::Stop => Notify::Stop,
+            Notify::Done => self.die_chain.call(),
+        }
     }
 
     /// Who owns the registers of a CPU, and whose handlers a hit calls.
@@ -253,7 +263,13 @@ impl Kernel {
         if decision.resume_flag == ResumeFlag::Set {
             flags |= RF;
         }
-        if decision.outcome == KernelOutcome::UnexpectedStep {
+        let verdict = match decision.outcome {
+            KernelOutcome::Empty => Notify::Stop,
+            KernelOutcome::Handled | KernelOutcome::UnexpectedStep => {
+                self.notify_die(decision.notify)
+            }
+        };
+        if decision.outcome == KernelOutcome::UnexpectedStep && verdict == Notify::Done {
             flags &= !TF;
         }
         // The exception has cleared BTF (rule 4.3.2).
@@ -285,7 +301,11 @@ impl Kernel {
                 }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { registration }) => {
+                    let registration = RegistrationId(registration);
+                    self.in_kernel.note(InKernelHit { registration, task, cpu, mode: place.mode });
+                }
+                None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }

@@ -1,13 +1,17 @@
 //! Reading scenarios. Every error has its line and column.
 
 mod event;
+mod kernel;
 mod op;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
 use perf_core::{Defect, Defects, Generation};
+
+pub use op::VERBS;
 
 use super::{Expected, Scenario, Step};
 use words::Words;
@@ -75,7 +79,7 @@ pub fn scenario(text: &str) -> Result<Scenario, ParseError> {
 }
 
 fn is_setting(word: &str) -> bool {
-    matches!(word, "cpus" | "kernel" | "defect")
+    matches!(word, "cpus" | "kernel" | "defect" | "support")
 }
 
 /// A line about the machine.
@@ -89,6 +93,13 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
             Ok(())
         }
         "kernel" => kernel(words, config),
+        "support" => {
+            config.support = match on_or_off(words)? {
+                true => Support::Built,
+                false => Support::Absent,
+            };
+            Ok(())
+        }
         _ => defect(words, config),
     }
 }
@@ -102,16 +113,23 @@ fn kernel(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseEr
     Ok(())
 }
 
+fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
+    match words.next("'on' or 'off'")? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(words.unknown("'on' or 'off'")),
+    }
+}
+
 /// `defect NAME on|off`.
 fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
     let name = words.next("the name of a defect")?;
     let Ok(defect) = name.parse::<Defect>() else {
         return Err(words.unknown("defect"));
     };
-    config.defects = match words.next("'on' or 'off'")? {
-        "on" => config.defects.with(defect),
-        "off" => config.defects.without(defect),
-        _ => return Err(words.unknown("'on' or 'off'")),
+    config.defects = match on_or_off(words)? {
+        true => config.defects.with(defect),
+        false => config.defects.without(defect),
     };
     Ok(())
 }

@@ -15,6 +15,7 @@
 
 mod constraint_locks;
 mod cpu_table;
+mod explain;
 mod histogram;
 mod pool;
 mod refusal;

@@ -123,6 +123,11 @@ impl SlotReport {
             Target::Task(task, Some(cpu)) => format!("{} on {cpu}", self.task_name(task)),
         };
         let SlotRefusal { needed, slots, .. } = self.refusal;
+        if !self.is_refused() {
+            return format!(
+                "a breakpoint slot is free for {wanted}: {needed} of {slots} taken then"
+            );
+        }
         let full = self.cpus.iter().filter(|row| row.taken >= slots);
         let full: Vec<_> = full.map(|row| row.cpu.to_string()).collect();
         let full = full.join(", ");

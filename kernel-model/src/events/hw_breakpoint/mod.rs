@@ -35,6 +35,16 @@ pub enum CapSysAdmin {
     NotHeld,
 }
 
+/// Whether the kernel was built with breakpoint support (`CONFIG_HAVE_HW_BREAKPOINT`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Support {
+    /// It was.
+    #[default]
+    Built,
+    /// It was not: there is no breakpoint PMU (rule 6.1.4).
+    Absent,
+}
+
 /// Which way an event went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArmChange {
@@ -73,6 +83,7 @@ pub struct HwBreakpoints {
     info: IdTable<EventId, ArchHwBreakpoint>,
     arm_log: Vec<ArmRecord>,
     last_refusal: Option<SlotRefusal>,
+    support: Support,
 }
 
 impl HwBreakpoints {
@@ -99,7 +110,19 @@ impl HwBreakpoints {
             info: IdTable::default(),
             arm_log: Vec::new(),
             last_refusal: None,
+            support: Support::Built,
         }
+    }
+
+    /// Whether there is breakpoint support.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        self.support
+    }
+
+    /// Chooses the kernel's configuration, before there is any event.
+    pub fn set_support(&mut self, support: Support) {
+        self.support = support;
     }
 
     /// The slots.
@@ -170,15 +193,6 @@ impl HwBreakpoints {
         } else {
             self.slots.release_bp_slot(event);
         }
-    }
-
-    /// Makes the events of one wide breakpoint: what `open` reserves is one unit or many where
-    /// the seed commit counts units (S2, [`Defect::WideTakesUnitPerCpu`]).
-    pub fn wide<T>(&mut self, open: impl FnOnce(&mut Self) -> T) -> T {
-        self.slots.begin_wide();
-        let result = open(self);
-        self.slots.end_wide();
-        result
     }
 
     /// `hw_breakpoint_parse`: steps 14 to 16 of rule 1.2. 2.6.33 asks for no right, and wants the

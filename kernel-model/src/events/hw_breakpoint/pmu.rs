@@ -6,7 +6,7 @@ use perf_core::{
     PmuId, Target,
 };
 
-use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints};
+use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints, Support};
 use crate::arch::x86::debugreg::{BreakpointLen, BreakpointType, DebugPort};
 use crate::arch::x86::hw::Hw;
 use crate::arch::x86::hw_breakpoint::{
@@ -98,7 +98,7 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
     }
 
     fn serves(&self, attr_type: u32) -> bool {
-        attr_type == PERF_TYPE_BREAKPOINT
+        attr_type == PERF_TYPE_BREAKPOINT && self.state.support == Support::Built
     }
 
     fn class(&self) -> PmuClass {

@@ -3,8 +3,8 @@
 //! Nothing here touches hardware, a task or an event, except [`debug_read_reset_dr6`]. The caller
 //! carries a decision out: counts the hits in order, sets RF, stores the virtual DR6, signals.
 //! [`exc_debug_user`] and [`exc_debug_kernel`] are the two entries; both go through
-//! [`hw_breakpoint_handler`], the notifier with the highest priority (rule 4.3.4). A debugger's
-//! notifier would come between that and [`Notify::Done`]'s rest.
+//! [`hw_breakpoint_handler`], the notifier with the highest priority (rule 4.3.4). The others
+//! ([`crate::notify`]) come between that and [`Notify::Done`]'s rest.
 //!
 //! Neighbours: [`super::hw_breakpoint`] knows the owners of the registers.
 //! Source: Linux 6.x arch/x86/kernel/traps.c (`exc_debug_user`, `exc_debug_kernel`),
@@ -124,6 +124,8 @@ pub struct UserDebug {
     pub virtual_dr6: u64,
     /// The signal, sent to the task itself with `si_addr` its RIP.
     pub signal: Option<TrapCode>,
+    /// Whether the notifiers behind the breakpoint handler are asked.
+    pub notify: Notify,
     /// B bits of registers without an owner (rule 4.3.9).
     pub spurious: u64,
     /// For the bus-lock hook.
@@ -145,6 +147,7 @@ pub fn exc_debug_user(dr6: u64, owners: &TrapOwners, defects: Defects) -> UserDe
         resume_flag: handled.resume_flag,
         virtual_dr6: handled.virtual_dr6,
         signal,
+        notify: handled.notify,
         spurious: handled.spurious,
         bus_lock,
     }
@@ -196,6 +199,8 @@ pub struct KernelDebug {
     pub virtual_dr6: u64,
     /// How it ends.
     pub outcome: KernelOutcome,
+    /// Whether the notifiers behind the breakpoint handler are asked.
+    pub notify: Notify,
     /// B bits of registers without an owner.
     pub spurious: u64,
 }
@@ -226,6 +231,7 @@ pub fn exc_debug_kernel(
         resume_flag: handled.resume_flag,
         virtual_dr6: handled.virtual_dr6,
         outcome,
+        notify: handled.notify,
         spurious: handled.spurious,
     }
 }

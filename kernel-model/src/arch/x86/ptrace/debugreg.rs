@@ -52,7 +52,7 @@ fn attr_of(address: u64, entry: Dr7Entry) -> Result<PerfEventAttr, Errno> {
 
 impl Kernel {
     /// Reads DR`number`, 0 to 7 (rule 5.1).
-    pub(super) fn ptrace_get_debugreg(&self, task: TaskId, number: usize) -> u64 {
+    pub(crate) fn ptrace_get_debugreg(&self, task: TaskId, number: usize) -> u64 {
         let entry = self.tasks.task(task);
         match number {
             DR_STATUS => entry.virtual_dr6 ^ DR6_RESERVED,
@@ -71,7 +71,7 @@ impl Kernel {
     ///
     /// # Errors
     /// EIO for DR4 and DR5; EINVAL for what cannot be watched; ENOSPC without a free slot.
-    pub(super) fn ptrace_set_debugreg(
+    pub(crate) fn ptrace_set_debugreg(
         &mut self,
         task: TaskId,
         number: usize,
