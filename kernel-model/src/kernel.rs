@@ -25,6 +25,8 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+#[cfg(test)]
+pub(crate) use variables::INITIAL_JIFFIES;
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.

@@ -11,4 +11,4 @@ pub mod load;
 pub mod stack;
 
 #[cfg(test)]
-mod tiny_elf;
+pub(crate) mod tiny_elf;
