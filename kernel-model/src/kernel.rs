@@ -38,6 +38,8 @@ pub(crate) use exec::{Bprm, DeThread, Program, Started};
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use counters::CounterError;
 pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
+#[cfg(test)]
+pub(crate) use variables::INITIAL_JIFFIES;
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
