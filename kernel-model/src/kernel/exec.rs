@@ -23,7 +23,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::page_object::PageObject;
-use crate::mm::vma::{MappedFile, Prot};
+use crate::mm::vma::{MappedFile, Prot, Vma, VmaName};
 use crate::signal::SigInfo;
 use crate::signal::jobctl::{GroupStop, Jobctl};
 use crate::syscalls::Outcome;
@@ -76,6 +76,10 @@ pub(crate) enum DeThread {
     Alone,
     /// It has to wait.
     Wait(WaitFor),
+}
+
+fn is_vdso(vma: &Vma) -> bool {
+    matches!(&vma.name, VmaName::File(file) if file.path == VDSO_NAME)
 }
 
 /// Maps the vDSO where a mapping without a wish would go (`map_vdso_randomized`, without
@@ -299,7 +303,10 @@ impl Kernel {
             return Err(Errno::ENOMEM);
         };
         let loaded = self.load_binary(&mut space, bprm, &cred);
-        let mapped: Vec<u64> = space.vmas().map(|vma| vma.start).collect();
+        // In the order of mapping: the program, its interpreter, the vDSO (rule 3.11.6).
+        let (last, mut mapped): (Vec<&Vma>, Vec<&Vma>) = space.vmas().partition(|vma| is_vdso(vma));
+        mapped.extend(last);
+        let mapped: Vec<u64> = mapped.into_iter().map(|vma| vma.start).collect();
         self.tasks.spaces.insert(mm, (space, users));
         let started = loaded?;
         for start in mapped {

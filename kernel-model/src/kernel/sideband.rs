@@ -25,6 +25,9 @@ struct NewMapping {
 impl NewMapping {
     fn of(vma: &Vma) -> Self {
         let (device, inode, name) = match &vma.name {
+            _ if matches!(vma.backing, Backing::PerfBuffer { .. }) => {
+                (0, 0, b"anon_inode:[perf_event]".to_vec())
+            }
             VmaName::Anonymous => (0, 0, b"//anon".to_vec()),
             VmaName::Stack => (0, 0, b"[stack]".to_vec()),
             VmaName::File(file) => (file.device, file.inode, file.path.as_bytes().to_vec()),
