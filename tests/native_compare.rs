@@ -219,6 +219,7 @@ macro_rules! programs {
 programs!(
     compat,
     exec,
+    files,
     hello,
     job_control,
     overflow,

@@ -38,6 +38,8 @@ pub(crate) use exec::{Bprm, DeThread, Program, Started};
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use counters::CounterError;
 pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
+#[cfg(test)]
+pub(crate) use variables::INITIAL_JIFFIES;
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
@@ -72,6 +74,8 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Locks on files.
+    pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,

@@ -4,7 +4,7 @@ use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
 use kernel_model::scenario::op::{
     AccessKind, Answer, BreakpointSpec, Enabled, EventKind, EventOption, ForkKind, GuestStep,
-    LoggedHit, NotifierVerdict, Op, OpenOp, OpenTarget, RegisterHolder, RegisterTarget,
+    KgdbStep, LoggedHit, NotifierVerdict, Op, OpenOp, OpenTarget, RegisterHolder, RegisterTarget,
     RegistersView, SignalSeen, TextPokeStep, TrapAction,
 };
 use perf_core::{Defect, Defects, EventState, Generation, Mode, Scope};
@@ -104,6 +104,10 @@ pub fn op(op: &Op) -> String {
         | Op::Unregister { .. }
         | Op::Log { .. }
         | Op::Used
+        | Op::Ksym { .. }
+        | Op::KsymHits
+        | Op::Kgdb(_)
+        | Op::KgdbStops
         | Op::Notifier { .. }
         | Op::Calls { .. }
         | Op::Suspend
@@ -153,6 +157,11 @@ fn kernel_op(op: &Op) -> String {
             };
             format!("textpoke {} {step}", cpu.0)
         }
+        Op::Ksym { filter } => format!("ksym {filter}"),
+        Op::KsymHits => "ksymhits".to_owned(),
+        Op::Kgdb(KgdbStep::Set(spec)) => format!("kgdb set {}", breakpoint(spec)),
+        Op::Kgdb(KgdbStep::Remove(spec)) => format!("kgdb remove {}", breakpoint(spec)),
+        Op::KgdbStops => "kgdb stops".to_owned(),
         Op::Suspend => "suspend".to_owned(),
         Op::Resume => "resume".to_owned(),
         Op::Kexec => "kexec".to_owned(),

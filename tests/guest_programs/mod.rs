@@ -32,9 +32,10 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 12] = [
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 11] = [
+pub(crate) const PLAIN_PROGRAMS: [&str; 12] = [
     "compat",
     "exec",
+    "files",
     "hello",
     "overflow",
     "sort",

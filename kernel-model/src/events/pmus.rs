@@ -1,6 +1,5 @@
 //! The machine's PMUs together, as perf core wants them.
 
-use perf_core::attr::abi::PERF_TYPE_BREAKPOINT;
 use perf_core::{Pmu, PmuId, Pmus};
 
 use super::cpu_pmu::CpuPmu;
@@ -26,7 +25,7 @@ impl Pmus for MachinePmus<'_> {
     }
 
     fn serving(&mut self, attr_type: u32) -> Option<&mut dyn Pmu> {
-        if attr_type == PERF_TYPE_BREAKPOINT {
+        if self.breakpoint.serves(attr_type) {
             Some(&mut self.breakpoint)
         } else if self.cpu.serves(attr_type) {
             Some(self.cpu)

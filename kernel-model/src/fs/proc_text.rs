@@ -37,8 +37,8 @@ pub enum ProcText {
     Status,
 }
 
-/// Most bytes of a program's strings that are shown.
-const MAX_STRINGS: u64 = 6 << 20;
+/// Most bytes of a program's strings that are shown: an open file holds them.
+const MAX_STRINGS: u64 = 128 << 10;
 
 impl ProcText {
     /// Rights.

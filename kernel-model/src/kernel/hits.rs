@@ -3,7 +3,7 @@
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
 use perf_core::{
-    BufferId, CpuId, Current, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, SwEvent,
+    BufferId, CpuId, Current, Defect, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, SwEvent,
     SwitchDirection, TaskId,
 };
 
@@ -492,7 +492,12 @@ impl Kernel {
     ) -> Result<(), Errno> {
         let now = self.now_ns();
         let flags = perf_core::CloneFlags(clone_flags);
-        self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))?;
+        // K5 (rule 1.6.2): the copies are validated with the rights of whoever forks.
+        if self.perf.config.defects.has(Defect::ForkNeedsKernelRight) {
+            self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))?;
+        } else {
+            self.with_pmu(|perf, pmu| perf.fork(pmu, now, parent, child, flags))?;
+        }
         self.perf_event_fork(child);
         Ok(())
     }

@@ -7,6 +7,7 @@ use perf_core::{CpuId, Errno};
 use super::Kernel;
 use crate::arch::x86::hw_breakpoint::initialize_debug_regs;
 use crate::arch::x86::power;
+use crate::events::bp_slots::CpuPower;
 
 impl Kernel {
     /// The CPUs that are up.
@@ -33,6 +34,7 @@ impl Kernel {
         moved.extend(self.sched.take_waiting(cpu));
         let now = self.now_ns();
         self.with_pmu(|perf, pmu| perf.cpu_offline(pmu, now, cpu));
+        self.breakpoints.slots_mut().set_cpu_power(cpu, CpuPower::Offline);
         for task in moved {
             self.enqueue_new(task);
         }
@@ -51,9 +53,11 @@ impl Kernel {
         }
         initialize_debug_regs(&mut self.hw, cpu);
         self.sched.set_online(cpu);
+        self.breakpoints.slots_mut().set_cpu_power(cpu, CpuPower::Online);
         let now = self.now_ns();
         self.hw.idle_until(cpu, now);
         self.with_pmu(|perf, pmu| perf.cpu_online(pmu, now, cpu));
+        self.breakpoints.slots_mut().set_cpu_power(cpu, CpuPower::Online);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 //! are; tasks are children of another. Neighbours: `dr7 scenario` reads and prints the language,
 //! `op` has the operations as data.
 
+mod debugger;
 mod error;
 mod events;
 mod machine;
@@ -182,6 +183,9 @@ impl Stage {
             | Op::Kexec => self.apply_to_machine(op),
             Op::Registers { cpu } => self.registers(*cpu),
             Op::DebugRegister { cpu, number } => self.debug_register(*cpu, *number),
+            Op::Ksym { .. } | Op::KsymHits | Op::Kgdb(_) | Op::KgdbStops => {
+                self.apply_to_consumer(op)
+            }
             Op::Used => Ok(Answer::Used(self.kernel.breakpoints.slots().is_used())),
             Op::Explain { target } => self.explain(target.as_ref()),
             Op::Slots => Ok(Answer::Count(self.kernel.breakpoints.slots().nr_held() as u64)),

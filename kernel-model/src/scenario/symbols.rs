@@ -1,10 +1,12 @@
-//! Where a scenario's variables and functions are: the same addresses in every task.
+//! Where a scenario's variables and functions are: the same addresses in every task. Names that
+//! the scenario does not declare are the kernel's own symbols.
 
 use std::collections::BTreeMap;
 
 use super::error::ScenarioError;
 use super::op::{Place, PlaceBase, SymbolName};
 use crate::arch::x86::scenario_program::PIECE_BYTES;
+use crate::kernel::Kernel;
 use crate::mm::layout::PAGE_SIZE;
 
 /// Start of the program's own pieces (one page), which the functions follow.
@@ -77,8 +79,9 @@ impl Symbols {
         let base = match &place.base {
             PlaceBase::Address(address) => *address,
             PlaceBase::Symbol(name) => {
-                let symbol = self.by_name.get(name);
-                symbol.ok_or_else(|| ScenarioError::NoSuchSymbol(name.clone()))?.address
+                let own = self.by_name.get(name).map(|symbol| symbol.address);
+                let address = own.or_else(|| Kernel::symbol(&name.0).map(|(address, _)| address));
+                address.ok_or_else(|| ScenarioError::NoSuchSymbol(name.clone()))?
             }
         };
         Ok(base.wrapping_add(place.offset))
@@ -93,9 +96,12 @@ impl Symbols {
     /// The symbol that holds an address, and how far it is into it.
     pub(super) fn name_of(&self, address: u64) -> Option<(String, u64)> {
         let holds = |symbol: &Symbol| address.checked_sub(symbol.address);
-        self.by_name.iter().find_map(|(name, symbol)| {
-            let offset = holds(symbol).filter(|offset| *offset < symbol.bytes)?;
-            Some((name.0.clone(), offset))
-        })
+        self.by_name
+            .iter()
+            .find_map(|(name, symbol)| {
+                let offset = holds(symbol).filter(|offset| *offset < symbol.bytes)?;
+                Some((name.0.clone(), offset))
+            })
+            .or_else(|| Kernel::symbol_at(address).map(|(name, offset)| (name.to_owned(), offset)))
     }
 }

@@ -58,8 +58,10 @@ impl Stage {
             dr7,
             dr6: hw.get_debugreg(cpu, DR_STATUS),
             is_shadow_equal: state.is_some_and(|state| {
-                let addresses = (0..HBP_NUM).map(|number| hw.get_debugreg(cpu, number));
-                dr7 == state.cpu_dr7() && addresses.eq(state.cpu_debugreg().iter().copied())
+                // A register without an owner may hold a stale address, as its shadow may.
+                let mut owned = (0..HBP_NUM).filter(|&number| owners[number].is_some());
+                dr7 == state.cpu_dr7()
+                    && owned.all(|n| hw.get_debugreg(cpu, n) == state.cpu_debugreg()[n])
             }),
         }
     }

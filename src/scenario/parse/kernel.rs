@@ -1,7 +1,7 @@
 //! Operations on the machine, and of code in the kernel.
 
 use kernel_model::scenario::op::{
-    Enabled, GuestStep, NotifierVerdict, Op, RegisterTarget, TextPokeStep,
+    Enabled, GuestStep, KgdbStep, NotifierVerdict, Op, RegisterTarget, TextPokeStep,
 };
 
 use super::words::Words;
@@ -49,7 +49,19 @@ pub(super) fn kernel_op(verb: &str, words: &mut Words<'_>) -> Result<Op, ParseEr
         "poke" | "peek" | "debugreg" => debugreg_op(verb, words),
         "notifier" | "calls" => notifier_op(verb, words),
         "used" => Ok(Op::Used),
+        "ksym" => Ok(Op::Ksym { filter: words.next("a filter")?.to_owned() }),
+        "ksymhits" => Ok(Op::KsymHits),
+        "kgdb" => kgdb_op(words),
         _ => registered_op(verb, words),
+    }
+}
+
+fn kgdb_op(words: &mut Words<'_>) -> Result<Op, ParseError> {
+    match words.next("'set', 'remove' or 'stops'")? {
+        "set" => Ok(Op::Kgdb(KgdbStep::Set(event::breakpoint(words)?))),
+        "remove" => Ok(Op::Kgdb(KgdbStep::Remove(event::breakpoint(words)?))),
+        "stops" => Ok(Op::KgdbStops),
+        _ => Err(words.unknown("'set', 'remove' or 'stops'")),
     }
 }
 

@@ -86,7 +86,8 @@ fn is_setting(word: &str) -> bool {
 fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
     match words.next("a setting")? {
         "cpus" => {
-            config.nr_cpus = words.number("a number of CPUs")? as u32;
+            let nr_cpus = words.number("a number of CPUs")?;
+            config.nr_cpus = u32::try_from(nr_cpus).unwrap_or(0);
             if !(1..=64).contains(&config.nr_cpus) {
                 return Err(words.unknown("number of CPUs (1 to 64)"));
             }

@@ -10,7 +10,7 @@ const TASK: &str = "a task's name";
 const EVENT: &str = "an event's name";
 
 /// The first words of all operations.
-pub const VERBS: [&str; 45] = [
+pub const VERBS: [&str; 48] = [
     "var",
     "code",
     "open",
@@ -53,6 +53,9 @@ pub const VERBS: [&str; 45] = [
     "peek",
     "debugreg",
     "registers",
+    "ksym",
+    "ksymhits",
+    "kgdb",
     "slots",
     "free",
     "explain",
@@ -73,8 +76,8 @@ pub(super) fn op(words: &mut Words<'_>) -> Result<Op, ParseError> {
         "cpu" | "suspend" | "resume" | "kexec" | "guest" | "textpoke" => {
             kernel::machine_op(verb, words)?
         }
-        "register" | "remodify" | "unregister" | "log" | "notifier" | "calls" | "used" | "poke"
-        | "peek" | "debugreg" => kernel::kernel_op(verb, words)?,
+        "register" | "remodify" | "unregister" | "log" | "notifier" | "calls" | "used" | "ksym"
+        | "ksymhits" | "kgdb" | "poke" | "peek" | "debugreg" => kernel::kernel_op(verb, words)?,
         "explain" if words.has_more() => Op::Explain { target: Some(event::target(words)?) },
         "explain" => Op::Explain { target: None },
         "registers" => Op::Registers { cpu: words.cpu()? },

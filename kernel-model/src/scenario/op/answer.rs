@@ -56,7 +56,7 @@ pub struct RegistersView {
     pub dr7: u64,
     /// DR6 as the hardware has it.
     pub dr6: u64,
-    /// Whether DR0 to DR3 and DR7 are what the kernel's shadow says.
+    /// Whether DR7, and the addresses of registers in use, are what the kernel's shadow says.
     pub is_shadow_equal: bool,
 }
 

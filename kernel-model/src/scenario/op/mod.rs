@@ -123,6 +123,15 @@ pub enum NotifierVerdict {
     Stop,
 }
 
+/// What a kernel debugger is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KgdbStep {
+    /// Sets a hardware breakpoint on every CPU (packet `Z`).
+    Set(BreakpointSpec),
+    /// Removes one (packet `z`).
+    Remove(BreakpointSpec),
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -341,6 +350,20 @@ pub enum Op {
         /// Its name.
         name: EventName,
     },
+    /// A write to the ksym tracer's filter file, such as `pid_max:rw-`; the tracer is current
+    /// from then on.
+    Ksym {
+        /// What is written.
+        filter: String,
+    },
+    /// Hits that the ksym tracer has recorded since the last time. Answers [`Answer::Count`].
+    KsymHits,
+    /// A kernel debugger stops the machine, does this, and lets it go on. What its protocol
+    /// answers with E01 is EPERM.
+    Kgdb(KgdbStep),
+    /// How often a breakpoint of the debugger has stopped the machine since the last time.
+    /// Answers [`Answer::Count`].
+    KgdbStops,
     /// `hw_breakpoint_is_used`. Answers [`Answer::Used`].
     Used,
     /// The machine sleeps: no task is on a CPU, and all CPUs but the first are down.

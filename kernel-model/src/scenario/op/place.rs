@@ -7,7 +7,7 @@ use super::SymbolName;
 /// What a place counts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaceBase {
-    /// A variable or function of the scenario.
+    /// A variable or function of the scenario, else a symbol of the kernel.
     Symbol(SymbolName),
     /// A linear address.
     Address(u64),

@@ -160,6 +160,10 @@ impl Machine {
             | Op::Log { .. }
             | Op::Notifier { .. }
             | Op::Calls { .. }
+            | Op::Ksym { .. }
+            | Op::KsymHits
+            | Op::Kgdb(_)
+            | Op::KgdbStops
             | Op::Suspend
             | Op::Resume
             | Op::Guest { .. }
