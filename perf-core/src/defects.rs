@@ -127,9 +127,11 @@ defects! {
         "an event opened disabled is not validated; enabling it watches execution at address 0";
     OpenedNeverCount = "S5" "1.8.1", OFF ON, "perf-core/src/count.rs",
         "breakpoints opened by the system call never count or sample";
-    ModifyLosesSlot = "S6" "5.6.1", OFF ON, "",
+    ModifyLosesSlot = "S6" "5.6.1", OFF ON,
+        "kernel-model/src/arch/x86/ptrace/early_debugreg.rs",
         "changing a ptrace breakpoint unregisters it first, and a failure loses it";
-    AddressRewriteInverts = "S7" "5.6.2", OFF ON, "",
+    AddressRewriteInverts = "S7" "5.6.2", OFF ON,
+        "kernel-model/src/arch/x86/ptrace/early_debugreg.rs",
         "rewriting the address of a ptrace breakpoint inverts whether it is enabled";
     NullInsteadOfError = "S8" "6.1.3", OFF ON, "",
         "the in-kernel calls that create breakpoints fail without an error number";

@@ -176,7 +176,12 @@ impl Kernel {
 
     /// The stop before a signal is delivered.
     pub(crate) fn ptrace_signal_stop(&mut self, task: TaskId, info: SigInfo) -> Stop {
-        self.tasks.task_mut(task).trace.jobctl.set(Jobctl::STOP_DEQUEUED);
+        let trace = &mut self.tasks.task_mut(task).trace;
+        if trace.ptrace.is_none() {
+            return Stop::Not;
+        }
+        // The tracer may make a stop signal of it.
+        trace.jobctl.set(Jobctl::STOP_DEQUEUED);
         let shown = Shown { code: info.si_signo, message: 0, info: Some(info) };
         self.ptrace_stop(task, StopWhy::Trapped, shown, ResumeAt::Signal(info))
     }

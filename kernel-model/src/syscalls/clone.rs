@@ -270,6 +270,7 @@ fn add_task(
 ) -> TaskId {
     let fpu = kernel.save_fpu(parent);
     let copies_debug = kernel.perf.config.defects.has(perf_core::Defect::ForkCopiesVirtualDr);
+    let fresh_dr6 = kernel.fresh_virtual_dr6();
     let id = kernel.tasks.new_task_id();
     let is_thread = request.flags & CLONE_THREAD != 0;
     let from = kernel.tasks.task(parent);
@@ -304,10 +305,11 @@ fn add_task(
         clear_child_tid: if has(CLONE_CHILD_CLEARTID) { request.child_tid } else { 0 },
         robust_list: (0, 0),
         trap: from.trap,
-        virtual_dr6: if copies_debug { from.virtual_dr6 } else { 0 },
+        virtual_dr6: if copies_debug { from.virtual_dr6 } else { fresh_dr6 },
         ptrace_debug: PtraceDebug::of_child(&from.ptrace_debug, copies_debug),
         step: StepState::default(),
         trace: TraceState::default(),
+        personality: from.personality,
         restart_block: None,
         sigtraps: Vec::new(),
         runtime_ns: 0,

@@ -2,7 +2,7 @@
 //! What follows for parents, tracers and children is in [`super::reap`].
 //! Source: Linux 6.18 `kernel/exit.c`, `kernel/fork.c` (`mm_release`).
 
-use perf_core::{Errno, TaskId};
+use perf_core::{Errno, Generation, TaskId};
 
 use super::Outcome;
 use super::table::Syscall;
@@ -80,6 +80,10 @@ impl Kernel {
         self.exit_signals(task);
         self.exit_robust_list(task);
         self.clear_child_tid(task);
+        // Rules 3.12.3 and 5.6.6: which of them comes first.
+        if self.perf.config.generation == Generation::V2_6_33 {
+            self.flush_ptrace_hw_breakpoint(task);
+        }
         self.exit_task_perf(task);
         self.flush_ptrace_hw_breakpoint(task);
         self.switch_out(self.this_cpu);

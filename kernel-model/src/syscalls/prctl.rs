@@ -139,17 +139,21 @@ impl Kernel {
     }
 }
 
+/// Tells the old personality. Addresses are never random, asked for or not.
 fn sys_personality(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    const QUERY: u64 = 0xffff_ffff;
-    const ADDR_NO_RANDOMIZE: u64 = 0x4_0000;
-    match args[0] & 0xffff_ffff {
-        // Addresses are never random.
-        QUERY | 0 | ADDR_NO_RANDOMIZE => Ok(0),
+    const QUERY: u32 = 0xffff_ffff;
+    const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
+    let (new, entry) = (args[0] as u32, kernel.tasks.task_mut(task));
+    let old = entry.personality;
+    match new {
+        QUERY => {}
+        0 | ADDR_NO_RANDOMIZE => entry.personality = new,
         _ => {
             kernel.tell_unsupported(task, Some("personality"));
-            Err(Errno::EINVAL)
+            return Err(Errno::EINVAL);
         }
     }
+    Ok(u64::from(old))
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ pub struct Task {
     pub step: StepState,
     /// Tracing and job control.
     pub trace: TraceState,
+    /// What personality() says: 0, or `ADDR_NO_RANDOMIZE`.
+    pub personality: u32,
     /// What restart_syscall goes on with.
     pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.

@@ -37,7 +37,7 @@ const FRESH: Dr7Entry =
     Dr7Entry { len: BreakpointLen::Len1, kind: BreakpointType::Write, state: EntryState::Disabled };
 
 /// The attribute of a register (`ptrace_fill_bp_fields`; rule 5.3.4).
-fn attr_of(address: u64, entry: Dr7Entry) -> Result<PerfEventAttr, Errno> {
+pub(super) fn attr_of(address: u64, entry: Dr7Entry) -> Result<PerfEventAttr, Errno> {
     let (bp_len, bp_type) = arch_bp_generic_fields(entry.len, entry.kind)?;
     let attr = PerfEventAttr::breakpoint(address, bp_len, bp_type)
         .with(AttrFlags::PINNED)
@@ -56,14 +56,21 @@ impl Kernel {
         let entry = self.tasks.task(task);
         match number {
             DR_STATUS => entry.virtual_dr6 ^ DR6_RESERVED,
+            DR_CONTROL if self.has_early_ptrace() => self.ptrace_get_dr7(task),
             DR_CONTROL => entry.ptrace_debug.dr7,
+            _ if self.has_early_ptrace() => self.early_get_address(task, number),
             _ => self.ptrace_bp_attr(task, number).map_or(0, |attr| attr.bp_addr),
         }
     }
 
+    /// A register's event.
+    pub(super) fn ptrace_bp(&self, task: TaskId, number: usize) -> Option<EventId> {
+        self.tasks.task(task).ptrace_debug.bps.get(number).copied().flatten()
+    }
+
     /// The attribute of a register's event.
-    fn ptrace_bp_attr(&self, task: TaskId, number: usize) -> Option<PerfEventAttr> {
-        let event = (*self.tasks.task(task).ptrace_debug.bps.get(number)?)?;
+    pub(super) fn ptrace_bp_attr(&self, task: TaskId, number: usize) -> Option<PerfEventAttr> {
+        let event = self.ptrace_bp(task, number)?;
         self.perf.event(event).map(|event| event.attr().clone())
     }
 
@@ -78,11 +85,13 @@ impl Kernel {
         value: u64,
     ) -> Result<(), Errno> {
         match number {
+            0..HBP_NUM if self.has_early_ptrace() => self.early_set_address(task, number, value),
             0..HBP_NUM => self.ptrace_set_breakpoint_addr(task, number, value),
             DR_STATUS => {
                 self.tasks.task_mut(task).virtual_dr6 = value ^ DR6_RESERVED;
                 Ok(())
             }
+            DR_CONTROL if self.has_early_ptrace() => self.early_write_dr7(task, value),
             DR_CONTROL => {
                 self.ptrace_write_dr7(task, value)?;
                 self.tasks.task_mut(task).ptrace_debug.dr7 = value;
@@ -108,7 +117,7 @@ impl Kernel {
         }
     }
 
-    fn ptrace_register(
+    pub(super) fn ptrace_register(
         &mut self,
         task: TaskId,
         number: usize,
@@ -123,14 +132,14 @@ impl Kernel {
         Ok(())
     }
 
-    fn ptrace_modify(
+    pub(super) fn ptrace_modify(
         &mut self,
         task: TaskId,
         number: usize,
         attr: &PerfEventAttr,
     ) -> Result<(), Errno> {
         let now = self.now_ns();
-        let event = self.tasks.task(task).ptrace_debug.bps[number].ok_or(Errno::EINVAL)?;
+        let event = self.ptrace_bp(task, number).ok_or(Errno::EINVAL)?;
         self.with_pmu(|perf, pmu| perf.modify_user_hw_breakpoint(pmu, now, event, attr))
     }
 
@@ -164,7 +173,7 @@ impl Kernel {
     }
 
     /// DR7 of the registers that are enabled (`ptrace_get_dr7`).
-    fn ptrace_get_dr7(&self, task: TaskId) -> u64 {
+    pub(super) fn ptrace_get_dr7(&self, task: TaskId) -> u64 {
         let mut dr7 = 0;
         for (number, event) in self.tasks.task(task).ptrace_debug.bps.iter().enumerate() {
             let Some(event) = *event else { continue };
@@ -180,14 +189,22 @@ impl Kernel {
     /// Gives the tracee's breakpoints back and forgets DR6 and DR7: at exit, before anybody sees
     /// the zombie, and at exec (rules 2.5.8, 3.12.1, 3.12.3, 5.5.2, 5.5.3).
     pub(crate) fn flush_ptrace_hw_breakpoint(&mut self, task: TaskId) {
-        let entry = self.tasks.task_mut(task);
-        entry.virtual_dr6 = 0;
-        let debug = std::mem::take(&mut entry.ptrace_debug);
-        for event in debug.bps.into_iter().flatten() {
-            let now = self.now_ns();
-            let detached = self.with_pmu(|perf, pmu| perf.release(pmu, now, event));
-            self.after_detach(detached);
+        for number in 0..HBP_NUM {
+            self.ptrace_unregister(task, number);
         }
+        let virtual_dr6 = self.fresh_virtual_dr6();
+        let entry = self.tasks.task_mut(task);
+        entry.virtual_dr6 = virtual_dr6;
+        entry.ptrace_debug = PtraceDebug::default();
+    }
+
+    /// Gives a register's breakpoint and slot back.
+    pub(super) fn ptrace_unregister(&mut self, task: TaskId, number: usize) {
+        let bps = &mut self.tasks.task_mut(task).ptrace_debug.bps;
+        let Some(event) = bps.get_mut(number).and_then(Option::take) else { return };
+        let now = self.now_ns();
+        let detached = self.with_pmu(|perf, pmu| perf.release(pmu, now, event));
+        self.after_detach(detached);
     }
 
     /// What PTRACE_DETACH does with breakpoints: nothing, unless K11 is switched off

@@ -1,6 +1,6 @@
 //! `tests-data/ptrace_debugreg.scn`, line by line; and DR7 against a twin.
 
-use perf_core::{Errno, TaskId};
+use perf_core::{Defect, Defects, Errno, Generation, TaskId};
 use proptest::prelude::*;
 
 use crate::exec::tiny_elf::TinyElf;
@@ -12,24 +12,24 @@ use crate::uapi::signal::SIGCHLD;
 
 const SCENARIOS: &str = include_str!("../../../../tests-data/ptrace_debugreg.scn");
 
-/// A machine with one task.
-fn stand() -> (Kernel, TaskId) {
-    let config = KernelConfig { ram_bytes: 8 << 20, ..KernelConfig::default() };
+/// A machine of some generation with one task.
+fn stand_of(generation: Generation, defects: Defects) -> (Kernel, TaskId) {
+    let config =
+        KernelConfig { ram_bytes: 8 << 20, generation, defects, ..KernelConfig::default() };
     let mut kernel = Kernel::boot(&config, Box::new(FixedInputs::new(0))).unwrap();
-    let task = kernel.spawn_init("/tracee", &TinyElf::default().bytes(), &[], &[]).unwrap();
+    let task = kernel.spawn_init("/tracee", Some(&TinyElf::default().bytes()), &[], &[]).unwrap();
     (kernel, task)
 }
 
+fn stand() -> (Kernel, TaskId) {
+    stand_of(Generation::V6, Defects::LINUX_6)
+}
+
+/// A machine without one of the defects of its generation.
 fn without(switch: &str) -> (Kernel, TaskId) {
-    let (mut kernel, task) = stand();
-    let defects = &mut kernel.perf.config.defects;
-    match switch {
-        "K9" => defects.fork_copies_ptrace_debug = false,
-        "K10" => defects.disabled_ptrace_slots_validated = false,
-        "K11" => defects.detach_leaves_traps = false,
-        _ => panic!("switch {switch:?}"),
-    }
-    (kernel, task)
+    let defect: Defect = switch.parse().expect(switch);
+    let generation = if switch.starts_with('K') { Generation::V6 } else { Generation::V2_6_33 };
+    stand_of(generation, Defects::of(generation).without(defect))
 }
 
 fn describe(result: Result<(), Errno>) -> &'static str {
@@ -46,6 +46,9 @@ fn rules() {
         let words: Vec<_> = line.split_whitespace().skip(1).collect();
         match words[..] {
             ["new"] => (kernel, task) = stand(),
+            ["seed"] => {
+                (kernel, task) = stand_of(Generation::V2_6_33, Defects::LINUX_2_6_33);
+            }
             ["without", switch] => (kernel, task) = without(switch),
             ["poke", n, value, "=", want] => {
                 let got = kernel.ptrace_set_debugreg(task, number(n), hex(value));
@@ -115,18 +118,19 @@ proptest! {
                 prop_assert_eq!(got, Ok(()));
                 addresses[number] = Some(value);
             } else {
+                let known = addresses;
                 let enabled = |n: usize| value >> (2 * n) & 3 != 0;
-                let counts = |n: &usize| addresses[*n].is_some() || enabled(*n);
+                let counts = |n: &usize| known[*n].is_some() || enabled(*n);
                 let legal = (0..4)
                     .filter(counts)
-                    .all(|n| is_legal(value, n, addresses[n].unwrap_or(0)));
-                prop_assert_eq!(got.is_ok(), legal, "{:#x} {:?}", value, addresses);
+                    .all(|n| is_legal(value, n, known[n].unwrap_or(0)));
+                prop_assert_eq!(got.is_ok(), legal, "{:#x} {:?}", value, known);
                 if !legal {
                     // A slot that an entry before the illegal one took stays (rule 5.3.3).
                     for n in 0..4 {
                         let before = (0..n).filter(counts)
-                            .all(|m| is_legal(value, m, addresses[m].unwrap_or(0)));
-                        if enabled(n) && before && is_legal(value, n, addresses[n].unwrap_or(0)) {
+                            .all(|m| is_legal(value, m, known[m].unwrap_or(0)));
+                        if enabled(n) && before && is_legal(value, n, known[n].unwrap_or(0)) {
                             addresses[n].get_or_insert(0);
                         }
                     }

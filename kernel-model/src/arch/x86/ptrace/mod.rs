@@ -8,6 +8,7 @@
 mod debugreg;
 #[cfg(test)]
 mod debugreg_tests;
+mod early_debugreg;
 mod regs;
 mod regset;
 mod step;
