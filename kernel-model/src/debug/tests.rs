@@ -53,7 +53,7 @@ fn machine(code: [u8; 3], acts: Vec<Act>) -> Kernel {
     kernel.kgdb_attach(Box::new(Script { acts: acts.into() })).unwrap();
     let mut image = TinyElf::default().bytes();
     image[CODE_OFFSET..CODE_OFFSET + 3].copy_from_slice(&code);
-    kernel.spawn_init("/tiny", &image, &[b"tiny".to_vec()], &[]).unwrap();
+    kernel.spawn_init("/tiny", Some(&image), &[b"tiny".to_vec()], &[]).unwrap();
     kernel
 }
 
