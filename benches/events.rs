@@ -1,5 +1,5 @@
-//! The event layer's hot paths: slot reservation with many tasks, breakpoints coming and
-//! going with a task, and records into a ring buffer.
+//! The event layer's hot paths: slot reservation with many tasks, breakpoints and
+//! counters coming and going with a task, rotation, and records into a ring buffer.
 
 #![allow(missing_docs)]
 
@@ -10,6 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use kernel_model::arch::x86::hw::{Hw, TimingChoice};
 use kernel_model::arch::x86::hw_breakpoint::AddressRules;
 use kernel_model::events::bp_slots::{BpSlots, RegisterPools};
+use kernel_model::events::cpu_pmu::{CounterKinds, CpuPmu};
 use kernel_model::events::hw_breakpoint::{BreakpointPmu, CapSysAdmin, HwBreakpoints};
 use perf_core::{
     BufferId, BufferMemory, CpuId, EventId, HitRegs, Mapped, MmapAccess, MmapRequest, MmapSharing,
@@ -63,6 +64,51 @@ fn sched_in_out(c: &mut Criterion) {
                 perf.task_sched_in(&mut pmu, now, cpu, task);
                 perf.task_sched_out(&mut pmu, now + 500, cpu);
                 black_box(pmu.state.take_arm_log());
+            });
+        });
+    }
+    group.finish();
+}
+
+/// A task with `nr` events on the processor's counters, running.
+fn with_counters(nr: u64) -> (Perf, CpuPmu) {
+    let mut pmu = CpuPmu::new(1, CounterKinds::WorkBranchesCaches);
+    let mut perf = Perf::new(PerfConfig::default());
+    for nth in 0..nr {
+        let attr = PerfEventAttr::hardware(nth % 6);
+        perf.create_kernel_counter(&mut pmu, 0, &attr, Target::Task(TaskId(0), None), None)
+            .expect("the processor has these events");
+    }
+    perf.task_sched_in(&mut pmu, 0, CpuId(0), TaskId(0));
+    (perf, pmu)
+}
+
+fn counters_in_out(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sched/counters_in_out");
+    for nr_events in [0, 1, 4, 8, 16, 64] {
+        let (mut perf, mut pmu) = with_counters(nr_events);
+        let mut now = 0;
+        group.bench_function(BenchmarkId::from_parameter(nr_events), |b| {
+            b.iter(|| {
+                now += 1000;
+                perf.task_sched_out(&mut pmu, now, CpuId(0));
+                perf.task_sched_in(&mut pmu, now + 500, CpuId(0), TaskId(0));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn rotate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sched/rotate");
+    for nr_events in [8, 64] {
+        let (mut perf, mut pmu) = with_counters(nr_events);
+        let mut now = 0;
+        group.bench_function(BenchmarkId::from_parameter(nr_events), |b| {
+            b.iter(|| {
+                now += 4_000_000;
+                assert!(perf.rotation_due(CpuId(0)));
+                perf.rotate(&mut pmu, now, CpuId(0));
             });
         });
     }
@@ -130,5 +176,12 @@ fn ring_buffer_write(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reserve_release, sched_in_out, ring_buffer_write);
+criterion_group!(
+    benches,
+    reserve_release,
+    sched_in_out,
+    counters_in_out,
+    rotate,
+    ring_buffer_write
+);
 criterion_main!(benches);

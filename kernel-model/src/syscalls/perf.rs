@@ -301,6 +301,9 @@ pub(super) fn mmap(
         let now = kernel.now_ns();
         kernel.with_rings(|perf, memory| perf.init_userpage(now, event, memory));
     }
+    if let Ok(addr) = mapped {
+        kernel.perf_event_mmap(task, addr);
+    }
     mapped
 }
 
