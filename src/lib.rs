@@ -3,7 +3,8 @@
 //!
 //! This crate has no semantics of the machine or of Linux: it says what to run
 //! (`cli`, `session`), shows what happened (`report`, `symbols`) and keeps it
-//! (`recording`); `scenario` has the language of breakpoint operations. The machine is in `emulator`, perf events are in `perf-core`,
+//! (`recording`), lets a debugger in (`kgdb`) and plays operations on breakpoints (`scenario`). The
+//! machine is in `emulator`, perf events are in `perf-core`,
 //! Linux is in `kernel-model`.
 
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod cmd;
 pub mod conformance;
 pub mod host_perf;
 pub mod instructions;
+pub mod kgdb;
 pub mod output_file;
 pub mod recording;
 pub mod report;

@@ -28,13 +28,56 @@ fn every_scenario_answers_as_it_says() {
         let scenario = parse::scenario(&text).unwrap_or_else(|error| panic!("{name}:{error}"));
         let has_answers = scenario.steps.iter().any(|step| step.expected.is_some());
         assert!(has_answers, "{name} expects nothing");
-        let outcome = run::play(&scenario).unwrap();
+        let outcome = run::play(&scenario, run::Refusals::Bare).unwrap();
         wrong.extend(outcome.wrong().map(|step| {
             let got = step.got.as_ref().map_or_else(ToString::to_string, Clone::clone);
             format!("{name}:{}: {}: expected {:?}, got {got}", step.line, step.op, step.expected)
         }));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The examples of a page: the blocks that are marked as scenarios.
+fn examples(page: &str) -> Vec<String> {
+    let blocks = page.split("```scn\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_examples_of_the_page_answer_as_they_say() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples = examples(&page);
+    let mut words = std::collections::BTreeSet::new();
+    for example in &examples {
+        let scenario = parse::scenario(example).unwrap_or_else(|e| panic!("{e} in\n{example}"));
+        words.extend(example.lines().filter_map(|line| line.split_whitespace().next()));
+        let outcome = run::play(&scenario, run::Refusals::Bare).unwrap();
+        let wrong: Vec<_> = outcome.wrong().collect();
+        assert!(wrong.is_empty(), "{wrong:?} in\n{example}");
+    }
+    for verb in parse::VERBS {
+        assert!(words.contains(verb), "docs/scenarios.md has no example of {verb}");
+    }
+}
+
+#[test]
+fn refusals_are_explained_on_request() {
+    let (_directory, path) = written(
+        "var x\ntask T0\nopen a T0@* w1:x\nopen b T0@* w1:x\nopen c T0@1 w1:x\n\
+         open d C1 w1:x\nopen e T0@* w1:x = ENOSPC\n",
+    );
+    let output = dr7_scenario(&[&path, Path::new("--explain")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for line in [
+        "no breakpoint slot for T0 on any CPU: cpu1 would need 5, has 4\n",
+        "A(c): cpu0 0, cpu1 1\n",
+        "N(t,c): cpu0 2, cpu1 3\n",
+        "rule 2.1.3: max over CPUs of A(c) + N(t,c) + 1 = 5, more than 4\n",
+    ] {
+        assert!(text.contains(line), "{line}not in\n{text}");
+    }
 }
 
 fn dr7_scenario(arguments: &[&Path]) -> Output {

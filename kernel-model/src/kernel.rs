@@ -8,6 +8,8 @@ mod boot;
 mod counters;
 mod exec;
 mod hits;
+mod hotplug;
+pub(crate) mod in_kernel_breakpoint;
 mod ksym;
 mod run;
 mod sideband;
@@ -31,11 +33,11 @@ use crate::sched::Scheduler;
 use crate::task::Tasks;
 
 pub(crate) use boot::comm_of;
-pub(crate) use exec::{Bprm, DeThread, Program};
+pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
 pub use counters::CounterError;
-pub use ksym::{KSYM_TRACER, NOP_TRACER};
+pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
@@ -57,6 +59,10 @@ pub struct Kernel {
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
+    /// Breakpoints that kernel code has registered, and their hits.
+    pub(crate) in_kernel: in_kernel_breakpoint::InKernelBreakpoints,
+    /// Who is asked about a debug exception behind the breakpoint handler.
+    pub(crate) die_chain: crate::notify::DieChain,
     pub(crate) rings: crate::events::rings::Rings,
     /// Mappings of perf ring buffers, by event.
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
@@ -66,6 +72,7 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
@@ -86,6 +93,8 @@ pub struct Kernel {
     /// Chain of digests.
     pub(crate) digest: Digest,
     pub(crate) open_spans: Vec<hits::OpenSpan>,
+    /// The kernel debugger, once there was one.
+    pub(crate) kgdb: Option<crate::debug::Kgdb>,
     /// Ticks since boot that `jiffies` has counted.
     pub(crate) ticks_counted: u64,
 }
@@ -134,6 +143,9 @@ pub enum StopReason {
     /// An input could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The kernel debugger ended the run.
+    #[error("killed by the debugger")]
+    Killed,
 }
 
 /// Tasks that are stopped by a signal or for their tracer when nothing can go on.

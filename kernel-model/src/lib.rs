@@ -4,6 +4,7 @@
 //! It is laid out like the kernel that it models. Only [`arch::x86`] knows the emulator.
 
 pub mod arch;
+pub mod debug;
 mod digest;
 pub mod events;
 pub mod exec;
@@ -11,6 +12,7 @@ pub mod fs;
 pub mod inputs;
 pub mod kernel;
 pub mod mm;
+pub mod notify;
 pub mod observe;
 pub mod ptrace;
 pub mod scenario;

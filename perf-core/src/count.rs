@@ -5,11 +5,12 @@
 //! kernel/events/core.c.
 
 use crate::attr::abi::{AttrFlags, PERF_SAMPLE_PERIOD};
+use crate::defects::Defect;
 use crate::event::{EventState, PerfEvent};
 use crate::ids::EventId;
 use crate::overflow::{HitRegs, Mode, Overflow, PollReason, SigTrap};
 use crate::perf::Perf;
-use crate::pmu::{Counting, Pmus};
+use crate::pmu::{Counting, PmuId, Pmus};
 use crate::ring_buffer::BufferMemory;
 use crate::throttle::MAX_INTERRUPTS;
 
@@ -100,13 +101,16 @@ impl Perf {
         regs: &HitRegs<'_>,
         mem: &mut dyn BufferMemory,
     ) -> Overflow {
-        let overrides = self.config.defects.sample_period_overrides_period;
+        let overrides = self.config.defects.has(Defect::SamplePeriodOverrides);
+        // S5: the handler of an opened breakpoint does nothing yet.
+        let stub = self.config.defects.has(Defect::OpenedNeverCount);
         let root = self.event(event).and_then(|e| e.parent).unwrap_or(event);
         let mut out = Overflow::dropped(event, root);
         let Some(e) = self.event_mut(event) else {
             return out;
         };
-        if e.state != EventState::Active || e.excludes(regs.mode) {
+        let is_stub = stub && e.pmu == PmuId::Breakpoint && e.handler.is_none();
+        if e.state != EventState::Active || e.excludes(regs.mode) || is_stub {
             return out;
         }
         out.counted = true;

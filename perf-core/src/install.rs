@@ -11,6 +11,7 @@ use crate::attr::abi::{
     AttrFlags, PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_READ, PERF_SAMPLE_TID, PERF_TYPE_SOFTWARE,
 };
 use crate::clock::EventClock;
+use crate::defects::{Defect, Generation};
 use crate::errno::Errno;
 use crate::event::{EventState, PerfEvent, Sampling, Target, Times};
 use crate::ids::{BufferId, CpuId, EventId, HandlerId, TaskId};
@@ -97,9 +98,16 @@ impl Perf {
         };
         match (request.task, cpu) {
             (Some(task), cpu) => Ok(Target::Task(task, cpu)),
+            (None, Some(cpu)) if self.refuses_offline(cpu) => Err(Errno::ENODEV),
             (None, Some(cpu)) => Ok(Target::Cpu(cpu)),
             (None, None) => Err(Errno::EINVAL),
         }
+    }
+
+    /// 2.6.33 looks for the CPU's context first and refuses an offline CPU there, before the event
+    /// takes a slot; later kernels do so in step 23.
+    fn refuses_offline(&self, cpu: CpuId) -> bool {
+        self.config.generation == Generation::V2_6_33 && !self.is_cpu_online(cpu)
     }
 
     /// Step 18.
@@ -244,6 +252,15 @@ impl Perf {
         Ok(())
     }
 
+    /// An event that was never installed is gone, and its PMU is never told: what it reserved is
+    /// lost (rule 2.4.3).
+    pub fn event_forget(&mut self, event: EventId) {
+        if self.event(event).is_some() {
+            self.set_owner(event, None);
+            self.events.remove(event);
+        }
+    }
+
     /// Frees an event that was never installed, or has been taken out of its context.
     pub fn event_free(&mut self, pmus: &mut dyn Pmus, event: EventId) {
         if self.event(event).is_none() {
@@ -310,7 +327,7 @@ impl Perf {
         detached.wake.retain(|e| *e != event);
         self.event_free(pmus, event);
         // K3: siblings of an OFF leader wait for the next scheduling point.
-        if was_off && !self.config.defects.off_leader_close_strands_siblings {
+        if was_off && !self.config.defects.has(Defect::OffLeaderCloseStrands) {
             for sibling in siblings {
                 self.resched_for(pmus, now, sibling);
             }

@@ -4,6 +4,7 @@
 //! PAUSE_OUTPUT. Source: `_perf_ioctl`, Linux 6.18 kernel/events/core.c.
 
 use crate::attr::abi::AttrFlags;
+use crate::defects::Defect;
 use crate::errno::Errno;
 use crate::event::EventState;
 use crate::ids::{EventId, TaskId};
@@ -143,8 +144,11 @@ impl Perf {
         let Some(e) = self.event(event) else {
             return Vec::new();
         };
+        let leader_only = self.config.defects.has(Defect::GroupFlagIgnoresSiblings);
         let members = match scope {
             Scope::Event => vec![event],
+            // S9: the loop over the siblings acts on the leader every time.
+            Scope::Group if leader_only => vec![e.group_leader],
             Scope::Group => self.group_members(e.group_leader),
         };
         members.into_iter().flat_map(|m| self.with_children(m)).collect()

@@ -49,7 +49,7 @@ mod times;
 
 pub use attr::{AttrError, AttrLimits, Credentials, PerfEventAttr};
 pub use clock::{ClockOffsets, EventClock};
-pub use defects::Defects;
+pub use defects::{Defect, DefectInfo, Defects, Generation, UnknownDefect, UnknownGeneration};
 pub use errno::Errno;
 pub use event::{ContextId, EventState, PerfEvent, Target};
 pub use id_table::IdTable;

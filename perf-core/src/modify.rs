@@ -5,6 +5,7 @@
 
 use crate::attr::PerfEventAttr;
 use crate::attr::abi::{AttrFlags, PERF_TYPE_BREAKPOINT};
+use crate::defects::Defect;
 use crate::errno::Errno;
 use crate::event::EventState;
 use crate::ids::EventId;
@@ -42,7 +43,7 @@ impl Perf {
             let old = std::mem::replace(&mut self.ev_mut(event).attr.sig_data, attr.sig_data);
             let result = self.modify_breakpoint(pmus, now, event, &attr, Compare::Yes);
             if result.is_err() {
-                if !self.config.defects.failed_modify_flips_enable {
+                if !self.config.defects.has(Defect::FailedModifyFlips) {
                     self.ev_mut(event).attr.sig_data = old;
                 }
                 return result;
@@ -77,7 +78,7 @@ impl Perf {
         let was_enabled = self.ev(event).state >= EventState::Inactive;
         self.disable_one(pmus, now, event);
         let result = self.commit_breakpoint(pmus, event, attr, compare);
-        let by_attr = result.is_ok() || self.config.defects.failed_modify_flips_enable;
+        let by_attr = result.is_ok() || self.config.defects.has(Defect::FailedModifyFlips);
         let attr_enabled = !self.ev(event).attr.has(AttrFlags::DISABLED);
         if if by_attr { attr_enabled } else { was_enabled } {
             self.enable_one(pmus, now, event);

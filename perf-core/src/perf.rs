@@ -3,7 +3,7 @@
 use crate::attr::AttrLimits;
 use crate::clock::ClockOffsets;
 use crate::context::{Context, CpuState};
-use crate::defects::Defects;
+use crate::defects::{Defects, Generation};
 use crate::event::{ContextId, PerfEvent};
 use crate::id_table::IdTable;
 use crate::ids::{CpuId, EventId, TaskId};
@@ -21,6 +21,8 @@ pub struct PerfConfig {
     pub tick_ns: u64,
     /// Other clocks relative to the perf clock.
     pub clock_offsets: ClockOffsets,
+    /// The kernel that is modelled.
+    pub generation: Generation,
     /// Which defects to show.
     pub defects: Defects,
 }
@@ -32,6 +34,7 @@ impl Default for PerfConfig {
             limits: AttrLimits::default(),
             tick_ns: 4_000_000,
             clock_offsets: ClockOffsets::default(),
+            generation: Generation::default(),
             defects: Defects::default(),
         }
     }

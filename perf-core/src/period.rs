@@ -5,6 +5,7 @@
 //! kernel/events/core.c.
 
 use crate::attr::abi::AttrFlags;
+use crate::defects::Defect;
 use crate::errno::Errno;
 use crate::event::{EventState, PerfEvent};
 use crate::ids::EventId;
@@ -109,9 +110,17 @@ impl Perf {
         value: u64,
     ) -> Result<(), Errno> {
         let limits = self.config.limits;
-        let late = self.config.defects.period_one_interval_late;
+        // S10: success of the copy from the user is taken for failure.
+        let faults = self.config.defects.has(Defect::PeriodAlwaysFaults);
+        let late = self.config.defects.has(Defect::PeriodOneIntervalLate);
         let e = self.event_mut(event).ok_or(Errno::EBADF)?;
-        if !e.attr.is_sampling() || value == 0 {
+        if !e.attr.is_sampling() {
+            return Err(Errno::EINVAL);
+        }
+        if faults {
+            return Err(Errno::EFAULT);
+        }
+        if value == 0 {
             return Err(Errno::EINVAL);
         }
         e.attr.check_period(value, &limits)?;

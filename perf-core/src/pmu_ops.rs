@@ -3,6 +3,7 @@
 //! Source: `hw_breakpoint_add`, `x86_pmu_add`, `perf_swevent_add`, `cpu_clock_event_add`, Linux
 //! 6.x kernel/events/{hw_breakpoint,core}.c, arch/x86/events/core.c.
 
+use crate::defects::Defect;
 use crate::errno::Errno;
 use crate::ids::{CpuId, EventId};
 use crate::perf::Perf;
@@ -17,7 +18,7 @@ impl Perf {
         cpu: CpuId,
         event: EventId,
     ) -> Result<(), Errno> {
-        let dead_end = self.config.defects.refresh_dead_end;
+        let dead_end = self.config.defects.has(Defect::RefreshDeadEnd);
         let e = self.ev_mut(event);
         match e.pmu {
             PmuId::Cpu | PmuId::Breakpoint => {

@@ -6,6 +6,7 @@
 
 use crate::attr::abi::AttrFlags;
 use crate::context::GroupClass::{self, Flexible, Pinned};
+use crate::defects::Defect;
 use crate::event::{ContextId, EventState};
 use crate::ids::{CpuId, EventId, TaskId};
 use crate::perf::Perf;
@@ -109,7 +110,7 @@ impl Perf {
     pub(crate) fn resched_for(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) {
         let e = self.ev(event);
         let Some(context) = e.context else { return };
-        let only_own = self.config.defects.foreign_leader_sibling_not_started;
+        let only_own = self.config.defects.has(Defect::ForeignLeaderSibling);
         let filter = only_own.then_some(e.sched_pmu);
         let leader_pinned = self.ev(e.group_leader).is_pinned();
         let class = if leader_pinned { Pinned } else { Flexible };

@@ -11,6 +11,7 @@ pub mod conformance_slots;
 pub mod count_spec;
 pub mod instructions;
 pub mod kept_hits;
+pub mod kernel;
 pub mod scenario;
 mod size;
 pub mod watch_spec;
@@ -89,6 +90,10 @@ pub struct GuestArgs {
     #[arg(long, value_name = "VENDOR", default_value_t = CpuVendor::default())]
     pub cpu_vendor: CpuVendor,
 
+    /// Which kernel is modelled.
+    #[command(flatten)]
+    pub kernel: kernel::KernelArgs,
+
     /// How cycles are counted.
     #[arg(long, value_name = "MODEL", value_enum, default_value_t = Timing::None)]
     pub timing: Timing,
@@ -149,6 +154,20 @@ pub struct RunArgs {
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Let gdb control the machine: :PORT, HOST:PORT of this host, or unix:PATH. The run waits for
+    /// it before the first user instruction.
+    #[arg(long, value_name = "PLACE")]
+    pub kgdb: Option<String>,
+
+    /// Trace accesses to a variable of the kernel: SYMBOL:rw- or SYMBOL:-w-, as
+    /// ksym_trace_filter takes them. May be given several times.
+    #[arg(long, value_name = "SYMBOL:ACCESS")]
+    pub ksym: Vec<String>,
+
+    /// Write an ELF file with the kernel's symbols, for gdb's add-symbol-file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel_symbols: Option<PathBuf>,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -170,6 +189,10 @@ pub struct RecordArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Refused: what a debugger does is not part of a recording.
+    #[arg(long, value_name = "PLACE", hide = true)]
+    pub kgdb: Option<String>,
 
     /// How much is printed.
     #[command(flatten)]
@@ -313,6 +336,8 @@ mod tests {
             &["dr7", "run", "--timing", "exact", "--", "prog"],
             &["dr7", "run", "--mem", "lots", "--", "prog"],
             &["dr7", "run", "--cpu", "v4", "--", "prog"],
+            &["dr7", "run", "--kernel", "2.4", "--", "prog"],
+            &["dr7", "run", "--defect", "S99=off", "--", "prog"],
         ] {
             let error = Cli::try_parse_from(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

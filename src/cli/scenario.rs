@@ -13,6 +13,10 @@ pub struct ScenarioArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
+    /// Follow each ENOSPC with who holds the slots, and the rule that refuses.
+    #[arg(long)]
+    pub explain: bool,
+
     /// Also write every step and the registers at the end as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

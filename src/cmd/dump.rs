@@ -72,6 +72,8 @@ fn write_plan(out: &mut impl Write, plan: &Plan, symbols: &Symbols<'_>) -> io::R
         machine.seed,
         machine.generation
     )?;
+    let defects: Vec<_> = machine.defects.iter().map(|defect| defect.info().name).collect();
+    writeln!(out, "defects: {}", defects.join(" "))?;
     if let Some(max_insns) = plan.max_insns {
         writeln!(out, "limit: {max_insns} instructions")?;
     }

@@ -28,6 +28,7 @@ use kernel_model::observe::ExitStatus;
 use crate::cli::Command;
 use crate::cli::watch_spec::WatchSpecError;
 use crate::conformance::isa::RunError;
+use crate::kgdb::ListenError;
 use crate::recording::RecordingError;
 use crate::report::{ReportError, Streams};
 use crate::session::config::ConfigError;
@@ -170,6 +171,26 @@ pub enum CommandError {
     /// The ring-0 image cannot be compared.
     #[error("{0}")]
     Ring0(#[from] Ring0Error),
+    /// Nowhere for a debugger to connect.
+    #[error("{0}")]
+    Kgdb(#[from] ListenError),
+    /// The host does not say where a debugger can connect.
+    #[error("--kgdb: {0}")]
+    KgdbPlace(#[source] io::Error),
+    /// A recording of what is not a function of the program and its inputs.
+    #[error(
+        "record --kgdb: what a debugger does is no input of the guest, so it could not be \
+         replayed; use dr7 run --kgdb"
+    )]
+    RecordKgdb,
+    /// The kernel's symbols cannot be written.
+    #[error("{}: cannot write: {source}", path.display())]
+    KernelSymbols {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),

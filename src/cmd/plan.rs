@@ -61,7 +61,7 @@ fn events(texts: &[String]) -> Result<(Vec<WatchSpec>, Vec<Counter>), CommandErr
 
 fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
     let mut mounts = Vec::new();
-    for root in &args.root {
+    if let Some(root) = &args.root {
         mounts.push(host_tree::root(root)?);
     }
     for text in &args.mounts {
@@ -75,7 +75,8 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         model: args.cpu,
         vendor: args.cpu_vendor,
         seed: args.seed,
-        ..MachineConfig::default()
+        generation: args.kernel.generation,
+        defects: args.kernel.defects(),
     };
     machine.check()?;
     Ok(machine)

@@ -8,7 +8,7 @@ use super::{CommandError, Outcome, plan};
 use crate::cli::RecordArgs;
 use crate::recording::{RecordingError, RecordingWriter};
 use crate::report::{HitLimit, Report, Streams};
-use crate::session::drive::{Flow, Observer};
+use crate::session::drive::{Companions, Flow, Observer};
 use crate::session::event::{Entry, Position};
 use crate::session::guest::Machine;
 
@@ -38,6 +38,9 @@ pub(super) fn record(
     stdin: impl Read + 'static,
     streams: Streams<'_>,
 ) -> Result<Outcome, CommandError> {
+    if args.kgdb.is_some() {
+        return Err(CommandError::RecordKgdb);
+    }
     let plan = plan::make(&args.guest)?;
     let mut report = Report::new(&plan, streams, HitLimit(args.hits.hits));
     if let Some(path) = &args.json {
@@ -47,7 +50,7 @@ pub(super) fn record(
     let path = args.output.as_path();
     let writer = RecordingWriter::create(path, &plan).map_err(in_file(path))?;
     let mut recorder = Recorder { report, writer, path };
-    let done = live(machine, &plan, stdin, &mut recorder)?;
+    let (done, _) = live(machine, &plan, stdin, &mut recorder, Companions::default())?;
     // A run that stopped is worth a recording too: its replay stops likewise.
     let counts = recorder.writer.finish(&done).map_err(in_file(path))?;
     recorder.report.finish(&done)?;

@@ -7,6 +7,7 @@ use crate::cli::scenario::ScenarioArgs;
 use crate::cmd::{CommandError, Outcome};
 use crate::output_file::OutputFile;
 use crate::report::Streams;
+use crate::scenario::run::Refusals;
 use crate::scenario::{Scenario, parse, run};
 
 pub(super) fn scenario(args: &ScenarioArgs, streams: Streams<'_>) -> Result<Outcome, CommandError> {
@@ -19,7 +20,8 @@ pub(super) fn scenario(args: &ScenarioArgs, streams: Streams<'_>) -> Result<Outc
     };
     let mut is_right = true;
     for (path, scenario) in &scenarios {
-        let outcome = run::play(scenario).map_err(CommandError::Stage)?;
+        let refusals = if args.explain { Refusals::Explained } else { Refusals::Bare };
+        let outcome = run::play(scenario, refusals).map_err(CommandError::Stage)?;
         is_right &= outcome.wrong().next().is_none();
         let file = path.display().to_string();
         streams

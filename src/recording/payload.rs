@@ -1,6 +1,7 @@
 //! How the META, IMAG and DONE sections are laid out.
 
 use kernel_model::observe::{CounterRequest, WatchAccess, WatchRequest};
+use perf_core::Defect;
 use perf_core::attr::abi::AttrFlags;
 
 use super::decode::{Decoder, PayloadError};
@@ -57,7 +58,9 @@ impl Counts {
 
 /// META: everything of the plan save the image.
 pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
-    out.text(&plan.machine.generation);
+    out.text(plan.machine.generation.name());
+    let defects: Vec<Defect> = plan.machine.defects.iter().collect();
+    out.list(&defects, |out, defect| out.text(defect.info().name));
     out.u32(plan.machine.nr_cpus);
     out.u64(plan.machine.ram_bytes);
     out.text(plan.machine.timing.name());
@@ -120,6 +123,13 @@ pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
 
 fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
     let generation = from.text("kernel generation")?;
+    let generation = generation
+        .parse()
+        .map_err(|_| PayloadError::UnknownName { what: "kernel generation", name: generation })?;
+    let defects = from.list("defects", 8, |from| {
+        let name = from.text("defect")?;
+        name.parse::<Defect>().map_err(|_| PayloadError::UnknownName { what: "defect", name })
+    })?;
     let nr_cpus = from.u32("CPUs")?;
     let ram_bytes = from.u64("memory")?;
     let timing = from.text("timing model")?;
@@ -134,8 +144,19 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         .parse()
         .map_err(|_| PayloadError::UnknownName { what: "processor vendor", name: vendor })?;
     let seed = from.u64("seed")?;
+    let defects = defects.into_iter().collect();
     let mounts = Vec::new();
-    Ok(MachineConfig { nr_cpus, ram_bytes, timing, model, vendor, seed, generation, mounts })
+    Ok(MachineConfig {
+        nr_cpus,
+        ram_bytes,
+        timing,
+        model,
+        vendor,
+        seed,
+        generation,
+        defects,
+        mounts,
+    })
 }
 
 /// A member of a group comes after its leader.

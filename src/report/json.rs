@@ -78,6 +78,7 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         })
         .collect();
     let argv: Vec<_> = plan.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    let defects: Vec<_> = plan.machine.defects.iter().map(|defect| defect.info().name).collect();
     let start = json!({
         "type": "start",
         "program": plan.image.path,
@@ -88,7 +89,8 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         "processor": plan.machine.model.name(),
         "vendor": plan.machine.vendor.name(),
         "seed": plan.machine.seed,
-        "kernel": plan.machine.generation,
+        "kernel": plan.machine.generation.name(),
+        "defects": defects,
         "watches": watches,
     });
     if plan.counters.is_empty() {

@@ -1,11 +1,13 @@
 //! Writing operations and answers, in words that [`super::parse`] reads.
 
+use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
 use kernel_model::scenario::op::{
-    AccessKind, Answer, BreakpointSpec, Enabled, EventKind, EventOption, ForkKind, Op, OpenOp,
-    OpenTarget, RegisterHolder, RegistersView, SignalSeen, TrapAction,
+    AccessKind, Answer, BreakpointSpec, Enabled, EventKind, EventOption, ForkKind, GuestStep,
+    LoggedHit, NotifierVerdict, Op, OpenOp, OpenTarget, RegisterHolder, RegisterTarget,
+    RegistersView, SignalSeen, TextPokeStep, TrapAction,
 };
-use perf_core::{Defects, EventState, Scope};
+use perf_core::{Defect, Defects, EventState, Generation, Mode, Scope};
 
 use super::{Expected, Scenario, Step};
 
@@ -24,31 +26,18 @@ pub fn scenario(scenario: &Scenario) -> String {
 #[must_use]
 pub fn settings(config: &StageConfig) -> String {
     let mut text = format!("cpus {}\n", config.nr_cpus);
-    let Defects {
-        refresh_dead_end,
-        foreign_leader_sibling_not_started,
-        off_leader_close_strands_siblings,
-        failed_modify_flips_enable,
-        sample_period_overrides_period,
-        period_one_interval_late,
-        fork_copies_ptrace_debug,
-        disabled_ptrace_slots_validated,
-        detach_leaves_traps,
-    } = config.defects;
-    for (name, shows) in [
-        ("refresh_dead_end", refresh_dead_end),
-        ("foreign_leader_sibling_not_started", foreign_leader_sibling_not_started),
-        ("off_leader_close_strands_siblings", off_leader_close_strands_siblings),
-        ("failed_modify_flips_enable", failed_modify_flips_enable),
-        ("sample_period_overrides_period", sample_period_overrides_period),
-        ("period_one_interval_late", period_one_interval_late),
-        ("fork_copies_ptrace_debug", fork_copies_ptrace_debug),
-        ("disabled_ptrace_slots_validated", disabled_ptrace_slots_validated),
-        ("detach_leaves_traps", detach_leaves_traps),
-    ] {
-        // All of them show unless told otherwise.
-        if !shows {
-            text.push_str(&format!("defect {name} off\n"));
+    if config.support == Support::Absent {
+        text.push_str("support off\n");
+    }
+    if config.generation != Generation::default() {
+        text.push_str(&format!("kernel {}\n", config.generation));
+    }
+    let of_generation = Defects::of(config.generation);
+    for &defect in Defect::ALL {
+        let shows = config.defects.has(defect);
+        if shows != of_generation.has(defect) {
+            let to = if shows { "on" } else { "off" };
+            text.push_str(&format!("defect {defect} {to}\n"));
         }
     }
     text
@@ -82,8 +71,7 @@ pub fn op(op: &Op) -> String {
         Op::Refresh { event, budget } => format!("refresh {event} {budget}"),
         Op::Period { event, period } => format!("period {event} {period}"),
         Op::Modify { event, breakpoint: spec, enabled } => {
-            let disabled = if *enabled == Enabled::No { " disabled" } else { "" };
-            format!("modify {event} {}{disabled}", breakpoint(spec))
+            format!("modify {event} {}{}", breakpoint(spec), disabled_word(*enabled))
         }
         Op::Read { event } => format!("read {event}"),
         Op::State { event } => format!("state {event}"),
@@ -106,6 +94,76 @@ pub fn op(op: &Op) -> String {
         Op::Registers { cpu } => format!("registers {}", cpu.0),
         Op::Slots => "slots".to_owned(),
         Op::Free { target: of } => format!("free {}", target(of)),
+        Op::Explain { target: None } => "explain".to_owned(),
+        Op::Explain { target: Some(of) } => format!("explain {}", target(of)),
+        Op::DebugRegister { cpu, number } => format!("debugreg {} {number}", cpu.0),
+        Op::Poke { task, number, value } => format!("poke {task} {number} {value:#x}"),
+        Op::Peek { task, number } => format!("peek {task} {number}"),
+        Op::Register { .. }
+        | Op::ModifyRegistered { .. }
+        | Op::Unregister { .. }
+        | Op::Log { .. }
+        | Op::Used
+        | Op::Notifier { .. }
+        | Op::Calls { .. }
+        | Op::Suspend
+        | Op::Resume
+        | Op::Guest { .. }
+        | Op::TextPoke { .. }
+        | Op::Kexec => kernel_op(op),
+    }
+}
+
+/// Operations on the machine and of code in the kernel.
+fn kernel_op(op: &Op) -> String {
+    match op {
+        Op::Register { name, target, breakpoint: spec, enabled } => {
+            let target = match target {
+                RegisterTarget::User(task) => format!("user {task}"),
+                RegisterTarget::Wide => "wide".to_owned(),
+            };
+            let disabled = disabled_word(*enabled);
+            format!("register {name} {target} {}{disabled}", breakpoint(spec))
+        }
+        Op::ModifyRegistered { name, breakpoint: spec, enabled } => {
+            format!("remodify {name} {}{}", breakpoint(spec), disabled_word(*enabled))
+        }
+        Op::Unregister { name } => format!("unregister {name}"),
+        Op::Log { name } => format!("log {name}"),
+        Op::Notifier { name, priority, verdict } => {
+            let verdict = match verdict {
+                NotifierVerdict::Done => "done",
+                NotifierVerdict::Stop => "stop",
+            };
+            format!("notifier {name} {priority} {verdict}")
+        }
+        Op::Calls { name } => format!("calls {name}"),
+        Op::Guest { cpu, step } => {
+            let step = match step {
+                GuestStep::Enter => "enter",
+                GuestStep::EnterWithDebug => "enter debug",
+                GuestStep::Exit => "exit",
+            };
+            format!("guest {} {step}", cpu.0)
+        }
+        Op::TextPoke { cpu, step } => {
+            let step = match step {
+                TextPokeStep::Begin => "begin",
+                TextPokeStep::End => "end",
+            };
+            format!("textpoke {} {step}", cpu.0)
+        }
+        Op::Suspend => "suspend".to_owned(),
+        Op::Resume => "resume".to_owned(),
+        Op::Kexec => "kexec".to_owned(),
+        _ => "used".to_owned(),
+    }
+}
+
+fn disabled_word(enabled: Enabled) -> &'static str {
+    match enabled {
+        Enabled::Yes => "",
+        Enabled::No => " disabled",
     }
 }
 
@@ -213,6 +271,15 @@ pub fn answer(answer: &Answer) -> String {
         Answer::State(state) => state_word(*state).to_owned(),
         Answer::Poll(bits) => poll(*bits),
         Answer::Registers(view) => registers(view),
+        Answer::Value(value) => format!("{value:#x}"),
+        Answer::Log(hits) if hits.is_empty() => "none".to_owned(),
+        Answer::Log(hits) => hits.iter().map(logged).collect::<Vec<_>>().join(", "),
+        Answer::Used(true) => "yes".to_owned(),
+        Answer::Used(false) => "no".to_owned(),
+        Answer::Report(None) => "nothing was refused".to_owned(),
+        Answer::Report(Some(report)) => {
+            if report.is_refused() { "ENOSPC" } else { "ok" }.to_owned()
+        }
         Answer::Signals(seen) if seen.is_empty() => "none".to_owned(),
         Answer::Signals(seen) => seen.iter().map(signal).collect::<Vec<_>>().join(", "),
     }
@@ -256,6 +323,14 @@ fn holder(holder: &RegisterHolder) -> String {
     let letters = type_letters(holder.bp_type).unwrap_or("?");
     let len = if holder.bp_type == 4 { String::new() } else { holder.len.to_string() };
     format!("{} {letters}{len}:{place}", holder.owner)
+}
+
+fn logged(hit: &LoggedHit) -> String {
+    let mode = match hit.mode {
+        Mode::User => "",
+        Mode::Kernel => " kernel",
+    };
+    format!("{}@{}{mode}", hit.task, hit.cpu.0)
 }
 
 fn signal(seen: &SignalSeen) -> String {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use kernel_model::kernel::BootError;
-use kernel_model::scenario::op::Answer;
+use kernel_model::scenario::op::{Answer, Op};
 use kernel_model::scenario::{ScenarioError, Stage};
-use perf_core::CpuId;
+use perf_core::{CpuId, Errno};
 use serde_json::{Value, json};
 
 use super::{Expected, Scenario, Step, print};
@@ -21,6 +21,8 @@ pub struct Played {
     pub got: Result<String, ScenarioError>,
     /// What was expected, as text.
     pub expected: Option<String>,
+    /// Who holds the slots, where that was asked for or a refusal is to be explained.
+    pub report: Option<String>,
     /// Whether the answer is what was expected, or nothing was.
     pub is_right: bool,
 }
@@ -42,18 +44,38 @@ impl Outcome {
     }
 }
 
+/// Whether refusals are explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// Only the error number is told.
+    Bare,
+    /// Each ENOSPC is followed by who holds the slots.
+    Explained,
+}
+
 /// Plays a scenario to its end, wrong answers or not.
 ///
 /// # Errors
 /// A machine that is not possible.
-pub fn play(scenario: &Scenario) -> Result<Outcome, BootError> {
+pub fn play(scenario: &Scenario, refusals: Refusals) -> Result<Outcome, BootError> {
     let mut stage = Stage::new(scenario.config)?;
-    let steps = scenario.steps.iter().map(|step| play_step(&mut stage, step)).collect();
+    let play = |step| play_step(&mut stage, step, refusals);
+    let steps = scenario.steps.iter().map(play).collect();
     Ok(Outcome { steps, stage, nr_cpus: scenario.config.nr_cpus })
 }
 
-fn play_step(stage: &mut Stage, step: &Step) -> Played {
+fn play_step(stage: &mut Stage, step: &Step, refusals: Refusals) -> Played {
     let got = stage.apply(&step.op);
+    let report = match &got {
+        Ok(Answer::Report(Some(report))) => Some(report.explanation()),
+        Ok(Answer::Errno(Errno::ENOSPC)) if refusals == Refusals::Explained => {
+            match stage.apply(&Op::Explain { target: None }) {
+                Ok(Answer::Report(Some(report))) => Some(report.explanation()),
+                Ok(_) | Err(_) => None,
+            }
+        }
+        Ok(_) | Err(_) => None,
+    };
     let is_right = match (&got, &step.expected) {
         (Err(_), _) => false,
         (Ok(_), None) => true,
@@ -70,6 +92,7 @@ fn play_step(stage: &mut Stage, step: &Step) -> Played {
             Expected::Text(text) => text.clone(),
             Expected::Above(limit) => format!(">{limit}"),
         }),
+        report,
         is_right,
     }
 }
@@ -87,6 +110,9 @@ pub fn report(file: &str, outcome: &Outcome) -> String {
             }
             (Ok(got), _) => writeln!(text, "{place}: {} = {got}", step.op),
         };
+        for line in step.report.iter().flat_map(|report| report.lines()) {
+            let _ = writeln!(text, "    {line}");
+        }
     }
     for cpu in (0..outcome.nr_cpus).map(CpuId) {
         let view = outcome.stage.registers_view(cpu);
@@ -109,6 +135,7 @@ pub fn json(file: &str, outcome: &Outcome) -> Vec<Value> {
             "answer": step.got.as_ref().ok(),
             "error": step.got.as_ref().err().map(ToString::to_string),
             "expected": step.expected,
+            "report": step.report,
             "right": step.is_right,
         })
     });

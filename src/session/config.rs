@@ -1,7 +1,8 @@
-//! The machine that a run asks for: what `--cpus`, `--cpu`, `--mem`, `--timing`
-//! and `--seed` say.
+//! The machine that a run asks for: what `--cpus`, `--cpu`, `--mem`, `--timing`,
+//! `--seed`, `--kernel` and `--defect` say.
 
 use emulator::cpuid::{CpuModel, CpuVendor};
+use perf_core::{Defects, Generation};
 
 use super::host_tree::Mount;
 
@@ -39,9 +40,6 @@ pub const MIN_RAM_BYTES: u64 = 16 << 20;
 /// The most memory that a machine can have.
 pub const MAX_RAM_BYTES: u64 = 64 << 30;
 
-/// The generation of the kernel layer that is modelled.
-pub const KERNEL_GENERATION: &str = "6.x";
-
 /// Everything about the machine that is chosen before boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineConfig {
@@ -57,8 +55,10 @@ pub struct MachineConfig {
     pub vendor: CpuVendor,
     /// Where the guest's random numbers and the scheduler's choices start from.
     pub seed: u64,
-    /// The generation of the kernel layer, [`KERNEL_GENERATION`].
-    pub generation: String,
+    /// The generation of the kernel layer.
+    pub generation: Generation,
+    /// Which of Linux's defects it shows.
+    pub defects: Defects,
     /// Directories and files of the host that the guest sees, in the order of mounting.
     pub mounts: Vec<Mount>,
 }
@@ -72,7 +72,8 @@ impl Default for MachineConfig {
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
             seed: 0,
-            generation: KERNEL_GENERATION.to_owned(),
+            generation: Generation::default(),
+            defects: Defects::default(),
             mounts: Vec::new(),
         }
     }
@@ -97,9 +98,6 @@ pub enum ConfigError {
     /// Memory that is not a whole number of pages.
     #[error("--mem {0}: memory comes in pages of 4096 bytes")]
     RamPages(u64),
-    /// A generation that this version does not model.
-    #[error("kernel generation \"{0}\": this version models \"{KERNEL_GENERATION}\" only")]
-    Generation(String),
 }
 
 impl MachineConfig {
@@ -119,9 +117,6 @@ impl MachineConfig {
         }
         if !self.ram_bytes.is_multiple_of(4096) {
             return Err(ConfigError::RamPages(self.ram_bytes));
-        }
-        if self.generation != KERNEL_GENERATION {
-            return Err(ConfigError::Generation(self.generation.clone()));
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 //! A run, a recording and a replay are this one loop with other observers, so
 //! what they see cannot differ by how they look.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
 
 use super::event::{Done, Ending, Entry, Event, Mark, Position};
-use super::guest::{Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::inputs::{RecordingInputs, Tap};
 use super::plan::Plan;
 
@@ -47,6 +48,21 @@ pub enum Driven {
     StillRunning(Position),
 }
 
+/// What only a live run has: it decides what happens, and no recording keeps it.
+#[derive(Default)]
+pub struct Companions<'a> {
+    /// A debugger, for which the machine stops before the first user instruction.
+    pub debugger: Option<Box<dyn KgdbIo>>,
+    /// Symbols for the ksym tracer, `SYMBOL:rw-` each.
+    pub ksym: &'a [String],
+}
+
+impl std::fmt::Debug for Companions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Companions").field("ksym", &self.ksym).finish_non_exhaustive()
+    }
+}
+
 /// A guest that is ready to run, with its plan.
 pub struct Session<'p> {
     plan: &'p Plan,
@@ -70,8 +86,24 @@ impl<'p> Session<'p> {
         plan: &'p Plan,
         inputs: impl Inputs + 'static,
     ) -> Result<Self, GuestError> {
+        Self::start_with(machine, plan, inputs, Companions::default())
+    }
+
+    /// The same with what no recording can hold.
+    ///
+    /// # Errors
+    /// If any of it is refused.
+    pub fn start_with(
+        machine: &dyn Machine,
+        plan: &'p Plan,
+        inputs: impl Inputs + 'static,
+        with: Companions<'_>,
+    ) -> Result<Self, GuestError> {
         let (inputs, tap) = RecordingInputs::new(inputs);
         let mut guest = machine.boot(&plan.machine, Box::new(inputs))?;
+        if let Some(debugger) = with.debugger {
+            guest.attach_debugger(debugger).map_err(GuestError::Debugger)?;
+        }
         guest
             .spawn_init(&plan.image, &plan.argv, &plan.envp)
             .map_err(|cause| GuestError::Exec { path: plan.image.path.clone(), cause })?;
@@ -85,7 +117,18 @@ impl<'p> Session<'p> {
                 .open_counter(&counter.request)
                 .map_err(|cause| GuestError::Watch { text: counter.text.clone(), cause })?;
         }
+        for filter in with.ksym {
+            guest
+                .trace_ksym(filter)
+                .map_err(|cause| GuestError::Ksym { text: filter.clone(), cause })?;
+        }
         Ok(Self { plan, guest, tap })
+    }
+
+    /// What the ksym tracer has seen.
+    #[must_use]
+    pub fn ksym_texts(&self) -> KsymTexts {
+        self.guest.ksym_texts()
     }
 
     /// Runs to the end, or until the observer has enough, or for `max_steps`.

@@ -3,6 +3,7 @@
 //! The one machine is the kernel model on the emulator (`kernel_guest.rs`); the
 //! tests of the session have one that follows a script.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
 use kernel_model::observe::{CounterRequest, ExitStatus, WatchRequest};
 
@@ -19,11 +20,23 @@ pub enum GuestError {
     /// The machine itself.
     #[error("the machine does not boot: {0}")]
     Boot(#[source] Cause),
+    /// The debugger.
+    #[error("the machine takes no debugger: {0}")]
+    Debugger(#[source] Cause),
     /// The program.
     #[error("{path}: the kernel model cannot run it: {cause}")]
     Exec {
         /// The program.
         path: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// A symbol for the ksym tracer.
+    #[error("--ksym {text}: {cause}")]
+    Ksym {
+        /// As it was typed.
+        text: String,
         /// Why.
         #[source]
         cause: Cause,
@@ -51,6 +64,15 @@ pub enum Stop {
     },
 }
 
+/// What the ksym tracer shows at the end of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KsymTexts {
+    /// A line for each hit, after a header.
+    pub trace: String,
+    /// A line for each symbol, after a header.
+    pub profile: String,
+}
+
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -64,6 +86,10 @@ pub enum Step {
 
 /// A machine that runs.
 pub trait Guest {
+    /// Lets a debugger control the machine, which stops before the first user instruction.
+    /// Before anything else, as a kernel does at boot.
+    fn attach_debugger(&mut self, debugger: Box<dyn KgdbIo>) -> Result<(), Cause>;
+
     /// Makes the first process.
     fn spawn_init(
         &mut self,
@@ -74,6 +100,12 @@ pub trait Guest {
 
     /// Opens a breakpoint on the first process.
     fn open_watch(&mut self, request: &WatchRequest) -> Result<(), Cause>;
+
+    /// Watches a variable of the kernel with the ksym tracer: `SYMBOL:rw-` or `SYMBOL:-w-`.
+    fn trace_ksym(&mut self, filter: &str) -> Result<(), Cause>;
+
+    /// What the ksym tracer has seen: its `trace` and its `ksym_profile`.
+    fn ksym_texts(&self) -> KsymTexts;
 
     /// Opens an event to count on the first process and all that come of it.
     fn open_counter(&mut self, request: &CounterRequest) -> Result<(), Cause>;

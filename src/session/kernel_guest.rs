@@ -2,17 +2,18 @@
 //! [`kernel_model::kernel`], and where its observations become the values that
 //! reports and recordings hold.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::kernel::{self, Kernel, KernelConfig, StopReason};
 use kernel_model::observe::{
     ArmedSpan, CounterRequest, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag,
     WatchRequest,
 };
-use perf_core::TaskId;
+use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
 use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::Image;
 
 /// The kernel model on the emulator.
@@ -35,6 +36,8 @@ impl Machine for KernelMachine {
             timing,
             model: config.model,
             vendor: config.vendor,
+            generation: config.generation,
+            defects: config.defects,
             seed: config.seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
@@ -58,7 +61,16 @@ struct KernelGuest {
 #[error("there is no process to watch yet")]
 struct NoProcess;
 
+/// The debugger's events cannot be made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("its breakpoint events are refused ({})", .0.name())]
+struct NoDebugEvents(Errno);
+
 impl Guest for KernelGuest {
+    fn attach_debugger(&mut self, debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
+        Ok(self.kernel.kgdb_attach(debugger).map_err(NoDebugEvents)?)
+    }
+
     fn spawn_init(
         &mut self,
         image: &Image,
@@ -75,6 +87,15 @@ impl Guest for KernelGuest {
         let init = self.init.ok_or(NoProcess)?;
         self.kernel.open_watch(init, request)?;
         Ok(())
+    }
+
+    fn trace_ksym(&mut self, filter: &str) -> Result<(), Cause> {
+        Ok(self.kernel.trace_ksym(filter)?)
+    }
+
+    fn ksym_texts(&self) -> KsymTexts {
+        let profile = self.kernel.ksym().show_profile();
+        KsymTexts { trace: self.kernel.ksym_trace(), profile }
     }
 
     fn open_counter(&mut self, request: &CounterRequest) -> Result<(), Cause> {

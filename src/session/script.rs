@@ -1,11 +1,12 @@
 //! A guest for tests: it does what a script says, and asks what the script asks.
 
+use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::observe::{AccessKind, CounterRequest, ExitStatus, WatchAccess, WatchRequest};
 
 use super::config::MachineConfig;
 use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::{Image, Plan, Watch};
 
 /// What the guest does in one step.
@@ -101,6 +102,18 @@ impl Player {
 }
 
 impl Guest for Player {
+    fn trace_ksym(&mut self, _filter: &str) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn ksym_texts(&self) -> KsymTexts {
+        KsymTexts::default()
+    }
+
+    fn attach_debugger(&mut self, _debugger: Box<dyn KgdbIo>) -> Result<(), Cause> {
+        Err("a script has no CPUs".into())
+    }
+
     fn spawn_init(
         &mut self,
         image: &Image,

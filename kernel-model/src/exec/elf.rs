@@ -258,7 +258,6 @@ fn phdr_address(segments: &[Segment], phoff: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::exec::tiny_elf::{self, TinyElf};
-    use perf_core::Errno;
     use proptest::prelude::*;
 
     #[test]

@@ -34,9 +34,7 @@ impl Kernel {
         }
         let parent = walked.directory()?;
         self.want_write(parent)?;
-        if !self.vfs.mount_of(parent).takes_names() {
-            return Err(Errno::EPERM);
-        }
+        self.vfs.mount_of(parent).takes_names(Errno::EPERM)?;
         if self.vfs.inode(parent).nr_links == 0 {
             return Err(Errno::ENOENT);
         }
@@ -134,9 +132,7 @@ impl Kernel {
             return Err(Errno::EPERM);
         };
         self.want_write(parent)?;
-        if !self.vfs.mount_of(parent).takes_names() {
-            return Err(Errno::EPERM);
-        }
+        self.vfs.mount_of(parent).takes_names(Errno::EPERM).map_err(|_| Errno::EPERM)?;
         if self.vfs.is_mount_root(id) {
             return Err(Errno::EBUSY);
         }

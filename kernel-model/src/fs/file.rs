@@ -36,6 +36,15 @@ pub enum Console {
     Stderr,
 }
 
+/// What a file of `/proc/PID` shows of a process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryView {
+    /// Its bytes: `mem`.
+    Bytes,
+    /// Where its pages are: `pagemap`, 8 bytes for each page.
+    Pagemap,
+}
+
 /// What an open file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -64,7 +73,12 @@ pub enum FileKind {
     /// A name that was only looked up (`O_PATH`).
     Path(Node),
     /// The memory of a process (`/proc/PID/mem`), by its pid.
-    ProcMem(u32),
+    ProcMem {
+        /// The process's id.
+        pid: u32,
+        /// What is seen of it.
+        view: MemoryView,
+    },
     /// A perf event.
     PerfEvent(EventId),
 }

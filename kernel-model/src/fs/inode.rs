@@ -190,10 +190,17 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Whether names can be added to it.
-    #[must_use]
-    pub fn takes_names(&self) -> bool {
-        !matches!(self.kind, "proc" | "sysfs" | "tracefs")
+    /// Whether names can be made and removed in it.
+    ///
+    /// # Errors
+    /// `refusal` in file systems that the kernel fills; ENOENT in procfs, which looks a name up
+    /// before anything else.
+    pub(crate) fn takes_names(&self, refusal: Errno) -> Result<(), Errno> {
+        match self.kind {
+            "proc" => Err(Errno::ENOENT),
+            "sysfs" | "tracefs" => Err(refusal),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use perf_core::{CommChange, Errno, EventId, TaskId};
 
-use super::file::{Console, FileId, FileKind, FileTable};
+use super::file::{Console, FileId, FileKind, FileTable, MemoryView};
 use super::inode::{Body, Device, InodeId};
 use super::namei::Node;
 use super::proc::{ProcEntry, ProcNode};
@@ -12,8 +12,10 @@ use super::pseudo::MAX_WRITE;
 use crate::inputs::{InputError, Inputs};
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
+use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 use crate::observe::Observation;
 use crate::syscalls::comm_of_bytes;
+use crate::task::MmId;
 use crate::uapi::fcntl::O_APPEND;
 
 /// From the file's start.
@@ -95,7 +97,7 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Regular(_) | FileKind::ProcMem { .. } => IoResult::Err(Errno::EINVAL),
             FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
         })
     }
@@ -149,7 +151,7 @@ impl FileTable {
             FileKind::Directory(_) => IoResult::Err(Errno::EBADF),
             // The kernel writes these itself; a perf event has no write operation.
             FileKind::Regular(_)
-            | FileKind::ProcMem(_)
+            | FileKind::ProcMem { .. }
             | FileKind::Text(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
         }
@@ -185,7 +187,7 @@ impl FileTable {
             FileKind::Device { .. } => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
-            FileKind::Directory(_) | FileKind::ProcMem(_) => 0,
+            FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
         };
         let base = match whence {
             SEEK_SET => 0,
@@ -229,7 +231,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Regular(_)
         | FileKind::Text(_)
         | FileKind::Directory(_)
-        | FileKind::ProcMem(_) => true,
+        | FileKind::ProcMem { .. } => true,
         FileKind::Console(_)
         | FileKind::Pipe { .. }
         | FileKind::Path(_)
@@ -255,7 +257,7 @@ impl Kernel {
         let result = match kind {
             _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
             FileKind::Regular(inode) => self.file_read(inode, offset, out),
-            FileKind::ProcMem(pid) => self.read_memory(pid, offset, out),
+            FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };
         Ok(self.settle(id, at, offset, result))
@@ -283,7 +285,10 @@ impl Kernel {
                 }
                 self.write_inode(inode, offset, bytes)
             }
-            FileKind::ProcMem(pid) => self.write_memory(pid, offset, bytes),
+            FileKind::ProcMem { pid, view: MemoryView::Bytes } => {
+                self.write_memory(pid, offset, bytes)
+            }
+            FileKind::ProcMem { view: MemoryView::Pagemap, .. } => Err(Errno::EINVAL),
             FileKind::Text(node) => self.write_text(task, node, bytes),
             _ => return self.files.write(id, bytes, at, &mut self.observations),
         };
@@ -347,19 +352,42 @@ impl Kernel {
         }
     }
 
-    fn read_memory(&mut self, pid: u32, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
+    fn read_memory(
+        &mut self,
+        pid: u32,
+        view: MemoryView,
+        offset: u64,
+        out: &mut [u8],
+    ) -> Result<usize, Errno> {
         let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
         let mm = self.tasks.task(task).mm;
-        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
-        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        if view == MemoryView::Pagemap {
+            return self.read_pagemap(mm, offset, out);
+        }
+        match self.read_remote_vm(mm, offset, out, Access::Force) {
+            0 if !out.is_empty() => Err(Errno::EIO),
+            read => Ok(read),
+        }
+    }
+
+    /// A word for each page: present, and its frame (`pagemap_read`,
+    /// Documentation/admin-guide/mm/pagemap.rst).
+    fn read_pagemap(&self, mm: MmId, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
+        const PRESENT: u64 = 1 << 63;
+        if !offset.is_multiple_of(8) || !out.len().is_multiple_of(8) {
+            return Err(Errno::EINVAL);
+        }
+        let Some((space, _)) = self.tasks.spaces.get(&mm) else { return Ok(0) };
         let mut done = 0;
-        for piece in out.chunks_mut(256) {
-            let at = offset.wrapping_add(done as u64);
-            match space.read_bytes(hw, frames, at, piece, Access::Force) {
-                Ok(()) => done += piece.len(),
-                Err(_) if done > 0 => break,
-                Err(_) => return Err(Errno::EIO),
-            }
+        for (page, word) in (offset / 8..).zip(out.chunks_exact_mut(8)) {
+            let Some(addr) = page.checked_mul(PAGE_SIZE).filter(|addr| *addr < TASK_SIZE_MAX)
+            else {
+                break;
+            };
+            let found = space.translate(&self.hw, addr);
+            let entry = found.map_or(0, |found| PRESENT | found.physical / PAGE_SIZE);
+            word.copy_from_slice(&entry.to_le_bytes());
+            done += 8;
         }
         Ok(done)
     }
@@ -367,9 +395,101 @@ impl Kernel {
     fn write_memory(&mut self, pid: u32, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
         let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
         let mm = self.tasks.task(task).mm;
-        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
-        let (hw, frames) = (&mut self.hw, &mut self.frames);
-        let written = space.write_bytes(hw, frames, offset, bytes, Access::Force);
-        written.map(|()| bytes.len()).map_err(|_| Errno::EIO)
+        match self.write_remote_vm(mm, offset, bytes, Access::Force) {
+            0 if !bytes.is_empty() => Err(Errno::EIO),
+            written => Ok(written),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::FixedInputs;
+    use crate::uapi::fcntl::{O_NONBLOCK, O_RDWR, O_WRONLY};
+
+    fn device(files: &mut FileTable, device: Device) -> FileId {
+        files.open(FileKind::Device { node: InodeId(9), device }, O_RDWR)
+    }
+
+    #[test]
+    fn devices_do_what_their_names_say() {
+        for (kind, written, read) in [
+            (Device::Null, IoResult::Done(3), IoResult::Done(0)),
+            (Device::Zero, IoResult::Done(3), IoResult::Done(4)),
+            (Device::Full, IoResult::Err(Errno::ENOSPC), IoResult::Done(4)),
+            (Device::Random, IoResult::Done(3), IoResult::Done(4)),
+        ] {
+            let mut files = FileTable::default();
+            let id = device(&mut files, kind);
+            let (mut out, mut inputs) = ([7; 4], FixedInputs::new(1));
+            assert_eq!(files.write(id, b"abc", At::Position, &mut Vec::new()), written, "{kind:?}");
+            assert_eq!(files.read(id, &mut out, At::Position, &mut inputs), Ok(read), "{kind:?}");
+            if matches!(kind, Device::Zero | Device::Full) {
+                assert_eq!(out, [0; 4]);
+            }
+            assert_eq!(files.lseek(id, 5, SEEK_SET, 0), Ok(0));
+        }
+    }
+
+    #[test]
+    fn texts_are_read_from_a_position() {
+        let mut files = FileTable::default();
+        let node = Node::Inode(InodeId(9));
+        let text = b"100000\n".to_vec();
+        let id = files.open_at_path(FileKind::Text(node), 0, Vec::new(), text);
+        let mut inputs = FixedInputs::new(1);
+        let mut get = |files: &mut FileTable, at, len: usize| {
+            let mut out = vec![0; len];
+            match files.read(id, &mut out, at, &mut inputs) {
+                Ok(IoResult::Done(nr)) => out[..nr].to_vec(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(get(&mut files, At::Position, 3), b"100");
+        assert_eq!(get(&mut files, At::Position, 100), b"000\n");
+        assert_eq!(get(&mut files, At::Position, 100), b"");
+        assert_eq!(get(&mut files, At::Offset(5), 1), b"0");
+        assert_eq!(get(&mut files, At::Offset(u64::MAX), 1), b"");
+        assert_eq!(files.lseek(id, -1, SEEK_END, 0), Ok(6));
+        assert_eq!(files.lseek(id, -7, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, i64::MAX, SEEK_CUR, 0), Err(Errno::EINVAL));
+        assert_eq!(files.lseek(id, 0, 9, 0), Err(Errno::EINVAL));
+        assert_eq!(get(&mut files, At::Position, 100), b"\n");
+    }
+
+    #[test]
+    fn console_and_events_go_elsewhere() {
+        let mut files = FileTable::default();
+        let mut output = Vec::new();
+        let stderr = files.open(FileKind::Console(Console::Stderr), O_WRONLY);
+        assert_eq!(files.write(stderr, b"hi", At::Position, &mut output), IoResult::Done(2));
+        assert_eq!(output, [Observation::Output { fd: 2, bytes: b"hi".to_vec() }]);
+        assert_eq!(files.lseek(stderr, 0, SEEK_CUR, 0), Err(Errno::ESPIPE));
+        let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+        let read = files.read(stderr, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::Err(Errno::EBADF)));
+        let event = files.open(FileKind::PerfEvent(EventId(4)), O_RDWR);
+        let read = files.read(event, &mut out, At::Position, &mut inputs);
+        assert_eq!(read, Ok(IoResult::PerfEvent(EventId(4))));
+        let pread = files.read(event, &mut out, At::Offset(0), &mut inputs);
+        assert_eq!(pread, Ok(IoResult::Err(Errno::ESPIPE)));
+        let write = files.write(event, b"x", At::Position, &mut output);
+        assert_eq!(write, IoResult::Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn nonblocking_pipes_say_so() {
+        for (flags, want) in [(0, IoResult::WouldBlock), (O_NONBLOCK, IoResult::Err(Errno::EAGAIN))]
+        {
+            let mut files = FileTable::default();
+            let (read, write) = files.open_pipe(flags).unwrap();
+            let (mut out, mut inputs) = ([0; 1], FixedInputs::new(1));
+            assert_eq!(files.read(read, &mut out, At::Position, &mut inputs), Ok(want));
+            let wrong_end = files.read(write, &mut out, At::Position, &mut inputs);
+            assert_eq!(wrong_end, Ok(IoResult::Err(Errno::EBADF)));
+            files.write(write, b"abc", At::Position, &mut Vec::new());
+            assert_eq!(files.nr_readable(read), Ok(3));
+        }
     }
 }

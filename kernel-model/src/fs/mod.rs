@@ -38,3 +38,6 @@ pub mod sysctl;
 pub use fd::{FdTable, OnExec};
 pub use file::{Console, FileId, FileKind, FileTable, OpenFile, PipeEnd, PipeId};
 pub use io::{At, IoResult};
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,9 @@ impl Kernel {
         match self.files.file(file).kind {
             FileKind::Regular(id) | FileKind::Device { node: id, .. } => Some(Node::Inode(id)),
             FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => Some(node),
-            FileKind::ProcMem(pid) => Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Mem))),
+            FileKind::ProcMem { pid, view } => {
+                Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
+            }
             FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use perf_core::{Errno, TaskId};
 use super::file::{FileId, FileKind};
 use super::inode::{Body, Device, InodeId};
 use super::namei::{LastLink, Node, Walked};
-use super::proc::ProcEntry;
+use super::proc::{ProcEntry, ProcNode};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH,
@@ -73,9 +73,9 @@ impl Kernel {
     /// File systems that the kernel fills have no operation that makes files.
     fn check_creates(&self, walked: &Walked) -> Result<(), Errno> {
         match walked.parent {
-            Node::Inode(id) if self.vfs.mount_of(id).takes_names() => Ok(()),
             _ if walked.has_slash => Err(Errno::EISDIR),
-            _ => Err(Errno::EACCES),
+            Node::Inode(id) => self.vfs.mount_of(id).takes_names(Errno::EACCES),
+            Node::Proc(_) => Err(Errno::ENOENT),
         }
     }
 
@@ -107,9 +107,9 @@ impl Kernel {
         }
         match node {
             Node::Inode(id) => self.open_inode(task, id, flags, full, writes),
-            Node::Proc(place) if place.entry == ProcEntry::Mem => {
+            Node::Proc(place @ ProcNode { entry: ProcEntry::Memory(view), .. }) => {
                 let pid = self.proc_process(place)?.1.pid;
-                Ok(self.open_kind(FileKind::ProcMem(pid), flags, full, Vec::new()))
+                Ok(self.open_kind(FileKind::ProcMem { pid, view }, flags, full, Vec::new()))
             }
             Node::Proc(place) => {
                 let text = self.proc_text(place)?;

@@ -61,7 +61,6 @@ impl PseudoFile {
     }
 
     /// The same, and `O_TRUNC` does something.
-    #[allow(dead_code, reason = "for files that O_TRUNC empties, such as tracefs's trace")]
     #[must_use]
     pub(crate) const fn truncating(self, truncate: fn(&mut Kernel, TaskId)) -> Self {
         Self { truncate: Some(truncate), ..self }
@@ -69,7 +68,8 @@ impl PseudoFile {
 }
 
 /// All tables.
-const GROUPS: &[&[PseudoFile]] = &[super::sys::FILES, super::sysctl::FILES];
+const GROUPS: &[&[PseudoFile]] =
+    &[super::sys::FILES, super::sysctl::FILES, crate::trace::files::FILES];
 
 /// Directories that are there even when empty, with the type of file system that begins there.
 const DIRECTORIES: &[(&str, u32, Option<&str>)] = &[
@@ -105,6 +105,7 @@ const LINKS: &[(&str, &str)] = &[
     ("/dev/stdout", "/proc/self/fd/1"),
     ("/dev/stderr", "/proc/self/fd/2"),
     ("/proc/mounts", "self/mounts"),
+    ("/sys/kernel/debug/tracing", "/sys/kernel/tracing"),
 ];
 
 /// Makes `/dev`, `/proc`, `/sys` and `/tmp`, over what the root directory has there.

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use perf_core::attr::abi::AttrFlags;
-use perf_core::{CpuId, Errno, Perf, PerfConfig, PerfEventAttr, Target, TaskId};
+use perf_core::{
+    CpuId, Defects, Errno, Generation, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
+};
 
+use super::exec::Started;
+use super::in_kernel_breakpoint::InKernelBreakpoints;
 use super::{Digest, Kernel, Variable, Watch};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::{CpuModel, CpuVendor, Hw, TimingChoice};
@@ -27,6 +31,7 @@ use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::layout::PAGE_SIZE;
 use crate::mm::page_object::PageObject;
+use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
 use crate::signal::info::TrapNumbers;
@@ -62,6 +67,10 @@ pub struct KernelConfig {
     pub model: CpuModel,
     /// Whose rules hold where processors' makers differ.
     pub vendor: CpuVendor,
+    /// The generation of the kernel layer.
+    pub generation: Generation,
+    /// Which of Linux's defects it shows.
+    pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
@@ -77,6 +86,8 @@ impl Default for KernelConfig {
             timing: TimingChoice::None,
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
+            generation: Generation::default(),
+            defects: Defects::default(),
             seed: 0,
             mounts: Vec::new(),
         }
@@ -179,8 +190,11 @@ impl Kernel {
         }
         let vdso = build_vdso(&mut hw, &mut frames, boot_realtime_ns)
             .map_err(|_| BootError::Ram(config.ram_bytes))?;
-        let perf = Perf::new(PerfConfig { nr_cpus: config.nr_cpus, ..PerfConfig::default() });
-        let breakpoints = HwBreakpoints::new(config.nr_cpus, AddressRules::default());
+        let (generation, defects) = (config.generation, config.defects);
+        let nr_cpus = config.nr_cpus;
+        let perf = Perf::new(PerfConfig { nr_cpus, generation, defects, ..PerfConfig::default() });
+        let rules = AddressRules::default();
+        let breakpoints = HwBreakpoints::of_kernel(nr_cpus, rules, generation, defects);
         let kinds = if hw.counts_branches_and_caches() {
             CounterKinds::WorkBranchesCaches
         } else {
@@ -197,6 +211,8 @@ impl Kernel {
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
+            in_kernel: InKernelBreakpoints::default(),
+            die_chain: DieChain::default(),
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
@@ -218,6 +234,7 @@ impl Kernel {
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
+            kgdb: None,
             ticks_counted: 0,
         };
         kernel.mount_all(&config.mounts)?.map_err(BootError::Mount)?;
@@ -242,7 +259,8 @@ impl Kernel {
         }
         let space = AddressSpace::new(&mut self.hw, &mut self.frames, &self.layout.template)?;
         let mm = self.tasks.add_space(space);
-        let task = self.add_first_task(mm, path)?;
+        let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
+        let task = self.add_first_task(mm, nothing, path)?;
         let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
         self.inputs.random(&mut bprm.random)?;
         self.hold_program(task, &bprm);
@@ -256,7 +274,12 @@ impl Kernel {
         Ok(task)
     }
 
-    pub(crate) fn add_first_task(&mut self, mm: MmId, path: &str) -> Result<TaskId, ExecError> {
+    pub(crate) fn add_first_task(
+        &mut self,
+        mm: MmId,
+        started: Started,
+        exe_path: &str,
+    ) -> Result<TaskId, ExecError> {
         let pid = self.tasks.pids.alloc(PID_MAX).ok_or(Errno::EAGAIN)?;
         let id = self.tasks.new_task_id();
         let process = ProcessId(pid);
@@ -265,9 +288,9 @@ impl Kernel {
             id,
             tid: pid,
             process,
-            comm: comm_of(path),
+            comm: comm_of(exe_path),
             state: TaskState::Runnable,
-            regs: PtRegs::new_user(0, 0),
+            regs: started.regs,
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
@@ -313,11 +336,11 @@ impl Kernel {
                 zombie: None,
                 exit_signal: 0,
                 dumpable: Dumpable::default(),
-                exe_path: path.to_owned(),
+                exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
-                auxv: Vec::new(),
+                auxv: started.auxv,
                 exec_task: None,
                 leader: id,
                 dead_runtime_ns: 0,

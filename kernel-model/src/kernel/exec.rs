@@ -60,6 +60,15 @@ pub(crate) struct Bprm {
     pub random: [u8; 16],
 }
 
+/// Where a loaded program starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    /// Registers at the first instruction.
+    pub(crate) regs: PtRegs,
+    /// The auxiliary vector.
+    pub(crate) auxv: Vec<(u64, u64)>,
+}
+
 /// Whether the threads beside the one that calls exec have gone (`de_thread`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeThread {
@@ -77,10 +86,10 @@ fn map_vdso(
     space: &mut AddressSpace,
     pages: &PageObject,
 ) -> Result<u64, Errno> {
-    let file = MappedFile::unnumbered(VDSO_NAME);
-    let max_shared = Prot::NONE;
-    let source = MapSource::File { object: pages, nr_bytes: VDSO_BYTES, file: &file, max_shared };
     let prot = Prot::READ.with(Prot::EXEC);
+    let file = MappedFile::unnumbered(VDSO_NAME);
+    let source =
+        MapSource::File { object: pages, nr_bytes: VDSO_BYTES, file: &file, max_shared: prot };
     let args = MmapArgs {
         addr: 0,
         len: VDSO_BYTES,
@@ -119,14 +128,14 @@ impl Kernel {
         loaded
     }
 
-    /// Maps a program into an empty address space and builds its stack. Answers its first
-    /// registers and its auxiliary vector.
+    /// Maps a program into an empty address space and builds its stack. Answers where
+    /// it starts.
     fn load_binary(
         &mut self,
         space: &mut AddressSpace,
         bprm: &Bprm,
         cred: &Cred,
-    ) -> Result<(PtRegs, Vec<(u64, u64)>), Errno> {
+    ) -> Result<Started, Errno> {
         let loaded = self.map_program(space, &bprm.program, Role::Main)?;
         let loader = match &bprm.loader {
             Some(loader) => Some(self.map_program(space, loader, Role::Interpreter)?),
@@ -153,7 +162,7 @@ impl Kernel {
         };
         let first = stack::build(hw, frames, space, &bprm.program.elf, &loaded, &spec)?;
         let entry = loader.map_or(loaded.entry, |loader| loader.entry);
-        Ok((PtRegs::new_user(entry, first.rsp), first.auxv))
+        Ok(Started { regs: PtRegs::new_user(entry, first.rsp), auxv: first.auxv })
     }
 
     /// Ends the process's other threads; the caller becomes its leader and takes its id.
@@ -292,14 +301,14 @@ impl Kernel {
         let loaded = self.load_binary(&mut space, bprm, &cred);
         let mapped: Vec<u64> = space.vmas().map(|vma| vma.start).collect();
         self.tasks.spaces.insert(mm, (space, users));
-        let (regs, auxv) = loaded?;
+        let started = loaded?;
         for start in mapped {
             self.perf_event_mmap(task, start);
         }
         // Tracers still see which call it is.
         let entry = self.tasks.task_mut(task);
-        entry.regs = PtRegs { orig_ax: entry.regs.orig_ax, ..regs };
-        self.tasks.process_of_mut(task).auxv = auxv;
+        entry.regs = PtRegs { orig_ax: entry.regs.orig_ax, ..started.regs };
+        self.tasks.process_of_mut(task).auxv = started.auxv;
         Ok(())
     }
 }

@@ -8,10 +8,16 @@ use perf_core::{
 };
 
 use super::Kernel;
+use super::in_kernel_breakpoint::{InKernelHit, RegistrationId};
 use crate::arch::x86::costs::Work;
-use crate::arch::x86::debug_trap::{self, Consumer, ResumeFlag, TrapCode, TrapHit, TrapOwners};
+use crate::arch::x86::debug_trap::{
+    self, Consumer, Notify, ResumeFlag, TrapCode, TrapHit, TrapOwner, TrapOwners, UserDebug,
+};
+use crate::arch::x86::debugreg::DR6_RESERVED;
 use crate::arch::x86::entry::{HitAccess, TrapFrame};
 use crate::arch::x86::hw_breakpoint::{Platform, local_db_restore, local_db_save};
+use crate::arch::x86::kgdb::{HwBreak, RegsPlace};
+use crate::debug::StopCause;
 use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
 use crate::events::overflow_handler::OverflowHandler;
 use crate::events::pmus::MachinePmus;
@@ -134,7 +140,8 @@ impl Kernel {
         self.hw.charge_work(cpu, Work::DebugException);
         let dr6 = debug_trap::debug_read_reset_dr6(&mut self.hw, cpu);
         let owners = self.trap_owners(cpu);
-        let decision = debug_trap::exc_debug_user(dr6, &owners);
+        let mut decision = debug_trap::exc_debug_user(dr6, &owners, self.perf.config.defects);
+        let debugger_hit = self.kgdb_notify(dr6, &owners, &mut decision);
         let entry = self.tasks.task_mut(task);
         entry.virtual_dr6 = decision.virtual_dr6;
         entry.step.end_block_step();
@@ -143,8 +150,64 @@ impl Kernel {
         }
         let ip = entry.regs.ip;
         self.count_hits(cpu, task, &decision.hits, HitPlace { mode: Mode::User, ip });
-        if let Some(code) = decision.signal {
+        if let Some(hit) = debugger_hit {
+            self.kgdb_enter(cpu, RegsPlace::Task, StopCause::HwBreakpoint(hit));
+        }
+        let verdict = self.notify_die(decision.notify);
+        if let Some(code) = decision.signal.filter(|_| verdict == Notify::Done) {
             self.send_sigtrap(task, code, ip);
+        }
+    }
+
+    /// The debugger's notifier, behind the breakpoint handler (rule 4.3.4): takes its own hits,
+    /// and stale ones of registers that it has emptied, out of what the task is signalled for.
+    fn kgdb_notify(
+        &self,
+        dr6: u64,
+        owners: &TrapOwners,
+        decision: &mut UserDebug,
+    ) -> Option<HwBreak> {
+        let hit = self.kgdb_hit(&decision.hits);
+        if hit.is_some() || decision.spurious != 0 && self.kgdb.is_some() {
+            let others = owners.map(|owner| {
+                owner.map(|owner| match owner.consumer {
+                    Consumer::Kgdb { .. } => TrapOwner { consumer: Consumer::Perf, ..owner },
+                    Consumer::Perf | Consumer::Ptrace { .. } => owner,
+                })
+            });
+            let all_stale = dr6 & !decision.spurious == DR6_RESERVED;
+            let without = debug_trap::exc_debug_user(
+                dr6 & !decision.spurious,
+                &others,
+                self.perf.config.defects,
+            );
+            decision.signal = without.signal.filter(|_| !all_stale);
+        }
+        hit
+    }
+
+    /// What of the debugger was hit: the first of several.
+    fn kgdb_hit(&self, hits: &[TrapHit]) -> Option<HwBreak> {
+        hits.iter().find_map(|hit| {
+            let handler = self.perf.event(hit.event).and_then(perf_core::PerfEvent::handler);
+            match handler.and_then(OverflowHandler::from_id) {
+                Some(OverflowHandler::Kgdb { entry }) => self.kgdb_entry(entry),
+                Some(
+                    OverflowHandler::Watch(_)
+                    | OverflowHandler::Ptrace { .. }
+                    | OverflowHandler::Ksym { .. }
+                    | OverflowHandler::InKernel { .. },
+                )
+                | None => None,
+            }
+        })
+    }
+
+    /// The notifiers behind the breakpoint handler, where that lets them (rule 4.3.4).
+    fn notify_die(&mut self, breakpoints: Notify) -> Notify {
+        match breakpoints {
+            Notify::Stop => Notify::Stop,
+            Notify::Done => self.die_chain.call(),
         }
     }
 
@@ -157,7 +220,9 @@ impl Kernel {
         let handler = self.perf.event(event).and_then(perf_core::PerfEvent::handler);
         match handler.and_then(OverflowHandler::from_id) {
             Some(OverflowHandler::Ptrace { slot }) => Consumer::Ptrace { slot },
-            Some(OverflowHandler::Kgdb { entry }) => Consumer::Kgdb { enabled: 1 << (entry & 3) },
+            Some(OverflowHandler::Kgdb { .. }) => {
+                Consumer::Kgdb { enabled: self.kgdb_enabled_mask() }
+            }
             Some(
                 OverflowHandler::Watch(_)
                 | OverflowHandler::Ksym { .. }
@@ -186,8 +251,13 @@ impl Kernel {
             .map(|state| local_db_save(&mut self.hw, cpu, state, Platform::BareMetal));
         let owners = self.trap_owners(cpu);
         let virtual_dr6 = self.tasks.task(task).virtual_dr6;
-        let decision =
-            debug_trap::exc_debug_kernel(dr6, KernelOrigin::Elsewhere, &owners, virtual_dr6);
+        let decision = debug_trap::exc_debug_kernel(
+            dr6,
+            KernelOrigin::Elsewhere,
+            &owners,
+            virtual_dr6,
+            self.perf.config.defects,
+        );
         self.tasks.task_mut(task).virtual_dr6 = decision.virtual_dr6;
         let place = HitPlace { mode: Mode::Kernel, ip: frame.ip };
         self.count_hits(cpu, task, &decision.hits, place);
@@ -195,7 +265,13 @@ impl Kernel {
         if decision.resume_flag == ResumeFlag::Set {
             flags |= RF;
         }
-        if decision.outcome == KernelOutcome::UnexpectedStep {
+        let verdict = match decision.outcome {
+            KernelOutcome::Empty => Notify::Stop,
+            KernelOutcome::Handled | KernelOutcome::UnexpectedStep => {
+                self.notify_die(decision.notify)
+            }
+        };
+        if decision.outcome == KernelOutcome::UnexpectedStep && verdict == Notify::Done {
             flags &= !TF;
         }
         // The exception has cleared BTF (rule 4.3.2).
@@ -203,6 +279,9 @@ impl Kernel {
         self.hw.set_block_step(cpu, is_block_step);
         if let Some(saved) = saved {
             local_db_restore(&mut self.hw, cpu, saved);
+        }
+        if let Some(hit) = self.kgdb_hit(&decision.hits) {
+            self.kgdb_kernel_hit(cpu, hit);
         }
         flags
     }
@@ -224,7 +303,11 @@ impl Kernel {
                 }
                 // Their handlers set bits of the virtual DR6 and nothing else: `Consumer`.
                 Some(OverflowHandler::Ptrace { .. } | OverflowHandler::Kgdb { .. }) => {}
-                Some(OverflowHandler::InKernel { .. }) | None => {}
+                Some(OverflowHandler::InKernel { registration }) => {
+                    let registration = RegistrationId(registration);
+                    self.in_kernel.note(InKernelHit { registration, task, cpu, mode: place.mode });
+                }
+                None => {}
             }
             self.carry_out(cpu, task, &outcome);
         }
@@ -427,6 +510,7 @@ impl Kernel {
         self.ran_on.remove(&task);
         let now = self.now_ns();
         let detached = self.with_pmu(|perf, pmu| perf.exit_task(pmu, now, task));
+        self.breakpoints.task_exited(task);
         self.after_detach(detached);
     }
 

@@ -5,13 +5,40 @@
 use perf_core::{CpuId, Errno, EventId, PerfEventAttr, TaskId};
 
 use super::{Kernel, SymbolKind};
+use crate::events::bp_slots::SlotReport;
 use crate::events::overflow_handler::OverflowHandler;
-use crate::trace::ksym::{KsymLog, KsymTracer, Symbol, WideBreakpoints};
+use crate::trace::ksym::filter::{self, FilterError, KsymFilter};
+use crate::trace::ksym::{KsymLog, KsymTracer, KsymVersion, Symbol, WideBreakpoints};
 
 /// Name of the tracer (`current_tracer`).
 pub const KSYM_TRACER: &str = "ksym_tracer";
 /// Name of no tracer.
 pub const NOP_TRACER: &str = "nop";
+
+/// Why the command line's symbol is not watched.
+#[derive(Debug, thiserror::Error)]
+pub enum KsymRefused {
+    /// The text is no filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The kernel has no such symbol.
+    #[error("the kernel has no symbol '{name}'; its variables are {known}")]
+    UnknownSymbol {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// All slots of a CPU are taken.
+    #[error("no debug register is free (ENOSPC)\n{holders}")]
+    NoSlot {
+        /// Who holds them.
+        holders: Box<SlotReport>,
+    },
+    /// The tracer refuses it for another reason, such as the same filter twice (EINVAL).
+    #[error("refused ({})", .0.name())]
+    Errno(Errno),
+}
 
 impl WideBreakpoints for Kernel {
     fn register(&mut self, attr: &PerfEventAttr, entry: u32) -> Result<Vec<EventId>, Errno> {
@@ -36,6 +63,26 @@ impl Kernel {
     /// As [`KsymTracer::write_filter`].
     pub fn write_ksym_filter(&mut self, text: &[u8]) -> Result<u64, Errno> {
         self.with_ksym(|ksym, kernel| ksym.write_filter(text, &lookup, kernel))
+    }
+
+    /// Makes the ksym tracer the current one and watches a symbol, as the command line asks.
+    ///
+    /// # Errors
+    /// [`KsymRefused`] says what is wrong with the filter, or who holds the debug registers.
+    pub fn trace_ksym(&mut self, filter: &str) -> Result<(), KsymRefused> {
+        self.ksym.init();
+        if let KsymFilter::Watch { name, .. } = filter::parse(filter.as_bytes(), KsymVersion::Last)?
+            && lookup(name).is_none()
+        {
+            let known = Self::ksym_names().collect::<Vec<_>>().join(", ");
+            return Err(KsymRefused::UnknownSymbol { name: name.to_owned(), known });
+        }
+        self.write_ksym_filter(filter.as_bytes()).map(|_bytes| ()).map_err(|errno| {
+            match self.breakpoints.take_slot_report() {
+                Some(holders) => KsymRefused::NoSlot { holders: Box::new(holders) },
+                None => KsymRefused::Errno(errno),
+            }
+        })
     }
 
     /// A write to `current_tracer`.

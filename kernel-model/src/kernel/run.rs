@@ -8,6 +8,7 @@ use crate::arch::x86::entry::{ReturnBy, RunExit};
 use crate::arch::x86::layout::EntryPoint;
 use crate::arch::x86::pmc::NMI_VECTOR;
 use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
 use crate::signal::{self, Delivery};
@@ -36,26 +37,25 @@ impl Kernel {
     }
 
     fn end_step(&mut self, reason: Option<StopReason>) -> Step {
-        if let Some(status) = self.init_status() {
-            self.close_spans();
-            return Step::Finished(status);
-        }
         if let Some(reason) = reason {
             self.stop(reason);
         }
-        match &self.stopped {
-            Some(reason) => {
-                let reason = reason.clone();
-                self.close_spans();
-                Step::Stopped(reason)
-            }
-            None => Step::Running,
-        }
+        let end = match (self.init_status(), &self.stopped) {
+            (Some(status), _) => Step::Finished(status),
+            (None, Some(reason)) => Step::Stopped(reason.clone()),
+            (None, None) => return Step::Running,
+        };
+        self.close_spans();
+        self.kgdb_ended(&end);
+        end
     }
 
     /// The busy CPU whose clock is furthest behind, after waking the sleepers that
     /// are due before it.
     fn choose_cpu(&mut self) -> Option<CpuId> {
+        if let Some(cpu) = self.kgdb_only_cpu() {
+            return Some(cpu);
+        }
         loop {
             let next = self
                 .hw
@@ -99,9 +99,9 @@ impl Kernel {
                 self.after_ptrace_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
-            ResumeAt::SyscallEntry => {
+            ResumeAt::SyscallEntry(work) => {
                 self.after_syscall_stop(task);
-                self.after_syscall_entry(cpu, task);
+                self.after_syscall_entry(cpu, task, work);
             }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
@@ -121,9 +121,9 @@ impl Kernel {
 
     /// Makes the call that the registers ask for after its stop at entry, unless the tracer
     /// took it back.
-    fn after_syscall_entry(&mut self, cpu: CpuId, task: TaskId) {
+    fn after_syscall_entry(&mut self, cpu: CpuId, task: TaskId, work: SyscallWork) {
         let entry = self.tasks.task_mut(task);
-        let is_emulated = entry.trace.syscall_work == SyscallWork::Emulate;
+        let is_emulated = work == SyscallWork::Emulate;
         let is_skipped = entry.regs.orig_ax as i32 == -1;
         if is_emulated || is_skipped || entry.trace.fatal_pending {
             entry.syscall = None;
@@ -145,15 +145,20 @@ impl Kernel {
     fn run_quantum(&mut self, cpu: CpuId) {
         let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
         let (mut tick_raised, mut nmi_raised) = (false, false);
+        self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
-            let mut deadline = if tick_raised { end } else { end.min(tick) };
+            // While a debugger steps, the timer waits.
+            let may_tick = !tick_raised && !self.kgdb_steps(cpu);
+            let mut deadline = if may_tick { end.min(tick) } else { end };
             if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
                 deadline = deadline.min(counter);
             }
-            match self.hw.run(cpu, deadline) {
+            let was_user = self.hw.is_user(cpu);
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
-                    if !tick_raised && self.hw.cycles(cpu) >= tick {
+                    self.kgdb_boundary(cpu, was_user);
+                    if may_tick && self.hw.cycles(cpu) >= tick {
                         self.hw.raise_timer(cpu);
                         tick_raised = true;
                     }
@@ -172,10 +177,7 @@ impl Kernel {
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
-                RunExit::Broken(what) => {
-                    let ip = self.hw.ip(cpu);
-                    self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
-                }
+                RunExit::Broken(what) => self.entry_fault(cpu, what),
             }
         }
     }
@@ -183,6 +185,10 @@ impl Kernel {
     /// The current task has entered the kernel from user mode.
     pub(crate) fn user_entry(&mut self, cpu: CpuId, entry: EntryPoint) {
         let Some(task) = self.current_on(cpu) else { return };
+        self.kgdb_note_entry(cpu, entry);
+        if self.entered_from_kernel(cpu, entry) {
+            return;
+        }
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
@@ -228,6 +234,27 @@ impl Kernel {
                 self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
             }
         }
+    }
+
+    /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
+    /// whether it was one.
+    fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
+        // An NMI may come at the first instruction of another entry, and is for the counters.
+        let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
+        if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
+            return false;
+        }
+        match self.kernel_trap(cpu, entry) {
+            KernelTrap::Resumed => {}
+            KernelTrap::Fixup => self.entry_fault(cpu, "an exception in the entry code"),
+            KernelTrap::Fatal(what) => self.entry_fault(cpu, what),
+        }
+        true
+    }
+
+    fn entry_fault(&mut self, cpu: CpuId, what: &'static str) {
+        let ip = self.hw.ip(cpu);
+        self.stop(StopReason::KernelFault { cpu: cpu.0, what, ip });
     }
 
     fn timer_tick(&mut self, cpu: CpuId) {

@@ -7,7 +7,7 @@ use perf_core::{CpuId, Errno};
 
 use super::{Kernel, StopReason};
 use crate::arch::x86::entry::{RoutineArgs, RunExit};
-use crate::arch::x86::layout::{BOUNCE_BYTES, EntryPoint, Stub};
+use crate::arch::x86::layout::{BOUNCE_BYTES, EntryPoint, PAGE_OFFSET, Stub};
 use crate::arch::x86::traps::KernelTrap;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 
@@ -119,6 +119,26 @@ impl Kernel {
         len - self.run_counted(Stub::ClearUserTail, args).min(tail)
     }
 
+    /// Copies from the current task's memory to physical memory of one page, through the kernel's
+    /// direct map, where breakpoints on kernel addresses match (linux-hw-breakpoint rule 4.5.4);
+    /// tells how many bytes went.
+    pub(crate) fn copy_user_to_direct_map(&mut self, from: u64, physical: u64, len: u64) -> u64 {
+        self.copy_over_direct_map(from, PAGE_OFFSET + physical, from, len)
+    }
+
+    /// The other way round.
+    pub(crate) fn copy_direct_map_to_user(&mut self, to: u64, physical: u64, len: u64) -> u64 {
+        self.copy_over_direct_map(to, to, PAGE_OFFSET + physical, len)
+    }
+
+    fn copy_over_direct_map(&mut self, user: u64, rdi: u64, rsi: u64, len: u64) -> u64 {
+        if !access_ok(user, len) {
+            return 0;
+        }
+        let args = RoutineArgs { rdi, rsi, rcx: len, ..RoutineArgs::default() };
+        len - self.run_counted(Stub::CopyUser, args).min(len)
+    }
+
     /// Reads a string of at most `max` bytes with its NUL (`strncpy_from_user`); the
     /// NUL is not part of the answer.
     pub(crate) fn read_user_cstr(&mut self, addr: u64, max: usize) -> Result<Vec<u8>, Errno> {
@@ -149,7 +169,7 @@ impl Kernel {
         let area = *self.layout.area(cpu);
         self.hw.start_routine(cpu, &area, stub, args);
         loop {
-            match self.hw.run(cpu, u64::MAX) {
+            match self.hw.run(cpu, self.kgdb_deadline(cpu, u64::MAX)) {
                 RunExit::Entry(EntryPoint::RoutineDone) => return self.hw.routine_left(cpu),
                 RunExit::Entry(entry) => match self.kernel_trap(cpu, entry) {
                     KernelTrap::Resumed => {}
@@ -157,7 +177,8 @@ impl Kernel {
                     KernelTrap::Fixup => return self.hw.routine_left(cpu),
                     KernelTrap::Fatal(what) => return self.kernel_fault(cpu, what),
                 },
-                RunExit::Unsupported(_) | RunExit::Deadline => {
+                RunExit::Deadline => self.kgdb_boundary(cpu, false),
+                RunExit::Unsupported(_) => {
                     return self.kernel_fault(cpu, "a kernel routine stopped");
                 }
                 RunExit::Broken(what) => return self.kernel_fault(cpu, what),

@@ -2,7 +2,7 @@
 
 use perf_core::{CpuId, Errno};
 
-use super::op::{EventName, SymbolName, TaskName};
+use super::op::{EventName, NotifierName, SymbolName, TaskName};
 use crate::kernel::StopReason;
 
 /// Why an operation could not be played.
@@ -23,6 +23,12 @@ pub enum ScenarioError {
     /// No operation made such an event, or it is closed.
     #[error("there is no event {0}")]
     NoSuchEvent(EventName),
+    /// No operation registered such a notifier.
+    #[error("there is no notifier {0}")]
+    NoSuchNotifier(NotifierName),
+    /// A debug register has another number.
+    #[error("there is no debug register {0}")]
+    NoSuchRegister(u8),
     /// No operation declared such a variable or function.
     #[error("there is no variable or function {0}")]
     NoSuchSymbol(SymbolName),

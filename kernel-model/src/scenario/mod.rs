@@ -11,8 +11,10 @@
 
 mod error;
 mod events;
+mod machine;
 pub mod op;
 mod play;
+mod registered;
 mod symbols;
 mod tasks;
 #[cfg(test)]
@@ -24,10 +26,13 @@ use std::collections::BTreeMap;
 use perf_core::{CpuId, Errno, EventId, TaskId};
 
 use crate::arch::x86::hw::{CpuModel, CpuVendor, TimingChoice};
+use crate::events::hw_breakpoint::Support;
 use crate::inputs::FixedInputs;
+use crate::kernel::in_kernel_breakpoint::RegistrationId;
 use crate::kernel::{BootError, Kernel, KernelConfig};
+use crate::notify::NotifierId;
 pub use error::ScenarioError;
-use op::{Answer, EventName, Op, SignalSeen, TaskName};
+use op::{Answer, EventName, NotifierName, Op, SignalSeen, TaskName};
 use symbols::Symbols;
 
 /// RAM of a stage: room for some hundreds of tasks.
@@ -38,14 +43,20 @@ const RAM_BYTES: u64 = 64 << 20;
 pub struct StageConfig {
     /// CPUs, 1 to 64. All are up at first.
     pub nr_cpus: u32,
-    /// Which defects of Linux's perf core show.
+    /// Whether the kernel has breakpoint support.
+    pub support: Support,
+    /// The generation of the kernel.
+    pub generation: perf_core::Generation,
+    /// Which defects of Linux show.
     pub defects: perf_core::Defects,
 }
 
 impl Default for StageConfig {
     /// Two CPUs, Linux 6.18 as measured.
     fn default() -> Self {
-        Self { nr_cpus: 2, defects: perf_core::Defects::default() }
+        let generation = perf_core::Generation::default();
+        let defects = perf_core::Defects::of(generation);
+        Self { nr_cpus: 2, support: Support::Built, generation, defects }
     }
 }
 
@@ -77,6 +88,11 @@ pub struct Stage {
     event_names: BTreeMap<EventId, EventName>,
     symbols: Symbols,
     signals: BTreeMap<TaskId, Vec<SignalSeen>>,
+    /// What kernel code has registered; `None` for what was refused.
+    registered: BTreeMap<EventName, Option<RegistrationId>>,
+    notifiers: BTreeMap<NotifierName, NotifierId>,
+    /// CPUs that come up when the machine wakes up.
+    asleep: Vec<CpuId>,
 }
 
 impl Stage {
@@ -86,16 +102,18 @@ impl Stage {
     /// A number of CPUs that is not possible.
     pub fn new(config: StageConfig) -> Result<Self, BootError> {
         let kernel_config = KernelConfig {
-            mounts: Vec::new(),
             nr_cpus: config.nr_cpus,
             ram_bytes: RAM_BYTES,
             timing: TimingChoice::None,
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
+            generation: config.generation,
+            defects: config.defects,
             seed: 0,
+            mounts: Vec::new(),
         };
         let mut kernel = Kernel::boot(&kernel_config, Box::new(FixedInputs::new(0)))?;
-        kernel.perf.config.defects = config.defects;
+        kernel.breakpoints.set_support(config.support);
         let (parent, opener) =
             tasks::first_tasks(&mut kernel).map_err(|_| BootError::Ram(RAM_BYTES))?;
         Ok(Self {
@@ -107,6 +125,9 @@ impl Stage {
             event_names: BTreeMap::new(),
             symbols: Symbols::default(),
             signals: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            notifiers: BTreeMap::new(),
+            asleep: Vec::new(),
         })
     }
 
@@ -145,9 +166,24 @@ impl Stage {
                 let id = self.task(task)?.id;
                 Ok(Answer::Signals(self.signals.remove(&id).unwrap_or_default()))
             }
-            Op::CpuDown { cpu } => self.cpu_down(*cpu),
-            Op::CpuUp { cpu } => self.cpu_up(*cpu),
+            Op::Poke { .. } | Op::Peek { .. } => self.apply_to_debugreg(op),
+            Op::Register { .. }
+            | Op::ModifyRegistered { .. }
+            | Op::Unregister { .. }
+            | Op::Log { .. }
+            | Op::Notifier { .. }
+            | Op::Calls { .. } => self.apply_in_kernel(op),
+            Op::CpuDown { .. }
+            | Op::CpuUp { .. }
+            | Op::Suspend
+            | Op::Resume
+            | Op::Guest { .. }
+            | Op::TextPoke { .. }
+            | Op::Kexec => self.apply_to_machine(op),
             Op::Registers { cpu } => self.registers(*cpu),
+            Op::DebugRegister { cpu, number } => self.debug_register(*cpu, *number),
+            Op::Used => Ok(Answer::Used(self.kernel.breakpoints.slots().is_used())),
+            Op::Explain { target } => self.explain(target.as_ref()),
             Op::Slots => Ok(Answer::Count(self.kernel.breakpoints.slots().nr_held() as u64)),
             Op::Free { target } => self.free_slots(target),
         }?;

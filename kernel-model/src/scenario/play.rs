@@ -53,7 +53,7 @@ impl Stage {
                 self.run_user(task, CODE + offset, address)?;
             }
         }
-        Ok(Answer::Count(self.total_count() - before))
+        Ok(Answer::Count(self.total_count().saturating_sub(before)))
     }
 
     /// Counts of all events, with those of copies that are gone.

@@ -9,7 +9,7 @@ use super::symbols::{
 use super::{ScenarioError, Stage, StageTask};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::scenario_program::{self as program, HANDLER_AT, PARK_AT, RESTORER_AT};
-use crate::kernel::{ExecError, Kernel};
+use crate::kernel::{ExecError, Kernel, Started};
 use crate::mm::access::Access;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
@@ -31,8 +31,8 @@ pub(super) fn first_tasks(kernel: &mut Kernel) -> Result<(TaskId, TaskId), ExecE
     map_program(kernel, &mut space)?;
     let mm = kernel.tasks.add_space(space);
     let regs = PtRegs::new_user(CODE + PARK_AT, STACK + STACK_BYTES - 16);
-    let parent = kernel.add_first_task(mm, "scenario")?;
-    kernel.tasks.task_mut(parent).regs = regs;
+    let started = Started { regs, auxv: Vec::new() };
+    let parent = kernel.add_first_task(mm, started, "scenario")?;
     set_handlers(&mut kernel.tasks.process_of_mut(parent).handlers, handled());
     let opener = copy_process(kernel, parent, &process_args(0))?;
     unqueue(kernel, opener);
@@ -73,7 +73,7 @@ fn set_handlers(handlers: &mut SigHandlers, action: SigAction) {
 }
 
 /// A new task is on no CPU and in no queue: the scenario says when it runs.
-fn unqueue(kernel: &mut Kernel, task: TaskId) {
+pub(super) fn unqueue(kernel: &mut Kernel, task: TaskId) {
     let cpu = kernel.tasks.task(task).cpu;
     kernel.sched.dequeue(cpu, task);
 }
@@ -239,23 +239,6 @@ impl Stage {
                 }
             }
         }
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_down(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.online(cpu)?;
-        self.kernel.this_cpu = cpu;
-        self.kernel.switch_out(cpu);
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_offline(pmu, now, cpu));
-        Ok(Answer::Ok)
-    }
-
-    pub(super) fn cpu_up(&mut self, cpu: CpuId) -> Result<Answer, ScenarioError> {
-        let cpu = self.existing(cpu)?;
-        self.kernel.this_cpu = cpu;
-        let now = self.kernel.now_ns();
-        self.kernel.with_pmu(|perf, pmu| perf.cpu_online(pmu, now, cpu));
         Ok(Answer::Ok)
     }
 }

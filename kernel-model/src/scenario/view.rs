@@ -1,13 +1,46 @@
 //! What the debug registers of a CPU hold, with the scenario's names.
 
-use perf_core::{CpuId, EventId};
+use perf_core::{CpuId, EventId, Target, TaskId};
 
-use super::op::{Answer, RegisterHolder, RegistersView};
+use super::op::{Answer, OpenTarget, RegisterHolder, RegistersView};
 use super::{ScenarioError, Stage};
 use crate::arch::x86::debugreg::{DR_CONTROL, DR_STATUS, HBP_NUM};
 use crate::arch::x86::hw_breakpoint::Owner;
+use crate::events::bp_slots::{BpTypeIdx, HolderNames};
+
+impl HolderNames for Stage {
+    fn task(&self, task: TaskId) -> String {
+        self.task_name(task)
+    }
+
+    fn event(&self, event: EventId) -> String {
+        self.event_name(event)
+    }
+}
 
 impl Stage {
+    /// Who holds the slots, for the last refusal or for a target.
+    pub(super) fn explain(&mut self, target: Option<&OpenTarget>) -> Result<Answer, ScenarioError> {
+        let report = match target {
+            None => self.kernel.breakpoints.take_slot_report(),
+            Some(target) => {
+                let target = self.target_of(target)?;
+                Some(self.kernel.breakpoints.slots().explain(target, BpTypeIdx::Data))
+            }
+        };
+        Ok(Answer::Report(report.map(|report| Box::new(report.with_names(&*self)))))
+    }
+
+    fn target_of(&self, target: &OpenTarget) -> Result<Target, ScenarioError> {
+        Ok(match target {
+            OpenTarget::Task(name) => Target::Task(self.task(name)?.id, None),
+            OpenTarget::TaskOnCpu(name, cpu) => {
+                Target::Task(self.task(name)?.id, Some(self.existing(*cpu)?))
+            }
+            OpenTarget::Cpu(cpu) => Target::Cpu(self.existing(*cpu)?),
+        })
+    }
+
     pub(super) fn registers(&self, cpu: CpuId) -> Result<Answer, ScenarioError> {
         self.existing(cpu)?;
         Ok(Answer::Registers(Box::new(self.registers_view(cpu))))
@@ -54,11 +87,7 @@ impl Stage {
         let name =
             self.event_names.get(&root).map_or_else(|| root.to_string(), ToString::to_string);
         match known.target().task().filter(|_| root != event) {
-            Some(task) => {
-                let of_task = self.tasks.iter().find(|(_, known)| known.id == task);
-                let task = of_task.map_or_else(|| task.to_string(), |(name, _)| name.to_string());
-                format!("{name}/{task}")
-            }
+            Some(task) => format!("{name}/{}", self.task_name(task)),
             None => name,
         }
     }

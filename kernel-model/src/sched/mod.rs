@@ -31,6 +31,8 @@ struct RunQueue {
 pub struct Scheduler {
     queues: Vec<RunQueue>,
     sleepers: BTreeMap<(u64, TaskId), ()>,
+    /// CPUs that are down, a bit each.
+    offline: u64,
 }
 
 impl Scheduler {
@@ -38,7 +40,7 @@ impl Scheduler {
     #[must_use]
     pub fn new(nr_cpus: u32) -> Self {
         let queue = RunQueue { next_tick_ns: TICK_NS, ..RunQueue::default() };
-        Self { queues: vec![queue; nr_cpus as usize], sleepers: BTreeMap::new() }
+        Self { queues: vec![queue; nr_cpus as usize], sleepers: BTreeMap::new(), offline: 0 }
     }
 
     fn queue(&mut self, cpu: CpuId) -> &mut RunQueue {
@@ -69,9 +71,27 @@ impl Scheduler {
     /// preferred one where it is among them.
     #[must_use]
     pub fn select_cpu(&self, affinity: u64, preferred: CpuId) -> CpuId {
+        // A task whose CPUs are all down may go anywhere (`select_fallback_rq`).
+        let online = affinity & !self.offline;
+        let affinity = if online == 0 { !self.offline } else { online };
         let allowed = |cpu: &CpuId| affinity >> cpu.0 & 1 != 0;
         let cpus = (0..self.queues.len() as u32).map(CpuId).filter(allowed);
         cpus.min_by_key(|&cpu| (self.load(cpu), cpu != preferred, cpu)).unwrap_or(preferred)
+    }
+
+    /// A CPU goes down: no task is put on it.
+    pub fn set_offline(&mut self, cpu: CpuId) {
+        self.offline |= 1 << cpu.0;
+    }
+
+    /// A CPU comes up.
+    pub fn set_online(&mut self, cpu: CpuId) {
+        self.offline &= !(1 << cpu.0);
+    }
+
+    /// Takes all tasks out of the queue of a CPU, in their order.
+    pub fn take_waiting(&mut self, cpu: CpuId) -> Vec<TaskId> {
+        self.queue(cpu).waiting.drain(..).collect()
     }
 
     /// Puts a runnable task at the end of a CPU's queue.

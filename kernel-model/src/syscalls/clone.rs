@@ -269,7 +269,7 @@ fn add_task(
     tid: u32,
 ) -> TaskId {
     let fpu = kernel.save_fpu(parent);
-    let copies_debug = kernel.perf.config.defects.fork_copies_ptrace_debug;
+    let copies_debug = kernel.perf.config.defects.has(perf_core::Defect::ForkCopiesVirtualDr);
     let id = kernel.tasks.new_task_id();
     let is_thread = request.flags & CLONE_THREAD != 0;
     let from = kernel.tasks.task(parent);

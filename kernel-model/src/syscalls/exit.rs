@@ -159,7 +159,7 @@ impl Kernel {
                 FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => {
                     self.put_node(node);
                 }
-                FileKind::Console(_) | FileKind::ProcMem(_) => {}
+                FileKind::Console(_) | FileKind::ProcMem { .. } => {}
             }
         }
     }
@@ -171,7 +171,7 @@ impl Kernel {
     }
 
     /// A process that has ended holds no place in the tree of names.
-    pub(super) fn leave_places(&mut self, process: ProcessId) {
+    pub(crate) fn leave_places(&mut self, process: ProcessId) {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let cwd = std::mem::replace(&mut entry.cwd, Node::Inode(ROOT));
         let exe = entry.exe.take();

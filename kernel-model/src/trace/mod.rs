@@ -1,5 +1,6 @@
 //! ftrace: the tracers and the files of the tracing directory.
 //!
-//! One tracer is built, [`ksym`]; its files are [`crate::fs`]'s pseudo files.
+//! One tracer is built, [`ksym`]; its files are in `files`.
 
+pub(crate) mod files;
 pub mod ksym;

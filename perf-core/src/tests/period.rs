@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, T0, sampling};
 use crate::attr::abi::{AttrFlags, PERF_SAMPLE_IP, PERF_SAMPLE_PERIOD};
-use crate::{Defects, Errno, EventState, MmapAccess, Mode, PerfConfig, PmuClass, Scope};
+use crate::{Defect, Defects, Errno, EventState, MmapAccess, Mode, PerfConfig, PmuClass, Scope};
 
 fn cumulative(rig: &mut Rig, event: crate::EventId, n: u64) -> Vec<u64> {
     let mut total = 0;
@@ -32,7 +32,7 @@ fn period_and_sample_period() {
 
 #[test]
 fn sample_says_period_1_with_k6_and_the_period_without() {
-    for (defects, expected) in [(Defects::ALL, 1), (Defects::NONE, 3)] {
+    for (defects, expected) in [(Defects::LINUX_6, 1), (Defects::NONE, 3)] {
         let mut rig = Rig::new();
         rig.perf.config.defects = defects;
         let event = rig.open(&sampling(3, PERF_SAMPLE_PERIOD));
@@ -123,7 +123,7 @@ fn period_revives_an_exhausted_event() {
 #[test]
 fn without_k1_refresh_rearms() {
     let mut rig = Rig::new();
-    rig.perf.config.defects = Defects { refresh_dead_end: false, ..Defects::ALL };
+    rig.perf.config.defects = Defects::LINUX_6.without(Defect::RefreshDeadEnd);
     let event = rig.open(&sampling(1, PERF_SAMPLE_IP).with(AttrFlags::DISABLED));
     for _ in 0..3 {
         rig.perf.refresh(&mut rig.pmu, rig.now, event, 3).unwrap();

@@ -1,8 +1,8 @@
 //! Whether this host can be the oracle: rights, free slots, CPUs, kernel.
 
 use kernel_model::scenario::StageConfig;
-use perf_core::PerfEventAttr;
 use perf_core::attr::abi::HW_BREAKPOINT_W;
+use perf_core::{Defect, PerfEventAttr};
 
 use super::native::NativeError;
 use super::places::KERNEL_TEXT;
@@ -93,7 +93,9 @@ impl Host {
         let attr = PerfEventAttr::breakpoint(KERNEL_TEXT, 1, HW_BREAKPOINT_W);
         HostEvent::open(&attr, HostTarget::Task(0), None).map_err(SkipReason::Unprivileged)?;
         let mut stage = StageConfig { nr_cpus, ..StageConfig::default() };
-        stage.defects.refresh_dead_end = version >= REFRESH_DEAD_END;
+        if version < REFRESH_DEAD_END {
+            stage.defects = stage.defects.without(Defect::RefreshDeadEnd);
+        }
         Ok(Self { release, nr_cpus, stage, _lock: lock })
     }
 }

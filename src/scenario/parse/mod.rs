@@ -1,12 +1,17 @@
 //! Reading scenarios. Every error has its line and column.
 
 mod event;
+mod kernel;
 mod op;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use kernel_model::events::hw_breakpoint::Support;
 use kernel_model::scenario::StageConfig;
+use perf_core::{Defect, Defects, Generation};
+
+pub use op::VERBS;
 
 use super::{Expected, Scenario, Step};
 use words::Words;
@@ -74,7 +79,7 @@ pub fn scenario(text: &str) -> Result<Scenario, ParseError> {
 }
 
 fn is_setting(word: &str) -> bool {
-    matches!(word, "cpus" | "defect")
+    matches!(word, "cpus" | "kernel" | "defect" | "support")
 }
 
 /// A line about the machine.
@@ -87,29 +92,44 @@ fn setting(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseE
             }
             Ok(())
         }
+        "support" => {
+            config.support = match on_or_off(words)? {
+                true => Support::Built,
+                false => Support::Absent,
+            };
+            Ok(())
+        }
+        "kernel" => kernel(words, config),
         _ => defect(words, config),
     }
 }
 
+fn on_or_off(words: &mut Words<'_>) -> Result<bool, ParseError> {
+    match words.next("'on' or 'off'")? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(words.unknown("'on' or 'off'")),
+    }
+}
+
+/// `kernel 6.x|2.6.33`: with that generation's defects, which later lines may change.
+fn kernel(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
+    let Ok(generation) = words.next("a kernel generation")?.parse::<Generation>() else {
+        return Err(words.unknown("kernel generation"));
+    };
+    (config.generation, config.defects) = (generation, Defects::of(generation));
+    Ok(())
+}
+
 /// `defect NAME on|off`.
 fn defect(words: &mut Words<'_>, config: &mut StageConfig) -> Result<(), ParseError> {
-    let defects = &mut config.defects;
-    let switch = match words.next("the name of a defect")? {
-        "refresh_dead_end" => &mut defects.refresh_dead_end,
-        "foreign_leader_sibling_not_started" => &mut defects.foreign_leader_sibling_not_started,
-        "off_leader_close_strands_siblings" => &mut defects.off_leader_close_strands_siblings,
-        "failed_modify_flips_enable" => &mut defects.failed_modify_flips_enable,
-        "sample_period_overrides_period" => &mut defects.sample_period_overrides_period,
-        "period_one_interval_late" => &mut defects.period_one_interval_late,
-        "fork_copies_ptrace_debug" => &mut defects.fork_copies_ptrace_debug,
-        "disabled_ptrace_slots_validated" => &mut defects.disabled_ptrace_slots_validated,
-        "detach_leaves_traps" => &mut defects.detach_leaves_traps,
-        _ => return Err(words.unknown("defect")),
+    let name = words.next("the name of a defect")?;
+    let Ok(defect) = name.parse::<Defect>() else {
+        return Err(words.unknown("defect"));
     };
-    *switch = match words.next("'on' or 'off'")? {
-        "on" => true,
-        "off" => false,
-        _ => return Err(words.unknown("'on' or 'off'")),
+    config.defects = match on_or_off(words)? {
+        true => config.defects.with(defect),
+        false => config.defects.without(defect),
     };
     Ok(())
 }

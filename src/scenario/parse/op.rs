@@ -1,13 +1,62 @@
 //! Operations, by their first word.
 
-use kernel_model::scenario::op::{Access, AccessKind, Enabled, ForkKind, Op, TrapAction};
+use kernel_model::scenario::op::{Access, AccessKind, ForkKind, Op, TrapAction};
 use perf_core::Scope;
 
 use super::words::{Words, number_of};
-use super::{ParseError, event};
+use super::{ParseError, event, kernel};
 
 const TASK: &str = "a task's name";
 const EVENT: &str = "an event's name";
+
+/// The first words of all operations.
+pub const VERBS: [&str; 45] = [
+    "var",
+    "code",
+    "open",
+    "task",
+    "run",
+    "idle",
+    "fork",
+    "clone",
+    "exec",
+    "exit",
+    "reap",
+    "ontrap",
+    "signals",
+    "dup",
+    "close",
+    "enable",
+    "disable",
+    "reset",
+    "refresh",
+    "period",
+    "modify",
+    "read",
+    "state",
+    "poll",
+    "hit",
+    "cpu",
+    "suspend",
+    "resume",
+    "kexec",
+    "guest",
+    "textpoke",
+    "register",
+    "remodify",
+    "unregister",
+    "log",
+    "notifier",
+    "calls",
+    "used",
+    "poke",
+    "peek",
+    "debugreg",
+    "registers",
+    "slots",
+    "free",
+    "explain",
+];
 
 /// Reads one operation up to `=` or the end of the line.
 pub(super) fn op(words: &mut Words<'_>) -> Result<Op, ParseError> {
@@ -21,7 +70,13 @@ pub(super) fn op(words: &mut Words<'_>) -> Result<Op, ParseError> {
         "dup" | "close" | "enable" | "disable" | "reset" | "refresh" | "period" | "modify"
         | "read" | "state" | "poll" => event_op(verb, words)?,
         "hit" => Op::Hit { task: words.name(TASK)?, access: access(words)? },
-        "cpu" => cpu_op(words)?,
+        "cpu" | "suspend" | "resume" | "kexec" | "guest" | "textpoke" => {
+            kernel::machine_op(verb, words)?
+        }
+        "register" | "remodify" | "unregister" | "log" | "notifier" | "calls" | "used" | "poke"
+        | "peek" | "debugreg" => kernel::kernel_op(verb, words)?,
+        "explain" if words.has_more() => Op::Explain { target: Some(event::target(words)?) },
+        "explain" => Op::Explain { target: None },
         "registers" => Op::Registers { cpu: words.cpu()? },
         "slots" => Op::Slots,
         "free" => Op::Free { target: event::target(words)? },
@@ -87,8 +142,7 @@ fn event_op(verb: &str, words: &mut Words<'_>) -> Result<Op, ParseError> {
         "period" => Op::Period { event, period: words.number("a period")? },
         "modify" => {
             let breakpoint = event::breakpoint(words)?;
-            let enabled = if words.take("disabled") { Enabled::No } else { Enabled::Yes };
-            Op::Modify { event, breakpoint, enabled }
+            Op::Modify { event, breakpoint, enabled: kernel::enabled(words) }
         }
         "read" => Op::Read { event },
         "state" => Op::State { event },
@@ -98,15 +152,6 @@ fn event_op(verb: &str, words: &mut Words<'_>) -> Result<Op, ParseError> {
 
 fn scope(words: &mut Words<'_>) -> Scope {
     if words.take("group") { Scope::Group } else { Scope::Event }
-}
-
-fn cpu_op(words: &mut Words<'_>) -> Result<Op, ParseError> {
-    let cpu = words.cpu()?;
-    Ok(match words.next("'up' or 'down'")? {
-        "up" => Op::CpuUp { cpu },
-        "down" => Op::CpuDown { cpu },
-        _ => return Err(words.unknown("'up' or 'down'")),
-    })
 }
 
 /// `store4 x`.

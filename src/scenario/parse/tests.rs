@@ -2,8 +2,9 @@
 
 use kernel_model::scenario::StageConfig;
 use kernel_model::scenario::op::{
-    Access, AccessKind, BreakpointSpec, Enabled, EventKind, EventOption, ForkKind, Op, OpenOp,
-    OpenTarget, Place, PlaceBase, SymbolName, TrapAction,
+    Access, AccessKind, BreakpointSpec, Enabled, EventKind, EventOption, ForkKind, GuestStep,
+    NotifierVerdict, Op, OpenOp, OpenTarget, Place, PlaceBase, RegisterTarget, SymbolName,
+    TextPokeStep, TrapAction,
 };
 use perf_core::{CpuId, Scope};
 use proptest::prelude::*;
@@ -95,8 +96,43 @@ fn named_op() -> impl Strategy<Value = Op> {
     })
 }
 
+fn kernel_op() -> impl Strategy<Value = Op> {
+    let enabled = prop_oneof![Just(Enabled::Yes), Just(Enabled::No)];
+    prop_oneof![
+        (name(), breakpoint(), enabled).prop_map(|(name, breakpoint, enabled)| Op::Register {
+            name: name.as_str().into(),
+            target: RegisterTarget::User(name.as_str().into()),
+            breakpoint,
+            enabled,
+        }),
+        (name(), breakpoint()).prop_map(|(name, breakpoint)| Op::ModifyRegistered {
+            name: name.as_str().into(),
+            breakpoint,
+            enabled: Enabled::No,
+        }),
+        (name(), any::<i32>()).prop_map(|(name, priority)| Op::Notifier {
+            name: name.as_str().into(),
+            priority,
+            verdict: NotifierVerdict::Stop,
+        }),
+        (name(), any::<u8>(), any::<u64>()).prop_map(|(task, number, value)| Op::Poke {
+            task: task.as_str().into(),
+            number,
+            value,
+        }),
+        any::<u32>().prop_map(|cpu| Op::Guest { cpu: CpuId(cpu), step: GuestStep::EnterWithDebug }),
+        any::<u32>().prop_map(|cpu| Op::TextPoke { cpu: CpuId(cpu), step: TextPokeStep::End }),
+        (any::<u32>(), any::<u8>())
+            .prop_map(|(cpu, number)| Op::DebugRegister { cpu: CpuId(cpu), number }),
+        proptest::option::of(target()).prop_map(|target| Op::Explain { target }),
+        name().prop_map(|name| Op::Log { name: name.as_str().into() }),
+        prop::sample::select(vec![Op::Suspend, Op::Resume, Op::Kexec, Op::Used]),
+    ]
+}
+
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
+        kernel_op(),
         open_op(),
         named_op(),
         (name(), access())
@@ -126,7 +162,13 @@ proptest! {
         above in proptest::option::of(any::<u64>()),
     ) {
         let mut config = StageConfig { nr_cpus, ..StageConfig::default() };
-        config.defects.refresh_dead_end = nr_cpus > 9;
+        if nr_cpus > 32 {
+            config.generation = perf_core::Generation::V2_6_33;
+            config.defects = perf_core::Defects::of(config.generation);
+        }
+        if nr_cpus <= 9 {
+            config.defects = config.defects.without(perf_core::Defect::RefreshDeadEnd);
+        }
         let expected = above.map(Expected::Above);
         let steps = ops.into_iter().map(|op| Step { line: 0, op, expected: expected.clone() });
         let written = Scenario { config, steps: steps.collect() };

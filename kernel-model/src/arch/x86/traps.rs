@@ -54,6 +54,9 @@ mod vector {
 impl Kernel {
     /// An exception in user mode. The task's registers are saved.
     pub(crate) fn user_trap(&mut self, cpu: CpuId, task: TaskId, vector: u8, frame: &TrapFrame) {
+        if vector == vector::BP && self.kgdb_handle_bp(cpu, task) {
+            return;
+        }
         let ip = frame.ip;
         let info = match vector {
             vector::DB => return self.exc_debug_user(cpu, task),

@@ -5,25 +5,34 @@
 //! (linux-hw-breakpoint invariant 2.1.I). The decision is section 2.1's, the state section 2.3's.
 //!
 //! Key types: [`BpSlots`] answers and remembers, [`SlotRefusal`] says what did not fit,
-//! [`SlotReport`] who holds the slots. Neighbours: [`super::hw_breakpoint`] reserves when an event
-//! is created and releases when it is destroyed. Knows no register and no x86: the number of
-//! slots and whether data and execution share them are parameters.
-//! Source: Linux 6.x kernel/events/hw_breakpoint.c.
+//! [`SlotReport`] who holds the slots. Inside, a `Scheme` decides: `pool` is the 6.x constraints,
+//! `cpu_table` the table of 2.6.33 to 3.10, `unit_counter` the seed commit's counter (section
+//! 2.4). Neighbours: [`super::hw_breakpoint`] reserves when an event is created and releases when
+//! it is destroyed. Knows no register and no x86: the number of slots and whether data and
+//! execution share them are parameters.
+//! Source: Linux 6.x kernel/events/hw_breakpoint.c; for the older schemes the same file at
+//! 24f1e32c60c4, ba1c813a6b9a and 29c798fe.
 
 mod constraint_locks;
+mod cpu_table;
+mod explain;
 mod histogram;
 mod pool;
+mod refusal;
 mod report;
+mod scheme;
 mod task_index;
 #[cfg(test)]
 mod tests;
+mod unit_counter;
 
 use perf_core::attr::abi::{HW_BREAKPOINT_EMPTY, HW_BREAKPOINT_INVALID, HW_BREAKPOINT_RW};
-use perf_core::{CpuId, Errno, EventId, IdTable, Target};
+use perf_core::{CpuId, Defects, EventId, Generation, IdTable, Target, TaskId};
 
 pub use constraint_locks::ConstraintLocks;
-use pool::SlotPool;
+pub use refusal::{DbgSlotError, SlotError, SlotRefusal};
 pub use report::{CpuHolders, HolderNames, SlotReport, TaskHolders};
+use scheme::Scheme;
 
 /// The kind of register that an event needs (`enum bp_type_idx`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,84 +83,25 @@ impl RegisterPools {
     pub const X86: Self = Self::Mixed { slots: 4 };
 }
 
-/// A reservation that did not fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotRefusal {
-    /// What the event was to count on.
-    pub target: Target,
-    /// The kind of register that it needs.
-    pub idx: BpTypeIdx,
-    /// Slots that it would have made necessary on the CPU where there are fewest left.
-    pub needed: usize,
-    /// Slots that there are.
-    pub slots: usize,
-}
-
-/// Why there is no reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SlotError {
-    /// `bp_type` is 0 or 7: EINVAL.
-    #[error("breakpoint type {bp_type} takes no slot")]
-    InvalidType {
-        /// The type.
-        bp_type: u32,
-    },
-    /// ENOSPC.
-    #[error("{} of {} slots would be needed", .0.needed, .0.slots)]
-    NoSpace(SlotRefusal),
-    /// The event is to be bound to a CPU that cannot exist: EINVAL.
-    #[error("there is no {cpu}")]
-    NoSuchCpu {
-        /// The CPU.
-        cpu: CpuId,
-    },
-    /// The event has a slot already: EBUSY. A caller's mistake.
-    #[error("{event} has a slot already")]
-    Held {
-        /// The event.
-        event: EventId,
-    },
-    /// The event has no slot to be changed: ENOENT. A caller's mistake.
-    #[error("{event} has no slot")]
-    NotHeld {
-        /// The event.
-        event: EventId,
-    },
-    /// Setup at boot failed (rule 2.3.9): ENOMEM.
-    #[error("the slot constraints were never set up")]
-    NotInitialized,
-}
-
-impl SlotError {
-    /// The error number of the system call.
-    #[must_use]
-    pub const fn errno(&self) -> Errno {
-        match self {
-            Self::InvalidType { .. } | Self::NoSuchCpu { .. } => Errno::EINVAL,
-            Self::NoSpace(_) => Errno::ENOSPC,
-            Self::Held { .. } => Errno::EBUSY,
-            Self::NotHeld { .. } => Errno::ENOENT,
-            Self::NotInitialized => Errno::ENOMEM,
-        }
-    }
-}
-
-/// A debugger's request was not carried out (the -1 of rule 2.3.8); nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DbgSlotError {
-    /// Somebody is inside the constraint code.
-    #[error("the slot constraints are locked")]
-    Locked,
-    /// The reservation was refused.
-    #[error(transparent)]
-    Refused(#[from] SlotError),
-}
+/// A wide breakpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct WideId(u32);
 
 /// A slot that an event holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reservation {
     target: Target,
     idx: BpTypeIdx,
+    wide: Option<WideId>,
+}
+
+/// Whether a CPU runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuPower {
+    /// It runs.
+    Online,
+    /// It is possible and does not run.
+    Offline,
 }
 
 /// Whether the constraint tables exist.
@@ -165,24 +115,39 @@ enum Setup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BpSlots {
     setup: Setup,
-    pools: Vec<SlotPool>,
+    scheme: Scheme,
     reservations: IdTable<EventId, Reservation>,
+    /// Slots that nobody will ever give back (S3, B4).
+    nr_leaked: usize,
+    /// The wide breakpoint whose events are being made.
+    wide: Option<WideId>,
+    nr_wide: u32,
     locks: ConstraintLocks,
 }
 
 impl BpSlots {
-    /// Slots of `nr_cpus` possible CPUs, all free (`init_hw_breakpoint`).
+    /// Slots of `nr_cpus` possible CPUs, all free and online (`init_hw_breakpoint`), as Linux 6.x
+    /// hands them out.
     #[must_use]
     pub fn new(registers: RegisterPools, nr_cpus: u32) -> Self {
-        let pool = |slots| SlotPool::new(slots, nr_cpus as usize);
-        let pools = match registers {
-            RegisterPools::Mixed { slots } => vec![pool(slots)],
-            RegisterPools::Separate { data, inst } => vec![pool(data), pool(inst)],
-        };
+        Self::of_kernel(registers, nr_cpus, Generation::V6, Defects::NONE)
+    }
+
+    /// The same as a generation of the kernel with certain defects hands them out.
+    #[must_use]
+    pub fn of_kernel(
+        registers: RegisterPools,
+        nr_cpus: u32,
+        generation: Generation,
+        defects: Defects,
+    ) -> Self {
         Self {
             setup: Setup::Done,
-            pools,
+            scheme: Scheme::new(registers, nr_cpus as usize, generation, defects),
             reservations: IdTable::default(),
+            nr_leaked: 0,
+            wide: None,
+            nr_wide: 0,
             locks: ConstraintLocks::Free,
         }
     }
@@ -204,17 +169,34 @@ impl BpSlots {
         bp_type: u32,
     ) -> Result<(), SlotError> {
         let idx = self.check(event, target, bp_type)?;
-        self.fits(target, idx)?;
-        self.enter(event, Reservation { target, idx });
+        let reservation = Reservation { target, idx, wide: self.wide };
+        self.scheme.fits(&reservation)?;
+        self.scheme.add(&reservation);
+        self.reservations.insert(event, reservation);
         Ok(())
     }
 
     /// `release_bp_slot`: gives a slot back. Returns what it counted on, `None` for an event
     /// without a slot.
     pub fn release_bp_slot(&mut self, event: EventId) -> Option<Target> {
-        let Reservation { target, idx } = self.reservations.remove(event)?;
-        self.pool_mut(idx).remove(target);
-        Some(target)
+        let reservation = self.reservations.remove(event)?;
+        self.scheme.remove(&reservation);
+        Some(reservation.target)
+    }
+
+    /// The event is gone and its slot stays taken until reboot (rules 2.4.3, 2.4.8).
+    pub fn leak_bp_slot(&mut self, event: EventId) {
+        if let Some(reservation) = self.reservations.remove(event) {
+            self.scheme.leak(&reservation);
+            self.nr_leaked += 1;
+        }
+    }
+
+    /// Whether the slots are in the table of 2.6.33 to 3.10, whose defects have names of their
+    /// own.
+    #[must_use]
+    pub const fn is_cpu_table(&self) -> bool {
+        matches!(self.scheme, Scheme::CpuTable(_))
     }
 
     /// `modify_bp_slot`: the event changes its type in place (rule 2.1.6).
@@ -224,15 +206,14 @@ impl BpSlots {
     pub fn modify_bp_slot(&mut self, event: EventId, new_type: u32) -> Result<(), SlotError> {
         let held = *self.reservations.get(event).ok_or(SlotError::NotHeld { event })?;
         let changed = Reservation { idx: BpTypeIdx::find_slot_idx(new_type)?, ..held };
-        if self.pool_index(changed.idx) == self.pool_index(held.idx) {
-            self.reservations.insert(event, changed);
-            return Ok(());
+        if !self.scheme.same_pool(changed.idx, held.idx) {
+            // Linux releases, reserves, and takes the old slot back on refusal. Room in another
+            // pool does not depend on what is held in this one, so the answer can come first.
+            self.scheme.fits(&changed)?;
+            self.scheme.remove(&held);
+            self.scheme.add(&changed);
         }
-        // Linux releases, reserves, and takes the old slot back on refusal. Room in another pool
-        // does not depend on what is held in this one, so the answer can come first.
-        self.fits(held.target, changed.idx)?;
-        self.pool_mut(held.idx).remove(held.target);
-        self.enter(event, changed);
+        self.reservations.insert(event, changed);
         Ok(())
     }
 
@@ -270,30 +251,68 @@ impl BpSlots {
         self.locks = locks;
     }
 
+    /// The reservations that follow are those of one wide breakpoint (rules 2.4.2, 6.1.1), until
+    /// [`BpSlots::end_wide`].
+    pub fn begin_wide(&mut self) {
+        self.wide = Some(WideId(self.nr_wide));
+        self.nr_wide += 1;
+    }
+
+    /// The wide breakpoint has all its events.
+    pub fn end_wide(&mut self) {
+        self.wide = None;
+    }
+
+    /// A task has exited: it has no perf context any more. Its events may still hold slots.
+    pub fn task_exited(&mut self, task: TaskId) {
+        self.scheme.task_exited(task);
+    }
+
+    /// Gives back whatever the events of a task hold. Looks at every reservation.
+    pub fn release_task(&mut self, task: TaskId) {
+        let of_task = |(_, held): &(EventId, &Reservation)| held.target.task() == Some(task);
+        let events: Vec<_> =
+            self.reservations.iter().filter(of_task).map(|(event, _)| event).collect();
+        for event in events {
+            self.release_bp_slot(event);
+        }
+    }
+
+    /// A CPU came up or went down. Only the older table looks at that (rule 2.4.7).
+    pub fn set_cpu_power(&mut self, cpu: CpuId, power: CpuPower) {
+        self.scheme.set_cpu_power(cpu, power);
+    }
+
     /// Whether an event with this target would fit now (rules 2.1.1 to 2.1.3).
     ///
     /// # Errors
     /// [`SlotError::NoSpace`] with the numbers.
     pub fn fits(&self, target: Target, idx: BpTypeIdx) -> Result<(), SlotError> {
-        let pool = self.pool(idx);
-        let needed = pool.max_bp_pinned_slots(target) + 1;
-        if needed > pool.nr_slots {
-            let slots = pool.nr_slots;
-            return Err(SlotError::NoSpace(SlotRefusal { target, idx, needed, slots }));
-        }
-        Ok(())
+        self.scheme.fits(&Reservation { target, idx, wide: None })
+    }
+
+    /// What an event with a slot counts on.
+    #[must_use]
+    pub fn target_of(&self, event: EventId) -> Option<Target> {
+        self.reservations.get(event).map(|held| held.target)
     }
 
     /// Whether any slot is held (`hw_breakpoint_is_used`).
     #[must_use]
-    pub fn is_used(&self) -> bool {
-        self.pools.iter().any(SlotPool::is_used)
+    pub const fn is_used(&self) -> bool {
+        !self.reservations.is_empty() || self.nr_leaked > 0
     }
 
-    /// Number of slots that are held.
+    /// Number of events that hold a slot.
     #[must_use]
-    pub fn nr_held(&self) -> usize {
+    pub const fn nr_held(&self) -> usize {
         self.reservations.len()
+    }
+
+    /// Number of slots that are lost until reboot.
+    #[must_use]
+    pub const fn nr_leaked(&self) -> usize {
+        self.nr_leaked
     }
 
     /// Who holds the slots that stood in the way of a reservation. Looks at every reservation, so
@@ -303,22 +322,18 @@ impl BpSlots {
         SlotReport::new(self, refusal)
     }
 
-    /// Number of possible CPUs.
-    fn nr_cpus(&self) -> u32 {
-        self.pools.first().map_or(0, |pool| pool.cpus.len() as u32)
-    }
-
-    /// What an event with this target finds taken on a CPU.
-    fn taken_on(&self, idx: BpTypeIdx, target: Target, cpu: CpuId) -> usize {
-        self.pool(idx).taken_on(target, cpu)
-    }
-
     /// The events in the pool that serves a kind of register, oldest first.
     fn held_in_pool(&self, idx: BpTypeIdx) -> impl Iterator<Item = (EventId, Target)> {
-        let pool = self.pool_index(idx);
         let held = self.reservations.iter();
-        let held = held.filter(move |(_, held)| self.pool_index(held.idx) == pool);
+        let held = held.filter(move |(_, held)| self.scheme.same_pool(held.idx, idx));
         held.map(|(event, held)| (event, held.target))
+    }
+
+    /// Who holds the data slots of a CPU, as one more CPU-wide event would find them.
+    #[must_use]
+    pub fn held_on(&self, cpu: CpuId) -> SlotReport {
+        let (target, idx) = (Target::Cpu(cpu), BpTypeIdx::Data);
+        self.report(self.scheme.find(target, idx).0)
     }
 
     fn check(&self, event: EventId, target: Target, bp_type: u32) -> Result<BpTypeIdx, SlotError> {
@@ -326,7 +341,7 @@ impl BpSlots {
             return Err(SlotError::NotInitialized);
         }
         let idx = BpTypeIdx::find_slot_idx(bp_type)?;
-        let nr_cpus = self.pool(idx).cpus.len();
+        let nr_cpus = self.scheme.nr_cpus();
         if let Some(cpu) = target.cpu().filter(|cpu| cpu.index() >= nr_cpus) {
             return Err(SlotError::NoSuchCpu { cpu });
         }
@@ -334,24 +349,5 @@ impl BpSlots {
             return Err(SlotError::Held { event });
         }
         Ok(idx)
-    }
-
-    fn enter(&mut self, event: EventId, reservation: Reservation) {
-        self.reservations.insert(event, reservation);
-        self.pool_mut(reservation.idx).add(reservation.target);
-    }
-
-    /// Index of the pool that serves a kind: with one pool, that one.
-    fn pool_index(&self, idx: BpTypeIdx) -> usize {
-        (idx as usize).min(self.pools.len() - 1)
-    }
-
-    fn pool(&self, idx: BpTypeIdx) -> &SlotPool {
-        &self.pools[self.pool_index(idx)]
-    }
-
-    fn pool_mut(&mut self, idx: BpTypeIdx) -> &mut SlotPool {
-        let index = self.pool_index(idx);
-        &mut self.pools[index]
     }
 }

@@ -181,9 +181,4 @@ impl SlotPool {
     fn mask(&self, cpu: Option<CpuId>) -> Range<usize> {
         cpu.map_or(0..self.cpus.len(), |cpu| cpu.index()..cpu.index() + 1)
     }
-
-    /// Whether any slot is held (`hw_breakpoint_is_used`, rule 6.1.5).
-    pub(super) fn is_used(&self) -> bool {
-        !self.tasks.is_empty() || self.cpu_pinned.max() > 0
-    }
 }

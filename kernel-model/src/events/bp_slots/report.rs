@@ -8,6 +8,7 @@ use std::fmt;
 
 use perf_core::{CpuId, EventId, Target, TaskId};
 
+use super::scheme::InTheWay;
 use super::{BpSlots, SlotRefusal};
 
 /// Rows of tasks that are printed at most.
@@ -58,8 +59,11 @@ pub struct SlotReport {
     /// The CPUs that the refused event would have counted on.
     pub cpus: Vec<CpuHolders>,
     /// For a task's event that task alone (what others hold does not matter, property P5 of
-    /// section 2.1); for a CPU-wide event every task with a slot on that CPU, fullest first.
+    /// section 2.1); for a CPU-wide event every task with a slot on that CPU, fullest first. In
+    /// older generations others' events matter more.
     pub tasks: Vec<TaskHolders>,
+    /// Slots that are lost until reboot.
+    pub nr_leaked: usize,
     task_names: BTreeMap<TaskId, String>,
     event_names: BTreeMap<EventId, String>,
 }
@@ -67,19 +71,20 @@ pub struct SlotReport {
 impl SlotReport {
     pub(super) fn new(slots: &BpSlots, refusal: SlotRefusal) -> Self {
         let target = refusal.target;
-        let all = (0..slots.nr_cpus()).map(CpuId);
+        let all = (0..slots.scheme.nr_cpus() as u32).map(CpuId);
         let cpus = all.filter(|cpu| target.cpu().is_none_or(|bound| bound == *cpu));
         let held: Vec<_> = slots.held_in_pool(refusal.idx).collect();
         let wide = |cpu| {
             let on_it = held.iter().filter(move |(_, target)| *target == Target::Cpu(cpu));
             on_it.map(|(event, _)| *event).collect()
         };
-        let taken = |cpu| slots.taken_on(refusal.idx, target, cpu);
+        let taken = |cpu| slots.scheme.taken_on(refusal.idx, target, cpu);
         let cpus = cpus.map(|cpu| CpuHolders { cpu, wide: wide(cpu), taken: taken(cpu) });
         Self {
             refusal,
             cpus: cpus.collect(),
-            tasks: task_rows(&held, target),
+            tasks: task_rows(&held, target.task(), slots.scheme.in_the_way(target)),
+            nr_leaked: slots.nr_leaked(),
             task_names: BTreeMap::new(),
             event_names: BTreeMap::new(),
         }
@@ -118,10 +123,37 @@ impl SlotReport {
             Target::Task(task, Some(cpu)) => format!("{} on {cpu}", self.task_name(task)),
         };
         let SlotRefusal { needed, slots, .. } = self.refusal;
+        if !self.is_refused() {
+            return format!(
+                "a breakpoint slot is free for {wanted}: {needed} of {slots} taken then"
+            );
+        }
         let full = self.cpus.iter().filter(|row| row.taken >= slots);
         let full: Vec<_> = full.map(|row| row.cpu.to_string()).collect();
         let full = full.join(", ");
         format!("no breakpoint slot for {wanted}: {full} would need {needed}, has {slots}")
+    }
+
+    /// The matrix alone: who holds what, a line a row, each after a line feed.
+    #[must_use]
+    pub fn matrix(&self) -> String {
+        let rows = self.rows();
+        let width_of = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            format!("\n  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let mut matrix: String = rows.iter().map(line).collect();
+        if let more @ 1.. = self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
+            matrix.push_str(&format!("\n  and {more} more tasks"));
+        }
+        if let lost @ 1.. = self.nr_leaked {
+            matrix.push_str(&format!("\n  {lost} lost to opens that failed"));
+        }
+        matrix
     }
 
     /// All cells, row by row; the first of each row is its name.
@@ -145,43 +177,39 @@ impl SlotReport {
 }
 
 /// The tasks to show, from all events that hold a slot.
-fn task_rows(held: &[(EventId, Target)], target: Target) -> Vec<TaskHolders> {
+fn task_rows(
+    held: &[(EventId, Target)],
+    own: Option<TaskId>,
+    in_the_way: InTheWay,
+) -> Vec<TaskHolders> {
     let mut tasks: BTreeMap<TaskId, Vec<(EventId, Option<CpuId>)>> = BTreeMap::new();
-    tasks.extend(target.task().map(|task| (task, Vec::new())));
-    for (event, held) in held {
-        if let Target::Task(task, cpu) = *held
-            && target.task().is_none_or(|asked| asked == task)
-        {
+    tasks.extend(own.map(|task| (task, Vec::new())));
+    for (event, target) in held {
+        if let Target::Task(task, cpu) = *target {
             tasks.entry(task).or_default().push((*event, cpu));
         }
     }
     let rows = tasks.into_iter().map(|(task, events)| TaskHolders { task, events });
-    match target {
-        Target::Task(..) => rows.collect(),
-        Target::Cpu(cpu) => {
-            let mut rows: Vec<_> = rows.filter(|row| row.on(cpu).next().is_some()).collect();
-            rows.sort_by_key(|row| std::cmp::Reverse(row.on(cpu).count()));
-            rows
-        }
-    }
+    let mut rows: Vec<_> = rows
+        .filter(|row| match in_the_way {
+            InTheWay::OwnTask => Some(row.task) == own,
+            InTheWay::OnCpu(cpu) => Some(row.task) == own || row.on(cpu).next().is_some(),
+            InTheWay::All => true,
+        })
+        .collect();
+    rows.sort_by_key(|row| {
+        let nr_events = match in_the_way {
+            InTheWay::OnCpu(cpu) => row.on(cpu).count(),
+            InTheWay::OwnTask | InTheWay::All => row.events.len(),
+        };
+        std::cmp::Reverse(nr_events)
+    });
+    rows
 }
 
 impl fmt::Display for SlotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline())?;
-        let rows = self.rows();
-        let width_of = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<_> = (0..=self.cpus.len()).filter_map(width_of).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            write!(f, "\n  {}", line.trim_end())?;
-        }
-        match self.tasks.len().saturating_sub(MAX_TASK_ROWS) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more tasks"),
-        }
+        f.write_str(&self.matrix())
     }
 }

@@ -35,6 +35,7 @@ impl TaskIndex {
     }
 
     /// Whether no task has an event.
+    #[cfg(test)]
     pub(super) const fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

@@ -6,17 +6,22 @@
 //! validates and writes registers, [`crate::arch::x86::debug_trap`] needs the owners from here.
 //! Source: Linux 6.x kernel/events/hw_breakpoint.c.
 
+mod debugger;
+#[cfg(test)]
+mod generation_tests;
 mod pmu;
 #[cfg(test)]
 mod tests;
 
-use perf_core::{CpuId, Errno, EventId, IdTable, PerfEventAttr};
+use perf_core::{
+    CpuId, Defect, Defects, Errno, EventId, Generation, IdTable, PerfEventAttr, Target, TaskId,
+};
 
 use super::bp_slots::{BpSlots, RegisterPools, SlotRefusal, SlotReport};
 use crate::arch::x86::debug_trap::{Consumer, TrapOwner, TrapOwners};
 use crate::arch::x86::hw_breakpoint::{
-    AddressRules, ArchHwBreakpoint, CpuBreakpoints, arch_check_bp_in_kernelspace,
-    hw_breakpoint_arch_parse,
+    AddressRules, ArchHwBreakpoint, CpuBreakpoints, SeedTarget, arch_check_bp_in_kernelspace,
+    arch_validate_hwbkpt_settings, hw_breakpoint_arch_parse,
 };
 use perf_core::attr::abi::AttrFlags;
 pub use pmu::BreakpointPmu;
@@ -28,6 +33,16 @@ pub enum CapSysAdmin {
     Held,
     /// It has not.
     NotHeld,
+}
+
+/// Whether the kernel was built with breakpoint support (`CONFIG_HAVE_HW_BREAKPOINT`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Support {
+    /// It was.
+    #[default]
+    Built,
+    /// It was not: there is no breakpoint PMU (rule 6.1.4).
+    Absent,
 }
 
 /// Which way an event went.
@@ -60,26 +75,54 @@ pub struct ArmRecord {
 #[derive(Clone, Debug)]
 pub struct HwBreakpoints {
     slots: BpSlots,
+    generation: Generation,
+    defects: Defects,
     rules: AddressRules,
     cpus: Vec<CpuBreakpoints>,
     /// What each event's register is to hold (`hw.info`).
     info: IdTable<EventId, ArchHwBreakpoint>,
     arm_log: Vec<ArmRecord>,
     last_refusal: Option<SlotRefusal>,
+    support: Support,
 }
 
 impl HwBreakpoints {
-    /// No events. `nr_cpus` is the number of possible CPUs.
+    /// No events, on Linux 6.x. `nr_cpus` is the number of possible CPUs.
     #[must_use]
     pub fn new(nr_cpus: u32, rules: AddressRules) -> Self {
+        Self::of_kernel(nr_cpus, rules, Generation::V6, Defects::LINUX_6)
+    }
+
+    /// No events, on a generation of the kernel with certain defects.
+    #[must_use]
+    pub fn of_kernel(
+        nr_cpus: u32,
+        rules: AddressRules,
+        generation: Generation,
+        defects: Defects,
+    ) -> Self {
         Self {
-            slots: BpSlots::new(RegisterPools::X86, nr_cpus),
+            slots: BpSlots::of_kernel(RegisterPools::X86, nr_cpus, generation, defects),
+            generation,
+            defects,
             rules,
-            cpus: vec![CpuBreakpoints::default(); nr_cpus as usize],
+            cpus: vec![CpuBreakpoints::of_kernel(defects); nr_cpus as usize],
             info: IdTable::default(),
             arm_log: Vec::new(),
             last_refusal: None,
+            support: Support::Built,
         }
+    }
+
+    /// Whether there is breakpoint support.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        self.support
+    }
+
+    /// Chooses the kernel's configuration, before there is any event.
+    pub fn set_support(&mut self, support: Support) {
+        self.support = support;
     }
 
     /// The slots.
@@ -129,16 +172,57 @@ impl HwBreakpoints {
         Some(self.slots.report(self.last_refusal.take()?))
     }
 
-    /// `hw_breakpoint_parse`: steps 14 to 16 of rule 1.2.
+    /// A task has exited, and its perf context is gone. What it held is held on until the
+    /// descriptors are closed (K8), or given back here.
+    pub fn task_exited(&mut self, task: TaskId) {
+        if !self.defects.has(Defect::DeadTargetsHoldSlots) {
+            self.slots.release_task(task);
+        }
+        self.slots.task_exited(task);
+    }
+
+    /// The reservation of an event whose open failed is given back, or leaks (S3, B4).
+    fn abandon_slot(&mut self, event: EventId) {
+        let leaks = if self.slots.is_cpu_table() {
+            self.defects.has(Defect::TableLeaksOnFailure)
+        } else {
+            self.defects.has(Defect::SlotLeaksOnFailure)
+        };
+        if leaks {
+            self.slots.leak_bp_slot(event);
+        } else {
+            self.slots.release_bp_slot(event);
+        }
+    }
+
+    /// Makes the events of one wide breakpoint: what `open` reserves is one unit or many where
+    /// the seed commit counts units (S2, [`Defect::WideTakesUnitPerCpu`]).
+    pub fn wide<T>(&mut self, open: impl FnOnce(&mut Self) -> T) -> T {
+        self.slots.begin_wide();
+        let result = open(self);
+        self.slots.end_wide();
+        result
+    }
+
+    /// `hw_breakpoint_parse`: steps 14 to 16 of rule 1.2. 2.6.33 asks for no right, and wants the
+    /// address to fit the target (table 1.8).
     ///
     /// # Errors
-    /// EINVAL, EOPNOTSUPP from the architecture; for a kernel address EINVAL with exclude_kernel,
-    /// EPERM without CAP_SYS_ADMIN.
+    /// EINVAL, EOPNOTSUPP, EFAULT from the architecture; in 6.x for a kernel address EINVAL with
+    /// exclude_kernel, EPERM without CAP_SYS_ADMIN.
     pub fn hw_breakpoint_parse(
         &self,
         attr: &PerfEventAttr,
+        target: Target,
         caller: CapSysAdmin,
     ) -> Result<ArchHwBreakpoint, Errno> {
+        if self.generation == Generation::V2_6_33 {
+            let target = match target {
+                Target::Task(..) => SeedTarget::Task,
+                Target::Cpu(_) => SeedTarget::Cpu,
+            };
+            return arch_validate_hwbkpt_settings(attr, target, &self.rules);
+        }
         let info = hw_breakpoint_arch_parse(attr, &self.rules)?;
         if arch_check_bp_in_kernelspace(&info) {
             if attr.has(AttrFlags::EXCLUDE_KERNEL) {

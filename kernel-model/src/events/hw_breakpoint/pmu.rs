@@ -1,16 +1,16 @@
 //! [`BreakpointPmu`]: what perf core calls while it creates, schedules, changes and frees events.
 
-use perf_core::attr::abi::{PERF_SAMPLE_BRANCH_STACK, PERF_TYPE_BREAKPOINT};
+use perf_core::attr::abi::{AttrFlags, PERF_SAMPLE_BRANCH_STACK, PERF_TYPE_BREAKPOINT};
 use perf_core::{
-    Counting, CpuId, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass, PmuId,
-    Target,
+    Counting, CpuId, Defect, Errno, EventId, EventInit, NmiSafety, PerfEventAttr, Pmu, PmuClass,
+    PmuId, Target,
 };
 
-use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints};
-use crate::arch::x86::debugreg::DebugPort;
+use super::{ArmChange, ArmRecord, CapSysAdmin, HwBreakpoints, Support};
+use crate::arch::x86::debugreg::{BreakpointLen, BreakpointType, DebugPort};
 use crate::arch::x86::hw::Hw;
 use crate::arch::x86::hw_breakpoint::{
-    Owner, arch_install_hw_breakpoint, arch_uninstall_hw_breakpoint,
+    ArchHwBreakpoint, Owner, arch_install_hw_breakpoint, arch_uninstall_hw_breakpoint,
 };
 use crate::events::bp_slots::SlotError;
 
@@ -47,8 +47,17 @@ impl<P: DebugPort> BreakpointPmu<'_, P> {
         error.errno()
     }
 
+    /// Steps 14 to 16. S4: a disabled event is not looked at.
+    fn validate(&self, target: Target, attr: &PerfEventAttr) -> Result<ArchHwBreakpoint, Errno> {
+        let skips = self.state.defects.has(Defect::DisabledNotValidated);
+        if skips && attr.has(AttrFlags::DISABLED) {
+            return Ok(ZEROED);
+        }
+        self.state.hw_breakpoint_parse(attr, target, self.caller)
+    }
+
     /// `register_perf_hw_breakpoint`: steps 12 to 16 of rule 1.2. The slot comes first and is
-    /// given back on failure.
+    /// given back on failure, unless it leaks.
     fn register(
         &mut self,
         event: EventId,
@@ -57,18 +66,23 @@ impl<P: DebugPort> BreakpointPmu<'_, P> {
     ) -> Result<(), Errno> {
         let reserved = self.state.slots.reserve_bp_slot(event, target, attr.bp_type);
         reserved.map_err(|error| self.refuse(error))?;
-        match self.state.hw_breakpoint_parse(attr, self.caller) {
+        match self.validate(target, attr) {
             Ok(info) => {
                 self.state.info.insert(event, info);
                 Ok(())
             }
             Err(errno) => {
-                self.state.slots.release_bp_slot(event);
+                self.state.abandon_slot(event);
                 Err(errno)
             }
         }
     }
 }
+
+/// What the register of an event is to hold that was never looked at: all zeros, which is the
+/// encoding of execution at address 0.
+const ZEROED: ArchHwBreakpoint =
+    ArchHwBreakpoint { address: 0, len: BreakpointLen::LEN_X, kind: BreakpointType::Execute };
 
 fn target_of(init: &EventInit<'_>) -> Result<Target, Errno> {
     match (init.task, init.cpu) {
@@ -84,7 +98,7 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
     }
 
     fn serves(&self, attr_type: u32) -> bool {
-        attr_type == PERF_TYPE_BREAKPOINT
+        attr_type == PERF_TYPE_BREAKPOINT && self.state.support == Support::Built
     }
 
     fn class(&self) -> PmuClass {
@@ -135,8 +149,9 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
         self.state.info.remove(event);
     }
 
-    fn parse(&mut self, _event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {
-        self.state.hw_breakpoint_parse(new, self.caller).map(|_info| ())
+    fn parse(&mut self, event: EventId, new: &PerfEventAttr) -> Result<(), Errno> {
+        let target = self.state.slots.target_of(event).ok_or(Errno::ENOENT)?;
+        self.state.hw_breakpoint_parse(new, target, self.caller).map(|_info| ())
     }
 
     /// `modify_user_hw_breakpoint_check` from the slot on: rule 3.7.2 (e) and (f).
@@ -146,7 +161,8 @@ impl<P: DebugPort> Pmu for BreakpointPmu<'_, P> {
         old: &PerfEventAttr,
         new: &PerfEventAttr,
     ) -> Result<(), Errno> {
-        let info = self.state.hw_breakpoint_parse(new, self.caller)?;
+        let target = self.state.slots.target_of(event).ok_or(Errno::ENOENT)?;
+        let info = self.state.hw_breakpoint_parse(new, target, self.caller)?;
         if old.bp_type != new.bp_type {
             let changed = self.state.slots.modify_bp_slot(event, new.bp_type);
             changed.map_err(|error| self.refuse(error))?;

@@ -11,55 +11,60 @@ const W: u32 = 2;
 const X: u32 = 4;
 const KERNEL: u64 = 0xffff_8880_0010_0000;
 
-struct Bench {
-    port: PortLog,
-    state: HwBreakpoints,
-    perf: Perf,
+pub(super) struct Bench {
+    pub(super) port: PortLog,
+    pub(super) state: HwBreakpoints,
+    pub(super) perf: Perf,
 }
 
 impl Bench {
-    fn new(nr_cpus: u32) -> Self {
-        let config = PerfConfig { nr_cpus, ..PerfConfig::default() };
+    pub(super) fn new(nr_cpus: u32) -> Self {
+        Self::of_kernel(nr_cpus, Generation::V6, Defects::LINUX_6)
+    }
+
+    pub(super) fn of_kernel(nr_cpus: u32, generation: Generation, defects: Defects) -> Self {
+        let config = PerfConfig { nr_cpus, generation, defects, ..PerfConfig::default() };
+        let rules = AddressRules::default();
         Self {
             port: PortLog::new(nr_cpus as usize),
-            state: HwBreakpoints::new(nr_cpus, AddressRules::default()),
+            state: HwBreakpoints::of_kernel(nr_cpus, rules, generation, defects),
             perf: Perf::new(config),
         }
     }
 
-    fn pmu(&mut self, caller: CapSysAdmin) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
+    pub(super) fn pmu(&mut self, caller: CapSysAdmin) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
         (BreakpointPmu { hw: &mut self.port, state: &mut self.state, caller }, &mut self.perf)
     }
 
-    fn root(&mut self) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
+    pub(super) fn root(&mut self) -> (BreakpointPmu<'_, PortLog>, &mut Perf) {
         self.pmu(CapSysAdmin::Held)
     }
 
-    fn open(&mut self, attr: &PerfEventAttr, target: Target) -> Result<EventId, Errno> {
+    pub(super) fn open(&mut self, attr: &PerfEventAttr, target: Target) -> Result<EventId, Errno> {
         let (mut pmu, perf) = self.root();
         perf.create_kernel_counter(&mut pmu, 0, attr, target, None)
     }
 
-    fn dr7(&self, cpu: usize) -> u64 {
+    pub(super) fn dr7(&self, cpu: usize) -> u64 {
         self.port.registers[cpu][7]
     }
 
-    fn log(&mut self) -> Vec<(u32, u32, u8, ArmChange, u64)> {
+    pub(super) fn log(&mut self) -> Vec<(u32, u32, u8, ArmChange, u64)> {
         let log = self.state.take_arm_log().into_iter();
         log.map(|r| (r.event.0, r.cpu.0, r.slot, r.change, r.icount)).collect()
     }
 }
 
-fn bp(addr: u64) -> PerfEventAttr {
+pub(super) fn bp(addr: u64) -> PerfEventAttr {
     PerfEventAttr::breakpoint(addr, 8, W)
 }
 
-fn init<'a>(attr: &'a PerfEventAttr, target: Target) -> EventInit<'a> {
+pub(super) fn init<'a>(attr: &'a PerfEventAttr, target: Target) -> EventInit<'a> {
     let (task, cpu) = (target.task(), target.cpu());
     EventInit { attr, task, cpu, parent: None, handler: None, nr_in_group: 0 }
 }
 
-const CPU0: Target = Target::Cpu(CpuId(0));
+pub(super) const CPU0: Target = Target::Cpu(CpuId(0));
 
 /// Steps 11 to 16 of rule 1.2 and rule 1.2.1: the order of errors with room and without.
 #[test]

@@ -13,7 +13,8 @@ mod tests;
 
 use perf_core::attr::abi::AttrFlags;
 use perf_core::{
-    AttrError, Credentials, Errno, EventId, OpenRequest, Perf, PerfEventAttr, Pmus, TaskId,
+    AttrError, Credentials, Defect, Errno, EventId, EventState, OpenRequest, Perf, PerfEvent,
+    PerfEventAttr, Pmus, TaskId,
 };
 
 use super::hw_breakpoint::CapSysAdmin;
@@ -165,6 +166,12 @@ pub fn perf_event_open(
         perf.event_free(pmus, event);
         return Err(errno.into());
     }
+    if late_fd(perf)
+        && let Err(errno) = facts.check_unused_fd()
+    {
+        perf.event_forget(event);
+        return Err(errno.into());
+    }
     // Steps 22 and 23.
     perf.event_install(pmus, now, event, prepared.output)?;
     Ok(Opened { event, close_on_exec: prepared.close_on_exec })
@@ -189,15 +196,17 @@ fn prepare(facts: &dyn OpenFacts, perf: &Perf, args: &OpenArgs<'_>) -> Result<Pr
     attr.check(limits)?;
     attr.check_access(credentials(facts), limits)?;
     check_cgroup(args)?;
-    facts.check_unused_fd()?;
+    if !late_fd(perf) {
+        facts.check_unused_fd()?;
+    }
     let group = match args.group_fd {
         -1 => None,
-        fd => Some(facts.perf_event_of_fd(fd).ok_or(Errno::EBADF)?),
+        fd => Some(find_group(facts, perf, fd)?),
     };
     let has = |flag| args.flags & flag != 0;
     let request = OpenRequest {
         attr,
-        task: find_target(facts, args.pid)?,
+        task: if ignores_pid(perf, args) { None } else { find_target(facts, args.pid)? },
         cpu: args.cpu,
         group_leader: group.filter(|_| !has(PERF_FLAG_FD_NO_GROUP)),
         owner: facts.current(),
@@ -210,6 +219,27 @@ fn prepare(facts: &dyn OpenFacts, perf: &Perf, args: &OpenArgs<'_>) -> Result<Pr
 /// Cgroup mode is not supported: EINVAL, as on a kernel without CONFIG_CGROUP_PERF.
 fn check_cgroup(args: &OpenArgs<'_>) -> Result<(), Errno> {
     if args.flags & PERF_FLAG_PID_CGROUP != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// S15: with a CPU nobody looks at the pid, right or wrong, and the event is CPU-wide.
+fn ignores_pid(perf: &Perf, args: &OpenArgs<'_>) -> bool {
+    args.cpu != -1 && perf.config.defects.has(Defect::PidIgnoredWithCpu)
+}
+
+/// S3, other half: the descriptor is looked for when the event exists, and without one the event
+/// is forgotten together with its slot (rule 2.4.3).
+fn late_fd(perf: &Perf) -> bool {
+    perf.config.defects.has(Defect::SlotLeaksOnFailure)
+}
+
+/// Step 6. An event that has left its task (exit, `remove_on_exec`) leads nothing any more, nor
+/// does its buffer serve another: ENODEV, measured on 6.18.
+fn find_group(facts: &dyn OpenFacts, perf: &Perf, fd: i32) -> Result<EventId, Errno> {
+    let group = facts.perf_event_of_fd(fd).ok_or(Errno::EBADF)?;
+    match perf.event(group).map(PerfEvent::state) {
+        Some(EventState::Exit | EventState::Dead) => Err(Errno::ENODEV),
+        _ => Ok(group),
+    }
 }
 
 /// Step 7.

@@ -1,6 +1,8 @@
 //! What an operation answers.
 
-use perf_core::{Errno, EventState};
+use perf_core::{CpuId, Errno, EventState, Mode};
+
+use crate::events::bp_slots::SlotReport;
 
 /// The answer of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,14 @@ pub enum Answer {
     Registers(Box<RegistersView>),
     /// Signals that a handler was given.
     Signals(Vec<SignalSeen>),
+    /// The value of a register.
+    Value(u64),
+    /// Hits that a handler in the kernel has seen.
+    Log(Vec<LoggedHit>),
+    /// Whether any slot is reserved.
+    Used(bool),
+    /// Who holds the slots; `None` where nothing was refused.
+    Report(Option<Box<SlotReport>>),
 }
 
 /// A debug register that is in use.
@@ -48,6 +58,17 @@ pub struct RegistersView {
     pub dr6: u64,
     /// Whether DR0 to DR3 and DR7 are what the kernel's shadow says.
     pub is_shadow_equal: bool,
+}
+
+/// A hit as a handler in the kernel saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedHit {
+    /// Name of the task that was current.
+    pub task: String,
+    /// The CPU.
+    pub cpu: CpuId,
+    /// Who made the access.
+    pub mode: Mode,
 }
 
 /// A SIGTRAP as its handler saw it.

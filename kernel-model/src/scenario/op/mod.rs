@@ -13,7 +13,7 @@ use std::fmt;
 
 use perf_core::{CpuId, Scope};
 
-pub use answer::{Answer, RegisterHolder, RegistersView, SignalSeen};
+pub use answer::{Answer, LoggedHit, RegisterHolder, RegistersView, SignalSeen};
 pub use open::{BreakpointSpec, EventKind, EventOption, OpenOp, OpenTarget};
 pub use place::{Access, AccessKind, Place, PlaceBase};
 
@@ -46,6 +46,8 @@ names! {
     EventName;
     /// A variable's or a function's name in a scenario.
     SymbolName;
+    /// A die notifier's name in a scenario.
+    NotifierName;
 }
 
 /// What a fork makes.
@@ -81,6 +83,44 @@ pub enum Enabled {
     Yes,
     /// `attr.disabled` = 1.
     No,
+}
+
+/// Whom an in-kernel breakpoint watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegisterTarget {
+    /// A task (`register_user_hw_breakpoint`).
+    User(TaskName),
+    /// Every CPU (`register_wide_hw_breakpoint`).
+    Wide,
+}
+
+/// A guest of the kernel is entered or left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestStep {
+    /// Entered; it uses no debug registers.
+    Enter,
+    /// Entered; it has debug registers of its own.
+    EnterWithDebug,
+    /// Left.
+    Exit,
+}
+
+/// The kernel writes its text through a temporary address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextPokeStep {
+    /// The address space is entered.
+    Begin,
+    /// It is left.
+    End,
+}
+
+/// What a die notifier says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotifierVerdict {
+    /// `NOTIFY_DONE`.
+    Done,
+    /// `NOTIFY_STOP`.
+    Stop,
 }
 
 /// One operation.
@@ -246,6 +286,102 @@ pub enum Op {
     Registers {
         /// The CPU.
         cpu: CpuId,
+    },
+    /// A debug register of the hardware, 0 to 3, 6 or 7. Answers [`Answer::Value`].
+    DebugRegister {
+        /// The CPU.
+        cpu: CpuId,
+        /// The register.
+        number: u8,
+    },
+    /// Writes a debug register of a task, as its tracer does (`PTRACE_POKEUSER`).
+    Poke {
+        /// The task.
+        task: TaskName,
+        /// The register, 0 to 7.
+        number: u8,
+        /// The value.
+        value: u64,
+    },
+    /// Reads one (`PTRACE_PEEKUSER`). Answers [`Answer::Value`].
+    Peek {
+        /// The task.
+        task: TaskName,
+        /// The register, 0 to 7.
+        number: u8,
+    },
+    /// Registers a breakpoint of the kernel's own; it is closed by [`Op::Unregister`].
+    Register {
+        /// Its name, among those of events.
+        name: EventName,
+        /// Whom it watches.
+        target: RegisterTarget,
+        /// What it watches.
+        breakpoint: BreakpointSpec,
+        /// `attr.disabled`.
+        enabled: Enabled,
+    },
+    /// `modify_user_hw_breakpoint` of a registered breakpoint.
+    ModifyRegistered {
+        /// Its name.
+        name: EventName,
+        /// What it is to watch.
+        breakpoint: BreakpointSpec,
+        /// `attr.disabled`.
+        enabled: Enabled,
+    },
+    /// `unregister_hw_breakpoint`; nothing where the registration was refused.
+    Unregister {
+        /// Its name.
+        name: EventName,
+    },
+    /// The hits that a registered breakpoint's handler has seen since the last time. Answers
+    /// [`Answer::Log`].
+    Log {
+        /// Its name.
+        name: EventName,
+    },
+    /// `hw_breakpoint_is_used`. Answers [`Answer::Used`].
+    Used,
+    /// The machine sleeps: no task is on a CPU, and all CPUs but the first are down.
+    Suspend,
+    /// It wakes up.
+    Resume,
+    /// A guest of the kernel (KVM) on a CPU.
+    Guest {
+        /// The CPU.
+        cpu: CpuId,
+        /// What happens.
+        step: GuestStep,
+    },
+    /// The kernel writes its own text on a CPU.
+    TextPoke {
+        /// The CPU.
+        cpu: CpuId,
+        /// What happens.
+        step: TextPokeStep,
+    },
+    /// Another kernel is about to be started.
+    Kexec,
+    /// Registers a die notifier.
+    Notifier {
+        /// Its name.
+        name: NotifierName,
+        /// Its priority; the breakpoint handler's is the highest there is.
+        priority: i32,
+        /// What it says.
+        verdict: NotifierVerdict,
+    },
+    /// How often a notifier was asked. Answers [`Answer::Count`].
+    Calls {
+        /// Its name.
+        name: NotifierName,
+    },
+    /// Why an event with this target would be refused or admitted now; without a target, why the
+    /// last one was refused. Answers [`Answer::Report`].
+    Explain {
+        /// The target.
+        target: Option<OpenTarget>,
     },
     /// Slots that are held, over all CPUs. Answers [`Answer::Count`].
     Slots,

@@ -1,5 +1,7 @@
 //! Tests of the stage itself: that operations reach the kernel and the hardware.
 
+mod random;
+
 use perf_core::{CpuId, Errno};
 
 use super::op::{

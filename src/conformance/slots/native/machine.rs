@@ -51,6 +51,8 @@ pub(super) struct Descriptor {
 pub(super) struct Opened {
     /// Its attribute as it is now.
     pub(super) attr: PerfEventAttr,
+    /// Its target, or -1.
+    pub(super) tid: i64,
     /// Descriptors that keep it.
     pub(super) nr_descriptors: usize,
     /// Its count when it was last read.
@@ -145,8 +147,24 @@ impl Machine {
             Op::Free { target } => self.free_slots(target),
             Op::State { .. } => Err(NativeError::NotForPrograms("the state of an event")),
             Op::CpuDown { .. } | Op::CpuUp { .. } => Err(NativeError::NotForPrograms("a CPU")),
-            Op::Registers { .. } => Err(NativeError::NotForPrograms("debug registers")),
-            Op::Slots => Err(NativeError::NotForPrograms("slots of all CPUs")),
+            Op::Registers { .. } | Op::DebugRegister { .. } => {
+                Err(NativeError::NotForPrograms("debug registers"))
+            }
+            Op::Poke { .. } | Op::Peek { .. } => Err(NativeError::NotForPrograms("a tracer")),
+            Op::Slots | Op::Used | Op::Explain { .. } => {
+                Err(NativeError::NotForPrograms("slots of all CPUs"))
+            }
+            Op::Register { .. }
+            | Op::ModifyRegistered { .. }
+            | Op::Unregister { .. }
+            | Op::Log { .. }
+            | Op::Notifier { .. }
+            | Op::Calls { .. }
+            | Op::Suspend
+            | Op::Resume
+            | Op::Guest { .. }
+            | Op::TextPoke { .. }
+            | Op::Kexec => Err(NativeError::NotForPrograms("the kernel")),
         }
     }
 

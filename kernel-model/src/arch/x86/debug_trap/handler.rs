@@ -2,7 +2,7 @@
 //!
 //! Source: `hw_breakpoint_handler`, Linux 6.x arch/x86/kernel/hw_breakpoint.c.
 
-use perf_core::Mode;
+use perf_core::{Defect, Defects, Mode};
 
 use super::{ResumeFlag, TrapHit, TrapOwners};
 use crate::arch::x86::debugreg::{BreakpointType, DR_STEP, DR_TRAP_BITS};
@@ -35,12 +35,14 @@ pub struct Handled {
 }
 
 /// Looks at B0 to B3 of `dr6` (after the flip) and decides what was hit. `virtual_dr6` is the
-/// current task's, which the consumers' overflow handlers add to.
+/// current task's, which the consumers' overflow handlers add to. S12 and S14 of `defects` show
+/// here.
 pub fn hw_breakpoint_handler(
     dr6: u64,
     mode: Mode,
     owners: &TrapOwners,
     virtual_dr6: u64,
+    defects: Defects,
 ) -> Handled {
     let mut handled = Handled {
         hits: Vec::new(),
@@ -59,6 +61,11 @@ pub fn hw_breakpoint_handler(
             continue;
         }
         let Some(owner) = owner else {
+            if defects.has(Defect::HandlerStopsAtEmpty) {
+                // The bits above are never looked at and cause no signal (rule 4.3.9).
+                handled.dr6 &= !DR_TRAP_BITS;
+                break;
+            }
             handled.spurious |= bit;
             continue;
         };
@@ -71,7 +78,7 @@ pub fn hw_breakpoint_handler(
         handled.dr6 &= !bit;
         handled.virtual_dr6 |= owner.consumer.virtual_bits(mode);
         handled.hits.push(TrapHit { register, event: owner.event });
-        if executes {
+        if executes && !defects.has(Defect::NoResumeFlag) {
             handled.resume_flag = ResumeFlag::Set;
         }
     }

@@ -3,8 +3,8 @@
 //! Nothing here touches hardware, a task or an event, except [`debug_read_reset_dr6`]. The caller
 //! carries a decision out: counts the hits in order, sets RF, stores the virtual DR6, signals.
 //! [`exc_debug_user`] and [`exc_debug_kernel`] are the two entries; both go through
-//! [`hw_breakpoint_handler`], the notifier with the highest priority (rule 4.3.4). A debugger's
-//! notifier would come between that and [`Notify::Done`]'s rest.
+//! [`hw_breakpoint_handler`], the notifier with the highest priority (rule 4.3.4). The others
+//! ([`crate::notify`]) come between that and [`Notify::Done`]'s rest.
 //!
 //! Neighbours: [`super::hw_breakpoint`] knows the owners of the registers.
 //! Source: Linux 6.x arch/x86/kernel/traps.c (`exc_debug_user`, `exc_debug_kernel`),
@@ -14,7 +14,7 @@ mod handler;
 #[cfg(test)]
 mod tests;
 
-use perf_core::{CpuId, EventId, Mode};
+use perf_core::{CpuId, Defects, EventId, Mode};
 
 use super::debugreg::{
     BreakpointType, DR_BUS_LOCK, DR_STATUS, DR_STEP, DR_TRAP_BITS, DR6_RESERVED, DebugPort, HBP_NUM,
@@ -124,6 +124,8 @@ pub struct UserDebug {
     pub virtual_dr6: u64,
     /// The signal, sent to the task itself with `si_addr` its RIP.
     pub signal: Option<TrapCode>,
+    /// Whether the notifiers behind the breakpoint handler are asked.
+    pub notify: Notify,
     /// B bits of registers without an owner (rule 4.3.9).
     pub spurious: u64,
     /// For the bus-lock hook.
@@ -132,10 +134,10 @@ pub struct UserDebug {
 
 /// A #DB from user mode (rules 4.3.1, 4.3.3). `dr6` as read from the register. The task's
 /// TIF_BLOCKSTEP is cleared besides, and interrupts go on before the signal.
-pub fn exc_debug_user(dr6: u64, owners: &TrapOwners) -> UserDebug {
+pub fn exc_debug_user(dr6: u64, owners: &TrapOwners, defects: Defects) -> UserDebug {
     let dr6 = flip_polarity(dr6);
     let icebp = dr6 == 0;
-    let handled = hw_breakpoint_handler(dr6, Mode::User, owners, dr6 & DR_STEP);
+    let handled = hw_breakpoint_handler(dr6, Mode::User, owners, dr6 & DR_STEP, defects);
     let (signal, bus_lock) = match handled.notify {
         Notify::Stop => (None, BusLock::None),
         Notify::Done => after_notifiers(handled.dr6, handled.virtual_dr6, icebp),
@@ -145,6 +147,7 @@ pub fn exc_debug_user(dr6: u64, owners: &TrapOwners) -> UserDebug {
         resume_flag: handled.resume_flag,
         virtual_dr6: handled.virtual_dr6,
         signal,
+        notify: handled.notify,
         spurious: handled.spurious,
         bus_lock,
     }
@@ -196,6 +199,8 @@ pub struct KernelDebug {
     pub virtual_dr6: u64,
     /// How it ends.
     pub outcome: KernelOutcome,
+    /// Whether the notifiers behind the breakpoint handler are asked.
+    pub notify: Notify,
     /// B bits of registers without an owner.
     pub spurious: u64,
 }
@@ -208,13 +213,14 @@ pub fn exc_debug_kernel(
     origin: KernelOrigin,
     owners: &TrapOwners,
     virtual_dr6: u64,
+    defects: Defects,
 ) -> KernelDebug {
     let dropped = match origin {
         KernelOrigin::EntryStub => DR_STEP,
         KernelOrigin::Elsewhere => 0,
     };
     let dr6 = flip_polarity(dr6) & !dropped;
-    let handled = hw_breakpoint_handler(dr6, Mode::Kernel, owners, virtual_dr6);
+    let handled = hw_breakpoint_handler(dr6, Mode::Kernel, owners, virtual_dr6, defects);
     let outcome = match handled.notify {
         _ if dr6 == 0 => KernelOutcome::Empty,
         Notify::Done if handled.dr6 & DR_STEP != 0 => KernelOutcome::UnexpectedStep,
@@ -225,6 +231,7 @@ pub fn exc_debug_kernel(
         resume_flag: handled.resume_flag,
         virtual_dr6: handled.virtual_dr6,
         outcome,
+        notify: handled.notify,
         spurious: handled.spurious,
     }
 }

@@ -1,6 +1,6 @@
 //! `tests-data/debug_trap.scn`, line by line; and what holds for every #DB.
 
-use perf_core::EventId;
+use perf_core::{Defect, EventId};
 use proptest::prelude::*;
 
 use super::*;
@@ -51,7 +51,7 @@ fn describe(hits: &[TrapHit], resume: ResumeFlag, virtual_dr6: u64, end: &str) -
 }
 
 fn user(dr6: u64, owners: &TrapOwners) -> [String; 4] {
-    let debug = exc_debug_user(dr6, owners);
+    let debug = exc_debug_user(dr6, owners, Defects::LINUX_6);
     let end = match debug.signal {
         None => "none",
         Some(TrapCode::Breakpoint) => "brkpt",
@@ -62,7 +62,7 @@ fn user(dr6: u64, owners: &TrapOwners) -> [String; 4] {
 }
 
 fn kernel(dr6: u64, origin: KernelOrigin, owners: &TrapOwners, virtual_dr6: u64) -> [String; 4] {
-    let debug = exc_debug_kernel(dr6, origin, owners, virtual_dr6);
+    let debug = exc_debug_kernel(dr6, origin, owners, virtual_dr6, Defects::LINUX_6);
     let end = match debug.outcome {
         KernelOutcome::Empty => "empty",
         KernelOutcome::Handled => "handled",
@@ -105,9 +105,9 @@ fn si_codes() {
 #[test]
 fn bus_locks() {
     let owners = parse_owners("w,-,-,-");
-    assert_eq!(exc_debug_user(0xffff_07f0, &owners).bus_lock, BusLock::Detected);
-    assert_eq!(exc_debug_user(0xffff_07f1, &owners).bus_lock, BusLock::Detected);
-    assert_eq!(exc_debug_user(0xffff_0ff1, &owners).bus_lock, BusLock::None);
+    assert_eq!(exc_debug_user(0xffff_07f0, &owners, Defects::LINUX_6).bus_lock, BusLock::Detected);
+    assert_eq!(exc_debug_user(0xffff_07f1, &owners, Defects::LINUX_6).bus_lock, BusLock::Detected);
+    assert_eq!(exc_debug_user(0xffff_0ff1, &owners, Defects::LINUX_6).bus_lock, BusLock::None);
 }
 
 /// Rule 4.3.1: DR6 is reset as soon as it has been read.
@@ -117,6 +117,32 @@ fn dr6_is_reset() {
     port.registers[0][6] = 0xffff_4ff2;
     assert_eq!(debug_read_reset_dr6(&mut port, CpuId(0)), 0xffff_4ff2);
     assert_eq!(port.writes, [(0, 6, 0xffff_0ff0)]);
+}
+
+/// S12: DR1 has no owner, so DR2 is not looked at; and nobody is signalled for DR1.
+#[test]
+fn an_empty_register_ends_the_older_handler() {
+    let owners = parse_owners("w,-,w,-");
+    let hits = |defects| {
+        let debug = exc_debug_user(0xffff_0ff7, &owners, defects);
+        let registers: Vec<_> = debug.hits.iter().map(|hit| hit.register).collect();
+        (registers, debug.signal)
+    };
+    assert_eq!(hits(Defects::NONE), (vec![0, 2], Some(TrapCode::HwBreakpoint)));
+    let stops = Defects::NONE.with(Defect::HandlerStopsAtEmpty);
+    assert_eq!(hits(stops), (vec![0], None));
+}
+
+/// S14: the saved flags stay as they are, so the instruction is hit again.
+#[test]
+fn without_the_resume_flag() {
+    let owners = parse_owners("x,-,-,-");
+    for (defects, expected) in [
+        (Defects::NONE, ResumeFlag::Set),
+        (Defects::NONE.with(Defect::NoResumeFlag), ResumeFlag::Keep),
+    ] {
+        assert_eq!(exc_debug_user(0xffff_0ff1, &owners, defects).resume_flag, expected);
+    }
 }
 
 fn owner_text() -> impl Strategy<Value = &'static str> {
@@ -137,7 +163,7 @@ proptest! {
         let owners = parse_owners(&texts.join(","));
         let step = others & 1 << 1 != 0;
         let dr6 = 0xffff_0ff0 | bits | (others & 7) << 13;
-        let debug = exc_debug_user(dr6, &owners);
+        let debug = exc_debug_user(dr6, &owners, Defects::LINUX_6);
         let hit: Vec<_> = debug.hits.iter().map(|hit| hit.register).collect();
         prop_assert!(hit.windows(2).all(|pair| pair[0] < pair[1]));
         for (register, owner) in owners.iter().enumerate() {

@@ -5,12 +5,12 @@
 //! arch/x86/kernel/hw_breakpoint.c; `local_db_save`, arch/x86/include/asm/debugreg.h;
 //! `initialize_debug_regs`, arch/x86/kernel/cpu/common.c.
 
-use perf_core::{CpuId, Errno, EventId};
+use perf_core::{CpuId, Defect, Defects, Errno, EventId};
 
 use super::ArchHwBreakpoint;
 use crate::arch::x86::debugreg::{
-    DR_CONTROL, DR_GLOBAL_ENABLE_MASK, DR_STATUS, DR6_RESERVED, DR7_FIXED_1, DebugPort, HBP_NUM,
-    encode_dr7, entry_bits,
+    DR_CONTROL, DR_GLOBAL_ENABLE_MASK, DR_GLOBAL_SLOWDOWN, DR_STATUS, DR6_RESERVED, DR7_FIXED_1,
+    DebugPort, HBP_NUM, encode_dr7, entry_bits,
 };
 
 /// An event in a register.
@@ -28,16 +28,43 @@ pub struct CpuBreakpoints {
     bp_per_reg: [Option<Owner>; HBP_NUM],
     cpu_debugreg: [u64; HBP_NUM],
     cpu_dr7: u64,
+    uninstall: Uninstall,
+}
+
+/// What taking a breakpoint out does besides (rule 4.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Uninstall {
+    /// GE stays, and the shadow is written last.
+    #[default]
+    KeepsGlobalExact,
+    /// S13: GE goes, though other breakpoints may need it, and the shadow is written first.
+    ClearsGlobalExact,
 }
 
 impl Default for CpuBreakpoints {
     /// No owner; the shadow of the registers after reset.
     fn default() -> Self {
-        Self { bp_per_reg: [None; HBP_NUM], cpu_debugreg: [0; HBP_NUM], cpu_dr7: DR7_FIXED_1 }
+        Self {
+            bp_per_reg: [None; HBP_NUM],
+            cpu_debugreg: [0; HBP_NUM],
+            cpu_dr7: DR7_FIXED_1,
+            uninstall: Uninstall::default(),
+        }
     }
 }
 
 impl CpuBreakpoints {
+    /// As a kernel with these defects keeps them.
+    #[must_use]
+    pub fn of_kernel(defects: Defects) -> Self {
+        let uninstall = if defects.has(Defect::GlobalExactCleared) {
+            Uninstall::ClearsGlobalExact
+        } else {
+            Uninstall::KeepsGlobalExact
+        };
+        Self { uninstall, ..Self::default() }
+    }
+
     /// Who owns each register.
     #[must_use]
     pub fn owners(&self) -> &[Option<Owner>; HBP_NUM] {
@@ -102,9 +129,17 @@ pub fn arch_uninstall_hw_breakpoint(
     let register = state.register_of(event)?;
     state.bp_per_reg[register] = None;
     let dr7 = state.cpu_dr7 & !entry_bits(register);
-    port.set_debugreg(cpu, DR_CONTROL, dr7);
-    // The shadow comes last, for the same reason.
-    state.cpu_dr7 = dr7;
+    match state.uninstall {
+        Uninstall::KeepsGlobalExact => {
+            port.set_debugreg(cpu, DR_CONTROL, dr7);
+            // The shadow comes last, for the same reason.
+            state.cpu_dr7 = dr7;
+        }
+        Uninstall::ClearsGlobalExact => {
+            state.cpu_dr7 = dr7 & !DR_GLOBAL_SLOWDOWN;
+            port.set_debugreg(cpu, DR_CONTROL, state.cpu_dr7);
+        }
+    }
     Some(register)
 }
 

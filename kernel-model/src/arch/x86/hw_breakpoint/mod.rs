@@ -8,6 +8,7 @@
 
 mod install;
 mod parse;
+mod parse_2_6_33;
 #[cfg(test)]
 pub(crate) mod port_log;
 
@@ -20,6 +21,7 @@ pub use parse::{
     AddressRules, CPU_ENTRY_AREA, KernelExec, TASK_SIZE_MAX, arch_check_bp_in_kernelspace,
     hw_breakpoint_arch_parse,
 };
+pub use parse_2_6_33::{SeedTarget, arch_validate_hwbkpt_settings};
 
 use super::debugreg::{BreakpointLen, BreakpointType};
 

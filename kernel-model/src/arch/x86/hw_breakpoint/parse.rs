@@ -56,7 +56,7 @@ impl Default for AddressRules {
 }
 
 impl AddressRules {
-    fn forbids(&self, first: u64, last: u64) -> bool {
+    pub(super) fn forbids(&self, first: u64, last: u64) -> bool {
         let overlaps =
             |range: &RangeInclusive<u64>| first <= *range.end() && *range.start() <= last;
         self.forbidden.iter().any(overlaps)

@@ -52,7 +52,7 @@ fn attr_of(address: u64, entry: Dr7Entry) -> Result<PerfEventAttr, Errno> {
 
 impl Kernel {
     /// Reads DR`number`, 0 to 7 (rule 5.1).
-    pub(super) fn ptrace_get_debugreg(&self, task: TaskId, number: usize) -> u64 {
+    pub(crate) fn ptrace_get_debugreg(&self, task: TaskId, number: usize) -> u64 {
         let entry = self.tasks.task(task);
         match number {
             DR_STATUS => entry.virtual_dr6 ^ DR6_RESERVED,
@@ -71,7 +71,7 @@ impl Kernel {
     ///
     /// # Errors
     /// EIO for DR4 and DR5; EINVAL for what cannot be watched; ENOSPC without a free slot.
-    pub(super) fn ptrace_set_debugreg(
+    pub(crate) fn ptrace_set_debugreg(
         &mut self,
         task: TaskId,
         number: usize,
@@ -146,7 +146,8 @@ impl Kernel {
     }
 
     fn ptrace_apply_dr7(&mut self, task: TaskId, value: u64) -> Result<(), Errno> {
-        let checks_disabled = self.perf.config.defects.disabled_ptrace_slots_validated;
+        let checks_disabled =
+            self.perf.config.defects.has(perf_core::Defect::DisabledSlotsValidated);
         for number in 0..HBP_NUM {
             let entry = decode_dr7(value, number);
             let is_disabled = entry.state == EntryState::Disabled;
@@ -192,7 +193,7 @@ impl Kernel {
     /// What PTRACE_DETACH does with breakpoints: nothing, unless K11 is switched off
     /// (rule 5.5.4).
     pub(crate) fn detach_traps(&mut self, task: TaskId) {
-        if !self.perf.config.defects.detach_leaves_traps {
+        if !self.perf.config.defects.has(perf_core::Defect::DetachLeavesTraps) {
             self.flush_ptrace_hw_breakpoint(task);
         }
     }

@@ -3,6 +3,7 @@
 use perf_core::{CpuId, TaskId};
 
 use super::twin::Twin;
+use crate::events::bp_slots::scheme::Scheme;
 use crate::events::bp_slots::{BpSlots, BpTypeIdx, MAX_SLOTS};
 
 /// Cell `k` counts the numbers equal to `k + 1`.
@@ -17,7 +18,8 @@ fn histogram_of(counts: impl Iterator<Item = usize>) -> Vec<u32> {
 /// Panics where a table of `slots` differs from what the live events of `twin` define.
 pub(super) fn check(slots: &BpSlots, twin: &Twin) {
     for idx in [BpTypeIdx::Data, BpTypeIdx::Inst] {
-        let pool = slots.pool(idx);
+        let Scheme::Constraints(pools) = &slots.scheme else { panic!("not the 6.x scheme") };
+        let pool = &pools[(idx as usize).min(pools.len() - 1)];
         let is_bound = |task: &TaskId| {
             let mut live = twin.in_pool(idx);
             live.any(|live| live.target.task() == Some(*task) && live.target.cpu().is_some())

@@ -1,8 +1,10 @@
 //! Tests of the slot constraints: `scenarios` has the worked examples, `random` compares against
-//! the twin in `twin`, `invariants` recomputes the histograms, `cases` has single rules.
+//! the twin in `twin`, `long` on a larger machine, `generations` has section 2.4, `invariants` recomputes the histograms, `cases` has single rules.
 
 mod cases;
+mod generations;
 mod invariants;
+mod long;
 mod random;
 mod scenarios;
 mod twin;

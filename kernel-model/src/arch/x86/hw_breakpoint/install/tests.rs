@@ -174,3 +174,20 @@ proptest! {
         }
     }
 }
+
+/// S13: the first removal takes GE away from the breakpoint that stays.
+#[test]
+fn global_exact_goes_with_the_first() {
+    for (defects, expected) in [
+        (Defects::NONE, 0x00d0_0608),
+        (Defects::NONE.with(Defect::GlobalExactCleared), 0x00d0_0408),
+    ] {
+        let (mut port, mut state) = (PortLog::new(1), CpuBreakpoints::of_kernel(defects));
+        for number in [0, 1] {
+            arch_install_hw_breakpoint(&mut port, CPU, &mut state, write4(number)).unwrap();
+        }
+        arch_uninstall_hw_breakpoint(&mut port, CPU, &mut state, EventId(0)).unwrap();
+        assert_eq!(port.registers[0][7], expected);
+        assert_eq!(state.cpu_dr7(), expected);
+    }
+}
