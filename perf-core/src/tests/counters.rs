@@ -109,7 +109,7 @@ fn unthrottled_by_a_context_switch() {
     assert_eq!(rig.counts(event, 10, 1), 1);
 }
 
-/// Frequency mode finds the period that gives the wanted rate.
+/// Frequency mode comes near the period that gives the wanted rate (rule 3.5.7).
 #[test]
 fn frequency() {
     let mut rig = Rig::new();
@@ -122,8 +122,8 @@ fn frequency() {
             rig.tick();
         }
     }
-    let seconds_fifth = 200;
-    assert!((seconds_fifth..2 * seconds_fifth).contains(&samples), "{samples}");
+    // A fifth of a second is 200 samples; it starts at period 1 and nears the rate by eighths.
+    assert!((100..400).contains(&samples), "{samples}");
 }
 
 /// A sample's READ block has the siblings' counts of that instant, and a register hit reads a
