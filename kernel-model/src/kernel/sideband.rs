@@ -32,6 +32,10 @@ impl NewMapping {
             VmaName::Stack => (0, 0, b"[stack]".to_vec()),
             VmaName::File(file) => (file.device, file.inode, file.path.as_bytes().to_vec()),
         };
+        let name = match &vma.backing {
+            Backing::PerfBuffer { .. } => b"anon_inode:[perf_event]".to_vec(),
+            Backing::Anonymous | Backing::Shared { .. } | Backing::PrivateFile { .. } => name,
+        };
         let pgoff = match &vma.backing {
             Backing::Anonymous => vma.start,
             Backing::Shared { .. } | Backing::PrivateFile { .. } | Backing::PerfBuffer { .. } => {

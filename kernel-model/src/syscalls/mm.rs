@@ -100,6 +100,12 @@ fn sys_munmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64,
 fn sys_mprotect(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [addr, len, prot, ..] = *args;
     with_space(kernel, task, |space, hw, frames| space.mprotect(hw, frames, addr, len, prot))?;
+    let end = addr.saturating_add(len);
+    let vmas = kernel.tasks.space_of_mut(task).vmas();
+    let changed = vmas.filter(|vma| vma.start < end && addr < vma.end).map(|vma| vma.start);
+    for start in changed.collect::<Vec<u64>>() {
+        kernel.perf_event_mmap(task, start);
+    }
     Ok(0)
 }
 

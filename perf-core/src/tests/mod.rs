@@ -1,6 +1,7 @@
 //! Tests of the core through its public surface, with a mock PMU of four registers per CPU.
 //! Expected values marked "measured" are from Linux 6.18.
 
+mod counters;
 mod group;
 mod inherit;
 mod lifecycle;

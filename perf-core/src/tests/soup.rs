@@ -159,7 +159,8 @@ impl Soup {
             }
             (16, Some(e)) => drop(self.rig.perf.refresh(&mut self.rig.pmu, now, e, b as i32 & 3)),
             (17, Some(e)) => {
-                drop(self.rig.perf.set_period(&mut self.rig.pmu, self.rig.now, e, b & 7))
+                let rig = &mut self.rig;
+                let _refused = rig.perf.set_period(&mut rig.pmu, rig.now, e, b & 7);
             }
             (18, _) => self.rig.perf.rotate(&mut self.rig.pmu, now, C0),
             (19, _) => {
