@@ -211,12 +211,35 @@ fn more_events_than_registers() {
     assert_ne!(four.status.code(), Some(STATUS_BAD_INPUT), "four events: {}", text(&four.stderr));
 }
 
+/// Rule 2.4.1: one counter for the machine, and its last unit is never given out.
+#[test]
+fn more_events_than_2_6_33_has() {
+    let Some((path, _)) = small_program() else {
+        return;
+    };
+    let watches = |nr: usize| ["-e", "mem:said/4:w"].repeat(nr);
+    let of_kernel = |options: &[&'static str], nr| [options, &watches(nr)].concat();
+    let four = of_kernel(&["--kernel", "2.6.33"], 4);
+    assert_program_refused(&path, &four, &["ENOSPC", "slot"], "four events on 2.6.33");
+    for arguments in [
+        of_kernel(&["--kernel", "2.6.33"], 3),
+        of_kernel(&["--kernel", "2.6.33", "--defect", "S1=off"], 4),
+    ] {
+        let output = run(dr7().arg("run").args(&arguments).arg("--").arg(&path), &[]);
+        let said = text(&output.stderr);
+        assert_ne!(output.status.code(), Some(STATUS_BAD_INPUT), "{arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn options_that_say_nothing() {
     let Some((path, _)) = small_program() else {
         return;
     };
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 9] = [
+        &["--kernel", "2.4"],
+        &["--defect", "S99=off"],
+        &["--defect", "S1=maybe"],
         &["--cpus", "0"],
         &["--cpus", "65"],
         &["--cpus", "many"],

@@ -45,6 +45,17 @@ fn figures_come_as_json_lines() {
 }
 
 #[test]
+fn slots_are_measured_by_tasks() {
+    let output = run(dr7().args(["bench", "slots", "--rounds", "1", "--tasks", "70"]), b"");
+    let (table, complaint) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{table}{complaint}");
+    assert!(!table.contains("FAILED"), "{table}");
+    for wanted in ["reserve + release, any CPU: 70 tasks cost", "rotation", "this kernel"] {
+        assert!(table.contains(wanted), "no {wanted:?} in\n{table}");
+    }
+}
+
+#[test]
 fn an_unknown_kernel_is_refused() {
     let output = run(dr7().args(TINY).args(["--filter", "fortran"]), b"");
     assert_eq!(output.status.code(), Some(2));

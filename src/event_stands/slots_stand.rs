@@ -31,11 +31,21 @@ impl Opening {
     }
 }
 
+/// Whose event it is that comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visits {
+    /// Always the same task's, or the same CPU's, as when a program opens and closes its own.
+    One,
+    /// Each task's in turn: their places in the tables are in no cache.
+    All,
+}
+
 /// Slots of which many tasks hold one each.
 #[derive(Debug)]
 pub struct SlotsStand {
     slots: BpSlots,
     opening: Opening,
+    visits: Visits,
     nr_tasks: u32,
     nr_cpus: u32,
     turn: u32,
@@ -52,13 +62,23 @@ impl SlotsStand {
                 slots.reserve_bp_slot(EventId(task), Target::Task(TaskId(task), None), WRITE);
             debug_assert_eq!(admitted, Ok(()), "every task has four slots");
         }
-        Self { slots, opening, nr_tasks, nr_cpus, turn: 0, next_event: nr_tasks }
+        let turn = nr_tasks / 2;
+        let visits = Visits::One;
+        Self { slots, opening, visits, nr_tasks, nr_cpus, turn, next_event: nr_tasks }
     }
 
-    /// One reservation and its release, for another task or CPU every time and with a new event,
-    /// as opening and closing does. `false` if it was refused, which it never is.
+    /// The same with another task or CPU every time.
+    #[must_use]
+    pub fn visiting_all(self) -> Self {
+        Self { visits: Visits::All, ..self }
+    }
+
+    /// One reservation and its release, with a new event as in opening and closing. `false` if it
+    /// was refused, which it never is.
     pub fn reserve_release(&mut self) -> bool {
-        self.turn = self.turn.wrapping_add(STRIDE);
+        if self.visits == Visits::All {
+            self.turn = self.turn.wrapping_add(STRIDE);
+        }
         self.next_event = self.next_event.wrapping_add(1).max(self.nr_tasks);
         let event = EventId(self.next_event);
         let task = TaskId(self.turn % self.nr_tasks.max(1));
@@ -82,6 +102,8 @@ mod tests {
         for opening in Opening::ALL {
             for (nr_tasks, nr_cpus) in [(0, 2), (1, 2), (70, 16)] {
                 let mut stand = SlotsStand::new(opening, nr_tasks, nr_cpus);
+                assert!((0..100).all(|_| stand.reserve_release()), "{opening:?} {nr_tasks}");
+                stand = stand.visiting_all();
                 assert!((0..100).all(|_| stand.reserve_release()), "{opening:?} {nr_tasks}");
                 assert_eq!(stand.slots.nr_held(), nr_tasks as usize);
             }

@@ -1,5 +1,6 @@
 //! The repository's files, and Rust source without its comments and literals,
 //! for tests that hold what the source may not contain.
+#![allow(dead_code, reason = "each test target uses a part of it")]
 
 use std::fs;
 use std::path::Path;

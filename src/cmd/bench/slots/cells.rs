@@ -60,6 +60,8 @@ pub(super) struct Cell {
     pub(super) failed: bool,
 }
 
+/// The row where each task has its turn.
+const IN_TURN: &str = "  the same on each task, cold caches";
 /// The row of the model's own open and close, and of the running kernel's.
 pub(super) const OPEN_CLOSE: &str = "open + close on self";
 pub(super) const HOST_OPEN_CLOSE: &str = "this kernel: perf_event_open + close";
@@ -88,6 +90,11 @@ pub(super) fn cells(most_tasks: u32, with_host: bool) -> Result<Vec<Cell>, Bench
             let operation = move || stand.reserve_release();
             cells.push(cell(&row, Column::Tasks, u64::from(nr_tasks), operation));
         }
+    }
+    for &nr_tasks in &tasks {
+        let mut stand = SlotsStand::new(Opening::AnyCpu, nr_tasks, SOME_CPUS).visiting_all();
+        let operation = move || stand.reserve_release();
+        cells.push(cell(IN_TURN, Column::Tasks, u64::from(nr_tasks), operation));
     }
     for &nr_tasks in &tasks {
         let mut stand = PerfStand::with_tasks(nr_tasks)?;
