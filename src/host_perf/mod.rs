@@ -19,6 +19,8 @@ mod absent;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 pub use absent::{BreakpointLock, HostEvent};
 
+use std::fmt;
+
 use perf_core::Errno;
 use perf_core::attr::PerfEventAttr;
 use perf_core::attr::abi::{AttrFlags, HW_BREAKPOINT_W};
@@ -35,6 +37,16 @@ pub enum HostTarget {
     TaskOnCpu(i32, u32),
     /// All tasks on one CPU.
     Cpu(u32),
+}
+
+impl fmt::Display for HostTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(pid) => write!(f, "task {pid}"),
+            Self::TaskOnCpu(pid, cpu) => write!(f, "task {pid} on CPU {cpu}"),
+            Self::Cpu(cpu) => write!(f, "CPU {cpu}"),
+        }
+    }
 }
 
 /// Count and times of an event.
@@ -68,11 +80,11 @@ pub enum Unavailable {
     /// Not even a breakpoint on this process: no rights, no such PMU, or all slots taken.
     #[error("perf_event_open of a breakpoint on this process: {0}")]
     Task(HostPerfError),
-    /// No CPU-wide breakpoint.
-    #[error("perf_event_open of a breakpoint on CPU {cpu}: {error}")]
-    Cpu {
-        /// Which CPU.
-        cpu: u32,
+    /// No breakpoint on a target.
+    #[error("perf_event_open of a breakpoint on {target}: {error}")]
+    Target {
+        /// The target.
+        target: HostTarget,
         /// What the kernel answered.
         error: HostPerfError,
     },
@@ -93,18 +105,18 @@ pub fn probe() -> Result<(), Unavailable> {
     HostEvent::open(&smallest(), HostTarget::Task(0), None).map(drop).map_err(Unavailable::Task)
 }
 
-/// How many CPU-wide breakpoints `cpu` still takes (0 to [`HBP_NUM`]): what other users of
-/// the machine leave.
+/// How many more breakpoints `target` takes (0 to [`HBP_NUM`]): what other users of the machine
+/// leave.
 ///
 /// # Errors
-/// [`Unavailable::Cpu`] for anything but a lack of room.
-pub fn free_slots(cpu: u32) -> Result<usize, Unavailable> {
+/// [`Unavailable::Target`] for anything but a lack of room.
+pub fn free_slots(target: HostTarget) -> Result<usize, Unavailable> {
     let mut held = Vec::with_capacity(HBP_NUM);
     while held.len() < HBP_NUM {
-        match HostEvent::open(&smallest(), HostTarget::Cpu(cpu), None) {
+        match HostEvent::open(&smallest(), target, None) {
             Ok(event) => held.push(event),
             Err(HostPerfError::Refused(Errno::ENOSPC)) => break,
-            Err(error) => return Err(Unavailable::Cpu { cpu, error }),
+            Err(error) => return Err(Unavailable::Target { target, error }),
         }
     }
     Ok(held.len())

@@ -5,7 +5,17 @@ use kernel_model::scenario::{ScenarioError, Stage, StageConfig};
 
 use super::RunError;
 use super::native::{Machine, NativeError, Program};
+use super::places::surroundings;
 use super::step::Step;
+
+/// The model of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// The machine.
+    pub config: StageConfig,
+    /// Breakpoints that a task of somebody else's has.
+    pub others: usize,
+}
 
 /// Times that a difference is seen before it is believed.
 const CONFIRMATIONS: usize = 3;
@@ -94,12 +104,24 @@ pub fn compare(program: &Program, steps: &[Step]) -> Result<Comparison, NativeEr
     Ok(comparison)
 }
 
+/// A fresh model with what surrounds the sequence on this host.
+///
+/// # Errors
+/// If there is no stage.
+pub fn stage(model: Model) -> Result<Stage, RunError> {
+    let mut stage = Stage::new(model.config)?;
+    for op in surroundings(model.others) {
+        stage.apply(&op)?;
+    }
+    Ok(stage)
+}
+
 /// Plays operations on a fresh model; what makes no sense there is left out.
 ///
 /// # Errors
 /// If there is no stage.
-pub fn answers(config: &StageConfig, steps: &[Vec<Op>]) -> Result<Vec<Step>, RunError> {
-    let mut stage = Stage::new(*config)?;
+pub fn answers(model: Model, steps: &[Vec<Op>]) -> Result<Vec<Step>, RunError> {
+    let mut stage = stage(model)?;
     let mut played = Vec::new();
     for ops in steps {
         let mut step = Step::default();
@@ -123,11 +145,11 @@ pub fn answers(config: &StageConfig, steps: &[Vec<Op>]) -> Result<Vec<Step>, Run
 /// [`RunError`] if one side cannot be played.
 pub fn still_differs(
     program: &Program,
-    config: &StageConfig,
+    model: Model,
     candidate: &[Vec<Op>],
     wanted: (&Difference, &[Step]),
 ) -> Result<Option<(Vec<Step>, Difference)>, RunError> {
-    let mut steps = answers(config, candidate)?;
+    let mut steps = answers(model, candidate)?;
     let Some(difference) = compare(program, &steps)?.difference else { return Ok(None) };
     if !difference.resembles(&steps, wanted.0, wanted.1) {
         return Ok(None);

@@ -31,6 +31,9 @@ pub enum SkipReason {
         /// What is left.
         free: usize,
     },
+    /// Somebody else began or ceased to use breakpoints.
+    #[error("somebody else's breakpoints came or went meanwhile")]
+    Disturbed,
     /// No breakpoints on kernel addresses.
     #[error("perf_event_open of a breakpoint on a kernel address: {0}")]
     Unprivileged(HostPerfError),
@@ -67,6 +70,8 @@ pub struct Host {
     pub nr_cpus: u32,
     /// The stage that is its model.
     pub stage: StageConfig,
+    /// Breakpoints that a task of somebody else's has.
+    pub others: usize,
     _lock: BreakpointLock,
 }
 
@@ -84,20 +89,32 @@ impl Host {
         }
         let nr_cpus = nr_cpus()?;
         let lock = BreakpointLock::take().map_err(SkipReason::Lock)?;
-        for cpu in 0..nr_cpus {
-            let free = free_slots(cpu)?;
-            if free < HBP_NUM {
-                return Err(SkipReason::SlotsTaken { cpu, free });
-            }
-        }
+        let others = others(nr_cpus)?;
         let attr = PerfEventAttr::breakpoint(KERNEL_TEXT, 1, HW_BREAKPOINT_W);
         HostEvent::open(&attr, HostTarget::Task(0), None).map_err(SkipReason::Unprivileged)?;
         let mut stage = StageConfig { nr_cpus, ..StageConfig::default() };
         if version < REFRESH_DEAD_END {
             stage.defects = stage.defects.without(Defect::RefreshDeadEnd);
         }
-        Ok(Self { release, nr_cpus, stage, _lock: lock })
+        Ok(Self { release, nr_cpus, stage, others, _lock: lock })
     }
+}
+
+/// How many breakpoints somebody else's task has, on any CPU: what a debugger left behind, for
+/// instance. They count only against CPU-wide ones (rule 2.1.1), so the model can have such a
+/// task too.
+///
+/// # Errors
+/// [`SkipReason::SlotsTaken`] for what no single task can have.
+pub fn others(nr_cpus: u32) -> Result<usize, SkipReason> {
+    let first = free_slots(HostTarget::Cpu(0))?;
+    for cpu in 0..nr_cpus {
+        let free = free_slots(HostTarget::Cpu(cpu))?;
+        if free != first || free_slots(HostTarget::TaskOnCpu(0, cpu))? < HBP_NUM {
+            return Err(SkipReason::SlotsTaken { cpu, free });
+        }
+    }
+    Ok(HBP_NUM - first)
 }
 
 fn read(path: &str) -> String {

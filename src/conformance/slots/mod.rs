@@ -16,13 +16,14 @@ pub mod step;
 pub mod tally;
 
 use kernel_model::kernel::BootError;
-use kernel_model::scenario::{ScenarioError, Stage, StageConfig};
+use kernel_model::scenario::{ScenarioError, StageConfig};
 
 use super::rng::Rng;
+use compare::Model;
 use generate::Generator;
 use host::{Host, SkipReason};
 use native::{NativeError, Program};
-use shrink::{Mismatch, Sides, shrink};
+use shrink::{Mismatch, shrink};
 use step::Step;
 use tally::Tally;
 
@@ -64,19 +65,21 @@ pub enum RunError {
 /// [`RunError`].
 pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Tally, RunError> {
     let host = Host::take()?;
-    let stage = plan.stage.unwrap_or(host.stage);
+    let model = Model { config: plan.stage.unwrap_or(host.stage), others: host.others };
     let program = Program::write().map_err(SkipReason::Native)?;
     let mut tally = Tally::new(&host);
     let mut sequence = 0;
     while tally.steps < plan.steps {
         let length = SEQUENCE_STEPS.min(plan.steps - tally.steps);
-        let steps = generate(plan.seed, sequence, length, &stage)?;
+        let steps = generate(plan.seed, sequence, length, model)?;
         let comparison = compare::compare(&program, &steps)?;
         let step = comparison.difference.as_ref().map(|difference| difference.step);
         tally.add(&steps, &comparison);
         if let Some(difference) = comparison.difference {
-            let sides = Sides { program: &program, stage: &stage };
-            tally.mismatch = Some(shrink(sides, Mismatch { steps, difference, config: stage })?);
+            if host::others(host.nr_cpus)? != model.others {
+                return Err(SkipReason::Disturbed.into());
+            }
+            tally.mismatch = Some(shrink(&program, Mismatch { steps, difference, model })?);
             tally.at = sequence * SEQUENCE_STEPS + step.unwrap_or(0) as u64;
             return Ok(tally);
         }
@@ -87,14 +90,9 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Tally, RunError
 }
 
 /// The steps of a sequence; the first one, which declares things, does not count.
-fn generate(
-    seed: u64,
-    sequence: u64,
-    length: u64,
-    config: &StageConfig,
-) -> Result<Vec<Step>, RunError> {
-    let (rng, stage) = (Rng::new(seed, sequence), Stage::new(*config)?);
-    let (mut generator, first) = Generator::new(rng, stage, config.nr_cpus)?;
+fn generate(seed: u64, sequence: u64, length: u64, model: Model) -> Result<Vec<Step>, RunError> {
+    let (rng, stage) = (Rng::new(seed, sequence), compare::stage(model)?);
+    let (mut generator, first) = Generator::new(rng, stage, model.config.nr_cpus)?;
     let mut steps = vec![first];
     for _ in 0..length {
         steps.push(generator.step()?);

@@ -1,6 +1,8 @@
 //! What random operations watch and touch.
 
-use kernel_model::scenario::op::{Access, AccessKind, BreakpointSpec, Op, Place};
+use kernel_model::scenario::op::{
+    Access, AccessKind, BreakpointSpec, Op, OpenOp, OpenTarget, Place, TaskName,
+};
 
 use super::super::rng::Rng;
 
@@ -27,6 +29,19 @@ const X: u32 = 4;
 pub(super) fn declarations() -> impl Iterator<Item = Op> {
     let vars = VARS.into_iter().map(|name| Op::Var { name: name.into() });
     vars.chain(FUNCTIONS.into_iter().map(|name| Op::Code { name: name.into() }))
+}
+
+/// The operations that make somebody else's task with this many breakpoints, on the model only.
+pub(super) fn surroundings(others: usize) -> Vec<Op> {
+    let task = || TaskName::from("other");
+    let open = |nth| {
+        let spec = BreakpointSpec::write(1, Place::address(0));
+        Op::Open(OpenOp::breakpoint(&format!("other{nth}"), OpenTarget::Task(task()), spec))
+    };
+    match others {
+        0 => Vec::new(),
+        _ => std::iter::once(Op::Task { task: task() }).chain((0..others).map(open)).collect(),
+    }
 }
 
 /// What a new or changed event watches: mostly something that is possible.

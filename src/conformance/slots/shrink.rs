@@ -1,11 +1,11 @@
 //! A sequence that differs made small: fewer steps, then fewer options.
 
-use kernel_model::scenario::StageConfig;
 use kernel_model::scenario::op::Op;
 
 use super::RunError;
-use super::compare::{Difference, still_differs};
+use super::compare::{Difference, Model, still_differs};
 use super::native::Program;
+use super::places::surroundings;
 use super::step::Step;
 use crate::scenario::{self, Expected, print};
 
@@ -16,8 +16,8 @@ pub struct Mismatch {
     pub steps: Vec<Step>,
     /// The difference.
     pub difference: Difference,
-    /// The stage that gave the model's answers.
-    pub config: StageConfig,
+    /// What gave the model's answers.
+    pub model: Model,
 }
 
 impl Mismatch {
@@ -43,8 +43,11 @@ impl Mismatch {
     /// A scenario file that expects the kernel's answers: the model fails it until it is right.
     #[must_use]
     pub fn scenario(&self) -> String {
-        let last = (self.difference.step, self.difference.op);
         let mut steps = Vec::new();
+        for op in surroundings(self.model.others) {
+            steps.push(scenario::Step { line: 0, op, expected: None });
+        }
+        let last = (self.difference.step, self.difference.op);
         for (number, step) in self.steps.iter().enumerate() {
             for (nth, (op, model)) in step.played().iter().enumerate() {
                 let answer = if (number, nth) == last { &self.difference.native } else { model };
@@ -54,7 +57,7 @@ impl Mismatch {
                 }
             }
         }
-        print::scenario(&scenario::Scenario { config: self.config, steps })
+        print::scenario(&scenario::Scenario { config: self.model.config, steps })
     }
 
     fn ops(&self) -> Vec<Vec<Op>> {
@@ -63,20 +66,11 @@ impl Mismatch {
     }
 }
 
-/// What a sequence is played on.
-#[derive(Clone, Copy, Debug)]
-pub struct Sides<'a> {
-    /// The native program.
-    pub program: &'a Program,
-    /// The model.
-    pub stage: &'a StageConfig,
-}
-
 /// Makes a mismatch small. What is left differs in an operation of the same kind.
 ///
 /// # Errors
 /// [`RunError`] if one side cannot be played.
-pub fn shrink(sides: Sides<'_>, mut best: Mismatch) -> Result<Mismatch, RunError> {
+pub fn shrink(program: &Program, mut best: Mismatch) -> Result<Mismatch, RunError> {
     let last = best.difference.step;
     best.steps.truncate(last + 1);
     let mut chunk = best.steps.len().div_ceil(2);
@@ -87,20 +81,24 @@ pub fn shrink(sides: Sides<'_>, mut best: Mismatch) -> Result<Mismatch, RunError
             let start = end.saturating_sub(chunk);
             let mut candidate = best.ops();
             candidate.drain(start..end);
-            attempt(sides, &mut best, &candidate)?;
+            attempt(program, &mut best, &candidate)?;
             end = start.min(best.steps.len());
         }
         chunk /= 2;
     }
-    single_operations(sides, &mut best)?;
-    fewer_options(sides, &mut best)?;
+    single_operations(program, &mut best)?;
+    fewer_options(program, &mut best)?;
     Ok(best)
 }
 
 /// Keeps a candidate if it differs.
-fn attempt(sides: Sides<'_>, best: &mut Mismatch, candidate: &[Vec<Op>]) -> Result<bool, RunError> {
+fn attempt(
+    program: &Program,
+    best: &mut Mismatch,
+    candidate: &[Vec<Op>],
+) -> Result<bool, RunError> {
     let wanted = (&best.difference, best.steps.as_slice());
-    let found = still_differs(sides.program, sides.stage, candidate, wanted)?;
+    let found = still_differs(program, best.model, candidate, wanted)?;
     let differs = found.is_some();
     if let Some((steps, difference)) = found {
         (best.steps, best.difference) = (steps, difference);
@@ -109,7 +107,7 @@ fn attempt(sides: Sides<'_>, best: &mut Mismatch, candidate: &[Vec<Op>]) -> Resu
 }
 
 /// Operations of steps that hold several: declarations, and running and idling.
-fn single_operations(sides: Sides<'_>, best: &mut Mismatch) -> Result<(), RunError> {
+fn single_operations(program: &Program, best: &mut Mismatch) -> Result<(), RunError> {
     for step in (0..best.steps.len()).rev() {
         let mut op = best.steps.get(step).map_or(0, |step| step.played().len());
         while op > 0 {
@@ -119,13 +117,13 @@ fn single_operations(sides: Sides<'_>, best: &mut Mismatch) -> Result<(), RunErr
                 Some(ops) if op < ops.len() => drop(ops.remove(op)),
                 _ => continue,
             }
-            attempt(sides, best, &candidate)?;
+            attempt(program, best, &candidate)?;
         }
     }
     Ok(())
 }
 
-fn fewer_options(sides: Sides<'_>, best: &mut Mismatch) -> Result<(), RunError> {
+fn fewer_options(program: &Program, best: &mut Mismatch) -> Result<(), RunError> {
     for step in 0..best.steps.len() {
         let options = |best: &Mismatch| match best.ops().get(step).map(Vec::as_slice) {
             Some([Op::Open(open)]) => open.options.len(),
@@ -136,7 +134,7 @@ fn fewer_options(sides: Sides<'_>, best: &mut Mismatch) -> Result<(), RunError> 
             if let Some([Op::Open(open)]) = candidate.get_mut(step).map(Vec::as_mut_slice) {
                 open.options.remove(option);
             }
-            attempt(sides, best, &candidate)?;
+            attempt(program, best, &candidate)?;
         }
     }
     Ok(())

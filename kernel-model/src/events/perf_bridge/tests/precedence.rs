@@ -59,7 +59,7 @@ const FAULTS: &[Fault] = &[
             s.group_fd = 10;
             let caller = CapSysAdmin::Held;
             let mut pmu = BreakpointPmu { hw: &mut s.port, state: &mut s.state, caller };
-            s.perf.exit_task(&mut pmu, 0, CALLER);
+            let _detached = s.perf.exit_task(&mut pmu, 0, CALLER);
         },
         &[],
     ),
