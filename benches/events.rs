@@ -1,134 +1,42 @@
-//! The event layer's hot paths: slot reservation with many tasks, breakpoints coming and
-//! going with a task, and records into a ring buffer.
+//! The event layer's hot paths: events coming and going with a task, records into a ring buffer,
+//! rotation. The slots themselves are in `slots.rs`.
 
 #![allow(missing_docs)]
 
-use std::collections::BTreeMap;
-use std::hint::black_box;
-
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use kernel_model::arch::x86::hw::{Hw, TimingChoice};
-use kernel_model::arch::x86::hw_breakpoint::AddressRules;
-use kernel_model::events::bp_slots::{BpSlots, RegisterPools};
-use kernel_model::events::hw_breakpoint::{BreakpointPmu, CapSysAdmin, HwBreakpoints};
-use perf_core::{
-    BufferId, BufferMemory, CpuId, EventId, HitRegs, Mapped, MmapAccess, MmapRequest, MmapSharing,
-    Mode, Perf, PerfConfig, PerfEventAttr, Target, TaskId,
-};
-
-/// `HW_BREAKPOINT_W`.
-const WRITE: u32 = 2;
-/// A watched address in user space.
-const ADDRESS: u64 = 0x40_0000;
-/// `PERF_SAMPLE_IP`.
-const SAMPLE_IP: u64 = 1;
-
-fn reserve_release(c: &mut Criterion) {
-    let mut group = c.benchmark_group("slots/reserve_release");
-    for nr_tasks in [1u32, 64, 4096] {
-        let mut slots = BpSlots::new(RegisterPools::X86, 2);
-        for task in 0..nr_tasks {
-            let target = Target::Task(TaskId(task), None);
-            slots.reserve_bp_slot(EventId(task), target, WRITE).expect("a free slot");
-        }
-        let event = EventId(nr_tasks);
-        let target = Target::Task(TaskId(nr_tasks / 2), None);
-        group.bench_function(BenchmarkId::from_parameter(nr_tasks), |b| {
-            b.iter(|| {
-                slots.reserve_bp_slot(event, black_box(target), WRITE).expect("a free slot");
-                slots.release_bp_slot(event);
-            });
-        });
-    }
-    group.finish();
-}
+use dr7::event_stands::PerfStand;
 
 fn sched_in_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("sched/in_out");
-    for nr_breakpoints in 0..=4u64 {
-        let mut hw = Hw::boot(1, 4 << 20, TimingChoice::None);
-        let mut state = HwBreakpoints::new(1, AddressRules::default());
-        let mut perf = Perf::new(PerfConfig::default());
-        let mut pmu = BreakpointPmu { hw: &mut hw, state: &mut state, caller: CapSysAdmin::Held };
-        let (task, cpu) = (TaskId(0), CpuId(0));
-        for nth in 0..nr_breakpoints {
-            let attr = PerfEventAttr::breakpoint(ADDRESS + 8 * nth, 8, WRITE);
-            perf.create_kernel_counter(&mut pmu, 0, &attr, Target::Task(task, None), None)
-                .expect("a free slot");
-        }
-        let mut now = 0;
+    for nr_breakpoints in 0..=4 {
+        let mut stand = PerfStand::with_events(nr_breakpoints, 0).expect("four slots");
         group.bench_function(BenchmarkId::from_parameter(nr_breakpoints), |b| {
-            b.iter(|| {
-                now += 1000;
-                perf.task_sched_in(&mut pmu, now, cpu, task);
-                perf.task_sched_out(&mut pmu, now + 500, cpu);
-                black_box(pmu.state.take_arm_log());
-            });
+            b.iter(|| stand.switch_in_out());
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("sched/in_out_software");
+    for nr_software in [0, 4, 16, 64] {
+        let mut stand = PerfStand::with_events(1, nr_software).expect("one slot");
+        group.bench_function(BenchmarkId::from_parameter(nr_software), |b| {
+            b.iter(|| stand.switch_in_out());
         });
     }
     group.finish();
 }
 
-/// Buffers as plain bytes.
-#[derive(Default)]
-struct Bytes(BTreeMap<BufferId, Vec<u8>>);
-
-impl BufferMemory for Bytes {
-    fn read(&self, buffer: BufferId, offset: u64, out: &mut [u8]) {
-        let at = offset as usize;
-        out.copy_from_slice(&self.0[&buffer][at..at + out.len()]);
-    }
-
-    fn write(&mut self, buffer: BufferId, offset: u64, data: &[u8]) {
-        let at = offset as usize;
-        if let Some(bytes) = self.0.get_mut(&buffer) {
-            bytes[at..at + data.len()].copy_from_slice(data);
-        }
-    }
-}
-
 fn ring_buffer_write(c: &mut Criterion) {
-    let mut hw = Hw::boot(1, 4 << 20, TimingChoice::None);
-    let mut state = HwBreakpoints::new(1, AddressRules::default());
-    let mut perf = Perf::new(PerfConfig::default());
-    let mut pmu = BreakpointPmu { hw: &mut hw, state: &mut state, caller: CapSysAdmin::Held };
-    let (task, cpu) = (TaskId(0), CpuId(0));
-    let mut attr = PerfEventAttr::breakpoint(ADDRESS, 8, WRITE);
-    attr.sample_period = 1;
-    attr.sample_type = SAMPLE_IP;
-    let event = perf
-        .create_kernel_counter(&mut pmu, 0, &attr, Target::Task(task, None), None)
-        .expect("a free slot");
-    // Overwrite mode, so that the buffer never fills.
-    let request = MmapRequest {
-        length: 9 * 4096,
-        offset: 0,
-        sharing: MmapSharing::Shared,
-        access: MmapAccess::ReadOnly,
-    };
-    let mut memory = Bytes::default();
-    if let Ok(Mapped::New { buffer, bytes }) = perf.mmap(event, &request) {
-        memory.0.insert(buffer, vec![0; bytes as usize]);
-    }
-    perf.init_userpage(0, event, &mut memory);
-    perf.task_sched_in(&mut pmu, 1, cpu, task);
-    let regs = HitRegs {
-        ip: 0x40_1000,
-        mode: Mode::User,
-        pid: 1,
-        tid: 1,
-        cpu,
-        now: 2,
-        addr: ADDRESS,
-        source: None,
-    };
+    let mut stand = PerfStand::sampling().expect("one slot and a buffer");
     let mut group = c.benchmark_group("ring_buffer");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("write_sample", |b| {
-        b.iter(|| black_box(perf.event_hit(event, &regs, &mut memory)));
-    });
+    group.bench_function("write_sample", |b| b.iter(|| stand.overflow()));
     group.finish();
 }
 
-criterion_group!(benches, reserve_release, sched_in_out, ring_buffer_write);
+fn rotate(c: &mut Criterion) {
+    let mut stand = PerfStand::crowded().expect("counters need no slot");
+    c.bench_function("sched/rotate", |b| b.iter(|| stand.rotate()));
+}
+
+criterion_group!(benches, sched_in_out, ring_buffer_write, rotate);
 criterion_main!(benches);

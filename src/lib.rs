@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod cmd;
 pub mod conformance;
+pub mod event_stands;
 pub mod host_perf;
 pub mod instructions;
 pub mod kgdb;

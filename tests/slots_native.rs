@@ -42,7 +42,7 @@ fn the_kernel_answers_what_the_model_answers() {
 fn a_broken_model_is_found_and_the_mismatch_is_small() {
     // Rule 3.7.2: a MODIFY_ATTRIBUTES that fails still switches the event on or off.
     let mut stage = match Host::take() {
-        Ok(host) => host.stage.clone(),
+        Ok(host) => host.stage,
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
     stage.defects = stage.defects.without(perf_core::Defect::FailedModifyFlips);

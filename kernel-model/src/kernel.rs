@@ -36,7 +36,10 @@ pub(crate) use boot::comm_of;
 pub(crate) use exec::{Bprm, DeThread, Program, Started};
 
 pub use boot::{BootError, ExecError, KernelConfig, WatchError};
+pub use counters::CounterError;
 pub use ksym::{KSYM_TRACER, KsymRefused, NOP_TRACER};
+#[cfg(test)]
+pub(crate) use variables::INITIAL_JIFFIES;
 pub use variables::{KernelSymbol, SymbolKind, Variable};
 
 /// A breakpoint that the command line asked for.
@@ -71,11 +74,17 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// Locks on files.
+    pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.
     pub(crate) vfs: crate::fs::inode::Vfs,
     pub(crate) inputs: Box<dyn Inputs>,
     pub(crate) boot_realtime_ns: u64,
     pub(crate) watches: Vec<Watch>,
+    /// Events that the command line asked to count, in its order.
+    pub(crate) counters: Vec<perf_core::EventId>,
+    /// Where each task ran last, for migrations.
+    pub(crate) ran_on: std::collections::BTreeMap<TaskId, CpuId>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
     /// The CPU that runs kernel code now.

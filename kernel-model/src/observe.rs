@@ -6,7 +6,8 @@
 //!
 //! Neighbours: [`crate::kernel::Kernel::take_observations`] hands them out.
 
-use perf_core::{CpuId, TaskId};
+use perf_core::attr::abi::{AttrFlags, PERF_TYPE_SOFTWARE};
+use perf_core::{CpuId, SwEvent, TaskId};
 
 /// A point of the machine's one clock, with the work that had retired by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +59,37 @@ pub struct WatchRequest {
     pub len: u64,
     /// The accesses that match.
     pub access: WatchAccess,
+}
+
+/// A perf event to count, asked for from outside (`-e cycles`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterRequest {
+    /// `attr.type`: PERF_TYPE_HARDWARE or PERF_TYPE_SOFTWARE.
+    pub attr_type: u32,
+    /// `attr.config`.
+    pub config: u64,
+    /// Flags of the attribute, of [`CounterRequest::FLAGS`].
+    pub flags: AttrFlags,
+    /// The leader of its group, by its number in the order of opening; `None` for a leader.
+    pub leader: Option<u32>,
+}
+
+impl CounterRequest {
+    /// The flags that a request may have.
+    pub const FLAGS: AttrFlags = AttrFlags(
+        AttrFlags::PINNED.0
+            | AttrFlags::EXCLUSIVE.0
+            | AttrFlags::EXCLUDE_USER.0
+            | AttrFlags::EXCLUDE_KERNEL.0
+            | AttrFlags::EXCLUDE_HV.0,
+    );
+
+    /// Whether it counts nanoseconds.
+    #[must_use]
+    pub const fn is_clock(&self) -> bool {
+        let clock = SwEvent::TaskClock as u64;
+        self.attr_type == PERF_TYPE_SOFTWARE && self.config <= clock
+    }
 }
 
 /// How the matching access touched the watched bytes.

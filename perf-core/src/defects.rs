@@ -137,7 +137,7 @@ defects! {
         "an ioctl for the whole group acts on the leader only";
     PeriodAlwaysFaults = "S10" "3.7.1", OFF ON, "perf-core/src/period.rs",
         "changing the period gives EFAULT";
-    KsymChangeBugs = "S11" "6.2.5", OFF ON, "",
+    KsymChangeBugs = "S11" "6.2.5", OFF ON, "kernel-model/src/trace/ksym/mod.rs",
         "changing a ksym filter leaks its breakpoint, or keeps the entry of one that is gone";
     HandlerStopsAtEmpty = "S12" "4.3.9", OFF ON,
         "kernel-model/src/arch/x86/debug_trap/handler.rs",
@@ -177,7 +177,7 @@ defects! {
         "siblings of a closed leader that was off wait for the next scheduling point";
     FailedModifyFlips = "K4" "3.7.2", ON OFF, "perf-core/src/modify.rs",
         "a failing MODIFY_ATTRIBUTES sets the enable state by the attribute and keeps sig_data";
-    ForkNeedsKernelRight = "K5" "1.6.2", ON OFF, "",
+    ForkNeedsKernelRight = "K5" "1.6.2", ON OFF, "kernel-model/src/kernel/hits.rs",
         "fork fails with EPERM where an inherited breakpoint is on a kernel address";
     SamplePeriodOverrides = "K6" "3.5.3", ON OFF, "perf-core/src/count.rs",
         "with PERF_SAMPLE_PERIOD every hit is a sample, whatever the period";

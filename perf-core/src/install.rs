@@ -288,7 +288,20 @@ impl Perf {
         target: Target,
         handler: Option<HandlerId>,
     ) -> Result<EventId, Errno> {
-        let alloc = Alloc { attr, target, leader: None, parent: None, handler, owner: None };
+        self.create_grouped_counter(pmus, now, attr, target, None, handler)
+    }
+
+    /// The same as a member of the group of `leader`, if there is one.
+    pub fn create_grouped_counter(
+        &mut self,
+        pmus: &mut dyn Pmus,
+        now: u64,
+        attr: &PerfEventAttr,
+        target: Target,
+        leader: Option<EventId>,
+        handler: Option<HandlerId>,
+    ) -> Result<EventId, Errno> {
+        let alloc = Alloc { attr, target, leader, parent: None, handler, owner: None };
         let event = self.alloc(pmus, &alloc)?;
         self.event_install(pmus, now, event, None)?;
         Ok(event)

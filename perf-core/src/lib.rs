@@ -62,6 +62,7 @@ pub use overflow::{HitRegs, Mode, Overflow, PollReason, SampleSource, SigTrap};
 pub use perf::{Perf, PerfConfig};
 pub use pmu::{Counting, EventInit, NmiSafety, Pmu, PmuClass, PmuId, Pmus};
 pub use poll::PollEvents;
+pub use read::Totals;
 pub use record::{Current, RecordType};
 pub use ring_buffer::BufferMemory;
 pub use sideband::{CommChange, MmapInfo, SwitchDirection, TaskIdent};

@@ -14,10 +14,14 @@ use crate::perf::Perf;
 use crate::pmu::Pmus;
 
 /// Sums over an event and its live and dead copies.
-struct Totals {
-    value: u64,
-    enabled_ns: u64,
-    running_ns: u64,
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Occurrences, or ns of a clock.
+    pub value: u64,
+    /// ns in which it was enabled (rule 3.4).
+    pub enabled_ns: u64,
+    /// ns in which it was on its PMU.
+    pub running_ns: u64,
 }
 
 impl Perf {
@@ -47,10 +51,15 @@ impl Perf {
         Ok(words.into_iter().flat_map(u64::to_le_bytes).collect())
     }
 
-    /// Value and times of an event and its copies, as the kernel's own users read them.
+    /// Value of an event and its copies, as the kernel's own users read them.
     pub fn read_value(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Option<u64> {
+        Some(self.read_totals(pmus, now, event)?.value)
+    }
+
+    /// The same with the times.
+    pub fn read_totals(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Option<Totals> {
         self.event(event)?;
-        Some(self.totals(pmus, now, event).value)
+        Some(self.totals(pmus, now, event))
     }
 
     fn totals(&mut self, pmus: &mut dyn Pmus, now: u64, event: EventId) -> Totals {

@@ -1,6 +1,6 @@
 //! `dr7 bench`: what was typed.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// What runs the kernels besides the processor itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,10 +45,17 @@ pub enum BenchFormat {
 
 /// `dr7 bench`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "The kernels are compiled with musl-gcc, or cc, at -O2 -static for the \
+#[command(
+    after_help = "The kernels are compiled with musl-gcc, or cc, at -O2 -static for the \
     baseline x86-64.\nExit status: 0 if all contenders print what the processor prints, 1 if one \
-    does not, 2 for what dr7 itself could not do.")]
+    does not, 2 for what dr7 itself could not do.",
+    args_conflicts_with_subcommands = true
+)]
 pub struct BenchArgs {
+    /// Something else to measure.
+    #[command(subcommand)]
+    pub what: Option<BenchWhat>,
+
     /// Runs of each kernel by each contender; the median counts.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     pub runs: u32,
@@ -68,6 +75,40 @@ pub struct BenchArgs {
     /// As JSON lines.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What else is measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchWhat {
+    /// Breakpoint slots: what a reservation costs by tasks and CPUs, and what follows it.
+    Slots(SlotsArgs),
+}
+
+/// `dr7 bench slots`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Each round measures every cell once, for some tens of microseconds, and \
+    the median counts. Where the running kernel allows it, its own perf_event_open and close of a \
+    breakpoint are measured in the same rounds.")]
+pub struct SlotsArgs {
+    /// Rounds.
+    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rounds: u32,
+
+    /// The most tasks that hold a breakpoint.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: u32,
+
+    /// As JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl SlotsArgs {
+    /// How the figures are written.
+    #[must_use]
+    pub const fn format(&self) -> BenchFormat {
+        if self.json { BenchFormat::Json } else { BenchFormat::Table }
+    }
 }
 
 impl BenchArgs {

@@ -8,6 +8,7 @@ pub mod boot;
 pub mod conformance_debug;
 pub mod conformance_ring0;
 pub mod conformance_slots;
+pub mod count_spec;
 pub mod instructions;
 pub mod kept_hits;
 pub mod kernel;
@@ -57,17 +58,23 @@ pub enum Command {
 }
 
 /// What `-h` says of `-e`.
-const EVENT_HELP: &str = "Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx]";
+const EVENT_HELP: &str =
+    "Watch memory or execution, mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx], or count: cycles,{a,b}:u";
 /// What `--help` says of `-e`.
 const EVENT_LONG_HELP: &str = "Watch memory or execution: mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx]
 
 ADDR is decimal, or hexadecimal after 0x. The access has the letters w, rw or x in any order \
-(default rw); LEN is 1, 2, 4 or 8 bytes (default 4, and 8 for x). May be given several times";
+(default rw); LEN is 1, 2, 4 or 8 bytes (default 4, and 8 for x). May be given several times.
+
+Or count events by perf's names, in comma lists and {groups}, with modifiers u, k, h, D and e: \
+cycles, instructions, branches, branch-misses, cache-references, cache-misses, ref-cycles, \
+task-clock, page-faults, context-switches and so on. Branches and caches are counted with \
+--timing table. A CPU has 4 counters; more events take turns, and their counts are scaled";
 
 /// Which program on which machine, with which watches.
 #[derive(Clone, Debug, Args)]
 pub struct GuestArgs {
-    /// Watches on memory or execution, as `perf` writes them.
+    /// Watches on memory or execution, and events to count, as `perf` writes them.
     #[arg(short = 'e', long = "event", value_name = "EVENT", help = EVENT_HELP, long_help = EVENT_LONG_HELP)]
     pub events: Vec<String>,
 

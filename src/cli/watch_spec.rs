@@ -53,6 +53,30 @@ pub enum SpecReason {
     /// Another kind of event.
     #[error("an event is mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx]")]
     NotMem,
+    /// A name that no event has.
+    #[error(
+        "there is no event \"{name}\"; there are mem:ADDR_OR_SYMBOL[+OFF][/LEN][:rwx] and {known}",
+        name = .0, known = super::count_spec::known_names()
+    )]
+    UnknownEvent(String),
+    /// No name.
+    #[error("the name of an event is missing")]
+    NoEvent,
+    /// A watch among counters.
+    #[error("mem: cannot be part of a list; give it its own -e")]
+    MemInList,
+    /// A character that belongs elsewhere.
+    #[error("'{0}' does not belong here: a list is EVENT[:ukhDe],{{EVENT,...}}[:ukhDe],...")]
+    ListChar(char),
+    /// A brace that is not closed.
+    #[error("this group has no '}}'")]
+    OpenGroup,
+    /// No letters.
+    #[error("the modifier is missing: letters of u, k, h, D and e")]
+    NoModifier,
+    /// Another letter.
+    #[error("'{0}' is not a modifier: the letters are u, k, h, D and e")]
+    Modifier(char),
     /// Nothing to watch.
     #[error("an address or a symbol is missing")]
     NoPlace,
@@ -97,15 +121,19 @@ impl WatchSpec {
     /// # Errors
     /// The first thing that is wrong, with its column.
     pub fn parse(text: &str) -> Result<Self, WatchSpecError> {
-        parse(text).map_err(|(byte, reason)| WatchSpecError {
-            text: text.to_owned(),
-            at: text[..byte].chars().count(),
-            reason,
-        })
+        parse(text).map_err(|wrong| WatchSpecError::new(text, wrong))
     }
 }
 
-type At<T> = Result<T, (usize, SpecReason)>;
+impl WatchSpecError {
+    /// What is wrong at a byte of an event.
+    pub(super) fn new(text: &str, (byte, reason): (usize, SpecReason)) -> Self {
+        Self { text: text.to_owned(), at: text[..byte].chars().count(), reason }
+    }
+}
+
+/// A part of an event, or what is wrong at which byte.
+pub(super) type At<T> = Result<T, (usize, SpecReason)>;
 
 fn parse(text: &str) -> At<WatchSpec> {
     let Some(rest) = text.strip_prefix("mem:") else {

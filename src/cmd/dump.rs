@@ -81,6 +81,10 @@ fn write_plan(out: &mut impl Write, plan: &Plan, symbols: &Symbols<'_>) -> io::R
     writeln!(out, "program: {path}, {len} bytes, BLAKE3 {}", image_hash(plan))?;
     writeln!(out, "arguments: {:?}", lossy(&plan.argv))?;
     writeln!(out, "environment: {:?}", lossy(&plan.envp))?;
+    if !plan.counters.is_empty() {
+        let texts: Vec<_> = plan.counters.iter().map(|counter| counter.text.as_str()).collect();
+        writeln!(out, "counters: {}", texts.join(" "))?;
+    }
     writeln!(out, "watches: {}", plan.watches.len())?;
     for (index, watch) in plan.watches.iter().enumerate() {
         let request = &watch.request;

@@ -5,18 +5,18 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::CommandError;
 use crate::cli::GuestArgs;
+use crate::cli::count_spec::CountSpec;
 use crate::cli::watch_spec::WatchSpec;
 use crate::session::config::MachineConfig;
 use crate::session::host_tree::HostTree;
-use crate::session::plan::{DEFAULT_ENVP, Plan, Watch};
+use crate::session::plan::{Counter, DEFAULT_ENVP, Plan, Watch};
 use crate::session::{host_tree, program, watch};
 use crate::symbols::Symbols;
 
 /// Checks everything that can be checked before the machine boots. Events are
 /// checked first: they need no file.
 pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
-    let specs: Vec<WatchSpec> =
-        args.events.iter().map(|text| WatchSpec::parse(text)).collect::<Result<_, _>>()?;
+    let (specs, counters) = events(&args.events)?;
     let machine = machine(args)?;
     let envp = environment(args)?;
     if args.mark_every == 0 {
@@ -36,9 +36,27 @@ pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
         argv: args.command.iter().map(|word| word.as_bytes().to_vec()).collect(),
         envp,
         watches,
+        counters,
         mark_every: args.mark_every,
         max_insns: args.max_insns,
     })
+}
+
+/// What is watched, and what is counted.
+fn events(texts: &[String]) -> Result<(Vec<WatchSpec>, Vec<Counter>), CommandError> {
+    let (mut watches, mut counters) = (Vec::new(), Vec::new());
+    for text in texts {
+        if text.starts_with("mem:") {
+            watches.push(WatchSpec::parse(text)?);
+            continue;
+        }
+        let before = counters.len() as u32;
+        for CountSpec { text, mut request } in CountSpec::parse_list(text)? {
+            request.leader = request.leader.map(|leader| before + leader);
+            counters.push(Counter { text, request });
+        }
+    }
+    Ok((watches, counters))
 }
 
 fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {

@@ -1,14 +1,15 @@
 //! How the META, IMAG and DONE sections are laid out.
 
-use kernel_model::observe::{WatchAccess, WatchRequest};
+use kernel_model::observe::{CounterRequest, WatchAccess, WatchRequest};
 use perf_core::Defect;
+use perf_core::attr::abi::AttrFlags;
 
 use super::decode::{Decoder, PayloadError};
 use super::encode::Encoder;
 use super::{entry, host};
 use crate::session::config::{MachineConfig, Timing};
-use crate::session::event::{CpuWork, Digest, Done, Ending, Entry, Event, Totals};
-use crate::session::plan::{Image, Plan, Watch};
+use crate::session::event::{Count, CpuWork, Digest, Done, Ending, Entry, Event, Totals};
+use crate::session::plan::{Counter, Image, Plan, Watch};
 
 /// How many entries of each kind a log holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,10 +81,21 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     });
     out.u64(plan.mark_every);
     out.option(plan.max_insns, Encoder::u64);
-    // Runs without mounts are laid out as they were before there were any.
-    if !plan.machine.mounts.is_empty() {
+    // Runs without mounts and without counters are laid out as before there were any.
+    if !plan.machine.mounts.is_empty() || !plan.counters.is_empty() {
         out.list(&plan.machine.mounts, host::put_mount);
     }
+    if !plan.counters.is_empty() {
+        out.list(&plan.counters, put_counter);
+    }
+}
+
+fn put_counter(out: &mut Encoder, counter: &Counter) {
+    out.text(&counter.text);
+    out.u32(counter.request.attr_type);
+    out.u64(counter.request.config);
+    out.u64(counter.request.flags.0);
+    out.option(counter.request.leader, Encoder::u32);
 }
 
 /// META, with an empty image.
@@ -103,9 +115,10 @@ pub(super) fn get_meta(from: &mut Decoder<'_>) -> Result<Plan, PayloadError> {
     if from.left() > 0 {
         machine.mounts = from.list("mounts", 17, host::get_mount)?;
     }
+    let counters = get_counters(from)?;
     from.finish()?;
     let image = Image { path: String::new(), bytes: Vec::new() };
-    Ok(Plan { machine, image, argv, envp, watches, mark_every, max_insns })
+    Ok(Plan { machine, image, argv, envp, watches, counters, mark_every, max_insns })
 }
 
 fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
@@ -144,6 +157,32 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         defects,
         mounts,
     })
+}
+
+/// A member of a group comes after its leader.
+fn get_counters(from: &mut Decoder<'_>) -> Result<Vec<Counter>, PayloadError> {
+    if from.left() == 0 {
+        return Ok(Vec::new());
+    }
+    let counters = from.list("counters", 29, get_counter)?;
+    for (index, counter) in (0..).zip(&counters) {
+        if let Some(leader) = counter.request.leader.filter(|leader| *leader >= index) {
+            return Err(PayloadError::Range { what: "group leader", value: u64::from(leader) });
+        }
+    }
+    Ok(counters)
+}
+
+fn get_counter(from: &mut Decoder<'_>) -> Result<Counter, PayloadError> {
+    let text = from.text("counter")?;
+    let attr_type = from.u32("type of a counter")?;
+    let config = from.u64("number of a counter")?;
+    let flags = AttrFlags(from.u64("flags of a counter")?);
+    if flags != flags.without(CounterRequest::FLAGS.complement()) {
+        return Err(PayloadError::Range { what: "flags of a counter", value: flags.0 });
+    }
+    let leader = from.option("group leader", |from| from.u32("group leader"))?;
+    Ok(Counter { text, request: CounterRequest { attr_type, config, flags, leader } })
 }
 
 fn get_watch(from: &mut Decoder<'_>) -> Result<Watch, PayloadError> {
@@ -201,6 +240,13 @@ pub(super) fn put_done(out: &mut Encoder, done: &Done, counts: &Counts) {
     for count in [counts.inputs, counts.input_bytes, counts.events, counts.hits, counts.marks] {
         out.u64(count);
     }
+    if !done.counts.is_empty() {
+        out.list(&done.counts, |out, count| {
+            out.u64(count.value);
+            out.u64(count.enabled_ns);
+            out.u64(count.running_ns);
+        });
+    }
 }
 
 pub(super) fn get_done(from: &mut Decoder<'_>) -> Result<(Done, Counts), PayloadError> {
@@ -229,6 +275,16 @@ pub(super) fn get_done(from: &mut Decoder<'_>) -> Result<(Done, Counts), Payload
         hits: from.u64("count of hits")?,
         marks: from.u64("count of marks")?,
     };
+    let counted = if from.left() == 0 { Vec::new() } else { from.list("counts", 24, get_count)? };
     from.finish()?;
-    Ok((Done { ending, steps, totals: Totals { cpus, time_ns }, digest }, counts))
+    let totals = Totals { cpus, time_ns };
+    Ok((Done { ending, steps, totals, counts: counted, digest }, counts))
+}
+
+fn get_count(from: &mut Decoder<'_>) -> Result<Count, PayloadError> {
+    Ok(Count {
+        value: from.u64("count")?,
+        enabled_ns: from.u64("time enabled")?,
+        running_ns: from.u64("time running")?,
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! | type | fields |
 //! |---|---|
-//! | `start` | `program`, `argv`, `cpus`, `mem_bytes`, `timing`, `processor`, `seed`, `kernel`, `watches`: a list of `watch`, `event`, `addr`, `addr_symbol`, `len`, `access` |
+//! | `start` | `program`, `argv`, `cpus`, `mem_bytes`, `timing`, `processor`, `seed`, `kernel`, `watches`: a list of `watch`, `event`, `addr`, `addr_symbol`, `len`, `access`; where events are counted, `counters`: a list of their texts |
 //! | `hit` | `watch`, `time_ns`, `cycles`, `icount`, `cpu`, `pid`, `tid`, `comm`, `ip`, `symbol`, `file`, `line`, `insn`, `insn_bytes`, `origin` (`user`, `kernel`), `syscall`, `access` (`read`, `write`, `execute`), `addr`, `addr_symbol`, `len`, `old`, `new` |
 //! | `span` | `watch`, `cpu`, `slot`, `pid`, `tid`, `comm`, `from_icount`, `to_icount` |
 //! | `exit` | `time_ns`, `cycles`, `icount`, `cpu`, `pid`, `tid`, `comm`, `code` or `signal` with `core` |
@@ -11,7 +11,7 @@
 //! | `input` | `question`, `max`, `bytes` (hexadecimal) or `ns`; in `dr7 dump` only |
 //! | `output` | `fd`, `text`; in `dr7 dump` only |
 //! | `mark` | `step`, `insns`, `digest`; in `dr7 dump` only |
-//! | `summary` | `end` (`exited`, `stopped`, `limit`), `code`, `signal`, `reason`, `steps`, `insns`, `cycles`, `time_ns`, `digest`, `cpus`: a list of `insns`, `cycles`, `time_ns`; `watches`: a list of `watch`, `event`, `hits`, `user`, `kernel`, `armed`: a list of `cpu`, `slot`, `spans`, `from_icount`, `to_icount`, `insns`, `tasks` |
+//! | `summary` | `end` (`exited`, `stopped`, `limit`), `code`, `signal`, `reason`, `steps`, `insns`, `cycles`, `time_ns`, `digest`, `cpus`: a list of `insns`, `cycles`, `time_ns`; where events are counted, `counts` in the order of `counters`: a list of `value`, `enabled_ns`, `running_ns`, `scaled`; `watches`: a list of `watch`, `event`, `hits`, `user`, `kernel`, `armed`: a list of `cpu`, `slot`, `spans`, `from_icount`, `to_icount`, `insns`, `tasks` |
 //!
 //! Addresses and values are hexadecimal text, since JSON's numbers are exact to
 //! 53 bits only. A field that is not known is null. Nothing here depends on the
@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::disassembly::disassemble;
 use super::tally::WatchTally;
 use crate::session::event::{
-    At, CpuWork, Done, Ending, Entry, Event, Hit, Input, Origin, Span, Who,
+    At, Count, CpuWork, Done, Ending, Entry, Event, Hit, Input, Origin, Span, Who,
 };
 use crate::session::plan::{Plan, access_letters};
 use crate::symbols::Symbols;
@@ -79,7 +79,7 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         .collect();
     let argv: Vec<_> = plan.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
     let defects: Vec<_> = plan.machine.defects.iter().map(|defect| defect.info().name).collect();
-    json!({
+    let start = json!({
         "type": "start",
         "program": plan.image.path,
         "argv": argv,
@@ -92,7 +92,12 @@ pub fn start(plan: &Plan, symbols: &Symbols<'_>) -> Value {
         "kernel": plan.machine.generation.name(),
         "defects": defects,
         "watches": watches,
-    })
+    });
+    if plan.counters.is_empty() {
+        return start;
+    }
+    let counters: Vec<_> = plan.counters.iter().map(|counter| &counter.text).collect();
+    joined(start, json!({ "counters": counters }))
 }
 
 /// The object of one entry of a log.
@@ -214,6 +219,25 @@ fn span_object(span: &Span) -> Value {
     joined(fields, who_fields(&span.who))
 }
 
+/// What the counters have counted; nothing where there are none.
+fn counts_object(counts: &[Count]) -> Value {
+    if counts.is_empty() {
+        return json!({});
+    }
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|count| {
+            json!({
+                "value": count.value,
+                "enabled_ns": count.enabled_ns,
+                "running_ns": count.running_ns,
+                "scaled": count.scaled(),
+            })
+        })
+        .collect();
+    json!({ "counts": counts })
+}
+
 /// The `summary` object without what was counted for each watch.
 #[must_use]
 pub fn end(done: &Done) -> Value {
@@ -231,7 +255,8 @@ pub fn end(done: &Done) -> Value {
         "digest": done.digest.to_string(),
         "cpus": cpus,
     });
-    joined(json!({ "type": "summary" }), joined(ending, totals))
+    let counted = joined(totals, counts_object(&done.counts));
+    joined(json!({ "type": "summary" }), joined(ending, counted))
 }
 
 fn cpu_object(cpu: &CpuWork) -> Value {

@@ -8,8 +8,8 @@ use kernel_model::observe::WatchAccess;
 use super::describe::ending_text;
 use super::numbers::{counted, grouped, seconds};
 use super::tally::{ArmedIn, Exited, WatchTally, status_text, task_name};
-use crate::session::event::Done;
-use crate::session::plan::{Plan, Watch, access_letters};
+use crate::session::event::{Count, Done};
+use crate::session::plan::{Counter, Plan, Watch, access_letters};
 use crate::symbols::Symbols;
 
 /// Registers or exits of one kind that are listed; the JSON lines have all.
@@ -39,6 +39,9 @@ impl Summary<'_, '_> {
         writeln!(text, "\n Performance counter stats for '{}':\n", self.plan.command_line())?;
         for (watch, tally) in self.plan.watches.iter().zip(self.tallies) {
             self.write_watch(text, watch, tally)?;
+        }
+        for (counter, count) in self.plan.counters.iter().zip(&self.done.counts) {
+            write_counter(text, counter, count)?;
         }
         self.write_work(text)?;
         self.write_exits(text)?;
@@ -107,6 +110,24 @@ impl Summary<'_, '_> {
     }
 }
 
+/// An event as `perf stat` prints it: what it would have counted in all of its time, and the
+/// share of that in which it was on a counter.
+fn write_counter(text: &mut String, counter: &Counter, count: &Count) -> std::fmt::Result {
+    let name = &counter.text;
+    let Some(scaled) = count.scaled() else {
+        return writeln!(text, "{:>18}      {name}", "<not counted>");
+    };
+    let shown = match counter.request.is_clock() {
+        true => format!("{}.{:02} msec", grouped(scaled / 1_000_000), scaled / 10_000 % 100),
+        false => grouped(scaled),
+    };
+    if count.running_ns == count.enabled_ns {
+        return writeln!(text, "{shown:>18}      {name}");
+    }
+    let percent = hundredths(count.running_ns.saturating_mul(100), count.enabled_ns);
+    row(text, &shown, name, &format!("{} counted  ({percent}%)", grouped(count.value)))
+}
+
 fn row(text: &mut String, count: &str, name: &str, remark: &str) -> std::fmt::Result {
     writeln!(text, "{count:>18}      {name:<32} #  {remark}")
 }
@@ -163,6 +184,21 @@ mod tests {
         assert_eq!(hundredths(u64::MAX, 1), "18446744073709551615.00");
         assert_eq!(rate_text(250_000_000, 1_000_000_000), "  #  250.0 MIPS");
         assert_eq!(rate_text(5, 0), "");
+    }
+
+    #[test]
+    fn counters_as_perf_stat_prints_them() {
+        let row = |text: &str, value, enabled_ns, running_ns| {
+            let specs = crate::cli::count_spec::CountSpec::parse_list(text).unwrap();
+            let counter = Counter { text: text.to_owned(), request: specs[0].request };
+            let mut row = String::new();
+            write_counter(&mut row, &counter, &Count { value, enabled_ns, running_ns }).unwrap();
+            row.trim().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(row("cycles:u", 1_234, 50, 50), "1,234 cycles:u");
+        assert_eq!(row("cycles", 3_000, 4_000, 3_000), "4,000 cycles # 3,000 counted (75.00%)");
+        assert_eq!(row("cycles", 0, 4_000, 0), "<not counted> cycles");
+        assert_eq!(row("task-clock", 12_345_678, 5, 5), "12.34 msec task-clock");
     }
 
     #[test]

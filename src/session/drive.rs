@@ -112,6 +112,11 @@ impl<'p> Session<'p> {
                 .open_watch(&watch.request)
                 .map_err(|cause| GuestError::Watch { text: watch.text.clone(), cause })?;
         }
+        for counter in &plan.counters {
+            guest
+                .open_counter(&counter.request)
+                .map_err(|cause| GuestError::Watch { text: counter.text.clone(), cause })?;
+        }
         for filter in with.ksym {
             guest
                 .trace_ksym(filter)
@@ -189,7 +194,8 @@ impl<'p> Session<'p> {
 
     fn done(&mut self, at: Position, ending: Ending) -> Done {
         let digest = self.guest.digest();
-        Done { ending, steps: at.step, totals: self.guest.totals(), digest }
+        let (totals, counts) = (self.guest.totals(), self.guest.counts());
+        Done { ending, steps: at.step, totals, counts, digest }
     }
 }
 

@@ -276,6 +276,27 @@ impl Totals {
     }
 }
 
+/// What one event has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Occurrences while it ran.
+    pub value: u64,
+    /// Nanoseconds in which it was enabled.
+    pub enabled_ns: u64,
+    /// Nanoseconds of these in which it was on a counter.
+    pub running_ns: u64,
+}
+
+impl Count {
+    /// What it would have counted on a counter all the time; `None` if it never was on one.
+    #[must_use]
+    pub fn scaled(&self) -> Option<u64> {
+        let product = u128::from(self.value) * u128::from(self.enabled_ns);
+        let scaled = product.checked_div(u128::from(self.running_ns))?;
+        Some(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -302,6 +323,8 @@ pub struct Done {
     pub steps: u64,
     /// Work done.
     pub totals: Totals,
+    /// What the plan's counters have counted, in their order.
+    pub counts: Vec<Count>,
     /// The last state.
     pub digest: Digest,
 }

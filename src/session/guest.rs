@@ -5,10 +5,10 @@
 
 use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
-use kernel_model::observe::{ExitStatus, WatchRequest};
+use kernel_model::observe::{CounterRequest, ExitStatus, WatchRequest};
 
 use super::config::MachineConfig;
-use super::event::{Digest, Event, Totals};
+use super::event::{Count, Digest, Event, Totals};
 use super::plan::Image;
 
 /// An error of the machine, kept whole for its message.
@@ -41,7 +41,7 @@ pub enum GuestError {
         #[source]
         cause: Cause,
     },
-    /// A breakpoint.
+    /// A breakpoint or an event to count.
     #[error("{text}: {cause}")]
     Watch {
         /// As it was typed.
@@ -106,6 +106,12 @@ pub trait Guest {
 
     /// What the ksym tracer has seen: its `trace` and its `ksym_profile`.
     fn ksym_texts(&self) -> KsymTexts;
+
+    /// Opens an event to count on the first process and all that come of it.
+    fn open_counter(&mut self, request: &CounterRequest) -> Result<(), Cause>;
+
+    /// What the counters have counted, in the order in which they were opened.
+    fn counts(&mut self) -> Vec<Count>;
 
     /// Runs one scheduling quantum of one CPU.
     fn step(&mut self) -> Step;

@@ -6,12 +6,13 @@ use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::kernel::{self, Kernel, KernelConfig, StopReason};
 use kernel_model::observe::{
-    ArmedSpan, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag, WatchRequest,
+    ArmedSpan, CounterRequest, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag,
+    WatchRequest,
 };
 use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
-use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
+use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
 use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::Image;
 
@@ -95,6 +96,23 @@ impl Guest for KernelGuest {
     fn ksym_texts(&self) -> KsymTexts {
         let profile = self.kernel.ksym().show_profile();
         KsymTexts { trace: self.kernel.ksym_trace(), profile }
+    }
+
+    fn open_counter(&mut self, request: &CounterRequest) -> Result<(), Cause> {
+        let init = self.init.ok_or(NoProcess)?;
+        self.kernel.open_counter(init, request)?;
+        Ok(())
+    }
+
+    fn counts(&mut self) -> Vec<Count> {
+        let readings = self.kernel.read_counters().into_iter();
+        readings
+            .map(|reading| Count {
+                value: reading.value,
+                enabled_ns: reading.enabled_ns,
+                running_ns: reading.running_ns,
+            })
+            .collect()
     }
 
     fn step(&mut self) -> Step {

@@ -1,6 +1,6 @@
 //! Everything that decides a run: what a recording holds besides the log.
 
-use kernel_model::observe::{WatchAccess, WatchRequest};
+use kernel_model::observe::{CounterRequest, WatchAccess, WatchRequest};
 
 use super::config::MachineConfig;
 
@@ -11,6 +11,15 @@ pub struct Watch {
     pub text: String,
     /// What the kernel is asked for.
     pub request: WatchRequest,
+}
+
+/// An event that the command line asked to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// As it was typed.
+    pub text: String,
+    /// What the kernel is asked for; the group's leader is an index into [`Plan::counters`].
+    pub request: CounterRequest,
 }
 
 /// The letters of an access, as perf writes them.
@@ -45,6 +54,8 @@ pub struct Plan {
     pub envp: Vec<Vec<u8>>,
     /// The breakpoints, in the order of the command line.
     pub watches: Vec<Watch>,
+    /// The events to count, in the order of the command line.
+    pub counters: Vec<Counter>,
     /// Steps between two digests of the machine's state; at least 1.
     pub mark_every: u64,
     /// Stop after so many instructions.

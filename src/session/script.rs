@@ -2,10 +2,10 @@
 
 use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
-use kernel_model::observe::{AccessKind, ExitStatus, WatchAccess, WatchRequest};
+use kernel_model::observe::{AccessKind, CounterRequest, ExitStatus, WatchAccess, WatchRequest};
 
 use super::config::MachineConfig;
-use super::event::{At, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
+use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
 use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
 use super::plan::{Image, Plan, Watch};
 
@@ -42,6 +42,7 @@ impl Machine for Script {
     ) -> Result<Box<dyn Guest>, GuestError> {
         let boot_ns = inputs.boot_realtime_ns().map_err(|error| GuestError::Boot(error.into()))?;
         Ok(Box::new(Player {
+            counters: 0,
             acts: self.acts.clone().into_iter(),
             free_slots: self.slots,
             inputs,
@@ -55,6 +56,7 @@ impl Machine for Script {
 struct Player {
     acts: std::vec::IntoIter<Act>,
     free_slots: usize,
+    counters: usize,
     inputs: Box<dyn Inputs>,
     events: Vec<Event>,
     insns: u64,
@@ -129,6 +131,16 @@ impl Guest for Player {
             }
             None => Err("no free slot: DR0..DR3 are held".into()),
         }
+    }
+
+    fn open_counter(&mut self, _request: &CounterRequest) -> Result<(), Cause> {
+        self.counters += 1;
+        Ok(())
+    }
+
+    fn counts(&mut self) -> Vec<Count> {
+        let count = Count { value: self.insns, enabled_ns: 4, running_ns: 3 };
+        vec![count; self.counters]
     }
 
     fn step(&mut self) -> Step {
@@ -229,6 +241,7 @@ pub(crate) fn plan() -> Plan {
             watch("mem:counter/8:w", 0x4c_7310, WatchAccess::Write),
             watch("mem:0x4c7400/8", 0x4c_7400, WatchAccess::ReadWrite),
         ],
+        counters: Vec::new(),
         mark_every: 2,
         max_insns: None,
     }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The programs of `workloads/` that use breakpoints themselves.
-pub(crate) const BREAKPOINT_PROGRAMS: [&str; 11] = [
+pub(crate) const BREAKPOINT_PROGRAMS: [&str; 12] = [
     "perf_bp",
     "perf_count",
     "perf_sample",
@@ -25,14 +25,27 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 11] = [
     "perf_signal",
     "perf_errors",
     "perf_modify",
+    "ptrace_debugreg",
     "sigtrap",
     "slots",
     "two_tasks",
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 8] =
-    ["compat", "exec", "hello", "overflow", "sort", "spin", "read_stdin", "tiny"];
+pub(crate) const PLAIN_PROGRAMS: [&str; 12] = [
+    "compat",
+    "exec",
+    "files",
+    "hello",
+    "overflow",
+    "sort",
+    "spin",
+    "read_stdin",
+    "tiny",
+    "job_control",
+    "ptrace_events",
+    "ptrace_steps",
+];
 
 /// No program of these tests, native or emulated, takes as long as this.
 const TIME_LIMIT: Duration = Duration::from_secs(180);

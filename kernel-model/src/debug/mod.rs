@@ -15,6 +15,8 @@ mod debug_core;
 mod memory;
 mod report;
 mod sw_breakpoint;
+#[cfg(test)]
+mod tests;
 
 use perf_core::CpuId;
 

@@ -12,4 +12,4 @@ pub mod script;
 pub mod stack;
 
 #[cfg(test)]
-mod tiny_elf;
+pub(crate) mod tiny_elf;

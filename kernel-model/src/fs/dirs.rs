@@ -120,6 +120,7 @@ impl Kernel {
         let inode = self.vfs.inode_mut(id);
         inode.nr_links = inode.nr_links.checked_add(1).ok_or(Errno::EMLINK)?;
         inode.times.change = now;
+        self.vfs.nr_more_names += 1;
         self.vfs.add_name(parent, &walked.name, id)?;
         self.touch_directory(parent);
         Ok(())
@@ -148,6 +149,9 @@ impl Kernel {
             Body::Directory(_) => 0,
             _ => inode.nr_links.saturating_sub(1),
         };
+        if inode.nr_links > 0 {
+            self.vfs.nr_more_names = self.vfs.nr_more_names.saturating_sub(1);
+        }
         if let Some(inode) = self.vfs.collect(id) {
             self.free_contents(inode.body);
         }

@@ -36,6 +36,15 @@ pub enum Console {
     Stderr,
 }
 
+/// What a file of `/proc/PID` shows of a process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryView {
+    /// Its bytes: `mem`.
+    Bytes,
+    /// Where its pages are: `pagemap`, 8 bytes for each page.
+    Pagemap,
+}
+
 /// What an open file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -64,7 +73,12 @@ pub enum FileKind {
     /// A name that was only looked up (`O_PATH`).
     Path(Node),
     /// The memory of a process (`/proc/PID/mem`), by its pid.
-    ProcMem(u32),
+    ProcMem {
+        /// The process's id.
+        pid: u32,
+        /// What is seen of it.
+        view: MemoryView,
+    },
     /// A perf event.
     PerfEvent(EventId),
 }
@@ -186,6 +200,12 @@ impl FileTable {
     /// Where it is closed.
     pub fn file_mut(&mut self, id: FileId) -> &mut OpenFile {
         self.files.get_mut(id.0 as usize).and_then(Option::as_mut).expect("the file is open")
+    }
+
+    /// What an open file is; `None` once it is closed.
+    #[must_use]
+    pub fn kind_of(&self, id: FileId) -> Option<FileKind> {
+        self.files.get(id.0 as usize)?.as_ref().map(|file| file.kind)
     }
 
     /// Adds a use.

@@ -215,6 +215,8 @@ pub struct Vfs {
     /// The most of them: half of guest memory, as for Linux's tmpfs.
     pub(super) max_pages: u64,
     max_inodes: u64,
+    /// Names beside the first one of each file.
+    pub(super) nr_more_names: u64,
 }
 
 /// The root directory.
@@ -240,6 +242,7 @@ impl Vfs {
             nr_pages: 0,
             max_pages: nr_frames / 2,
             max_inodes: (nr_frames / 2).max(MIN_INODES),
+            nr_more_names: 0,
         };
         let body = Body::Directory(Directory::new(ROOT));
         vfs.insert(Inode::new(body, 0o755, ROOT_MOUNT, Times::all(now_ns)));
@@ -302,7 +305,8 @@ impl Vfs {
     /// # Errors
     /// ENOSPC.
     pub(crate) fn check_inodes(&self) -> Result<(), Errno> {
-        if self.inodes.len() as u64 >= self.max_inodes { Err(Errno::ENOSPC) } else { Ok(()) }
+        let used = self.inodes.len() as u64 + self.nr_more_names;
+        if used >= self.max_inodes { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
     /// Pages that files may have, and how many of them are free.

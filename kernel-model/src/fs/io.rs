@@ -3,7 +3,7 @@
 
 use perf_core::{CommChange, Errno, EventId, TaskId};
 
-use super::file::{Console, FileId, FileKind, FileTable};
+use super::file::{Console, FileId, FileKind, FileTable, MemoryView};
 use super::inode::{Body, Device, InodeId};
 use super::namei::Node;
 use super::proc::{ProcEntry, ProcNode};
@@ -12,8 +12,10 @@ use super::pseudo::MAX_WRITE;
 use crate::inputs::{InputError, Inputs};
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
+use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 use crate::observe::Observation;
 use crate::syscalls::comm_of_bytes;
+use crate::task::MmId;
 use crate::uapi::fcntl::O_APPEND;
 
 /// From the file's start.
@@ -95,7 +97,7 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Regular(_) | FileKind::ProcMem { .. } => IoResult::Err(Errno::EINVAL),
             FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
         })
     }
@@ -149,7 +151,7 @@ impl FileTable {
             FileKind::Directory(_) => IoResult::Err(Errno::EBADF),
             // The kernel writes these itself; a perf event has no write operation.
             FileKind::Regular(_)
-            | FileKind::ProcMem(_)
+            | FileKind::ProcMem { .. }
             | FileKind::Text(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
         }
@@ -185,7 +187,7 @@ impl FileTable {
             FileKind::Device { .. } => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
-            FileKind::Directory(_) | FileKind::ProcMem(_) => 0,
+            FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
         };
         let base = match whence {
             SEEK_SET => 0,
@@ -229,7 +231,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Regular(_)
         | FileKind::Text(_)
         | FileKind::Directory(_)
-        | FileKind::ProcMem(_) => true,
+        | FileKind::ProcMem { .. } => true,
         FileKind::Console(_)
         | FileKind::Pipe { .. }
         | FileKind::Path(_)
@@ -255,7 +257,7 @@ impl Kernel {
         let result = match kind {
             _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
             FileKind::Regular(inode) => self.file_read(inode, offset, out),
-            FileKind::ProcMem(pid) => self.read_memory(pid, offset, out),
+            FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };
         Ok(self.settle(id, at, offset, result))
@@ -283,7 +285,10 @@ impl Kernel {
                 }
                 self.write_inode(inode, offset, bytes)
             }
-            FileKind::ProcMem(pid) => self.write_memory(pid, offset, bytes),
+            FileKind::ProcMem { pid, view: MemoryView::Bytes } => {
+                self.write_memory(pid, offset, bytes)
+            }
+            FileKind::ProcMem { view: MemoryView::Pagemap, .. } => Err(Errno::EINVAL),
             FileKind::Text(node) => self.write_text(task, node, bytes),
             _ => return self.files.write(id, bytes, at, &mut self.observations),
         };
@@ -347,19 +352,42 @@ impl Kernel {
         }
     }
 
-    fn read_memory(&mut self, pid: u32, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
+    fn read_memory(
+        &mut self,
+        pid: u32,
+        view: MemoryView,
+        offset: u64,
+        out: &mut [u8],
+    ) -> Result<usize, Errno> {
         let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
         let mm = self.tasks.task(task).mm;
-        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
-        let (hw, frames) = (&mut self.hw, &mut self.frames);
+        if view == MemoryView::Pagemap {
+            return self.read_pagemap(mm, offset, out);
+        }
+        match self.read_remote_vm(mm, offset, out, Access::Force) {
+            0 if !out.is_empty() => Err(Errno::EIO),
+            read => Ok(read),
+        }
+    }
+
+    /// A word for each page: present, and its frame (`pagemap_read`,
+    /// Documentation/admin-guide/mm/pagemap.rst).
+    fn read_pagemap(&self, mm: MmId, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
+        const PRESENT: u64 = 1 << 63;
+        if !offset.is_multiple_of(8) || !out.len().is_multiple_of(8) {
+            return Err(Errno::EINVAL);
+        }
+        let Some((space, _)) = self.tasks.spaces.get(&mm) else { return Ok(0) };
         let mut done = 0;
-        for piece in out.chunks_mut(256) {
-            let at = offset.wrapping_add(done as u64);
-            match space.read_bytes(hw, frames, at, piece, Access::Force) {
-                Ok(()) => done += piece.len(),
-                Err(_) if done > 0 => break,
-                Err(_) => return Err(Errno::EIO),
-            }
+        for (page, word) in (offset / 8..).zip(out.chunks_exact_mut(8)) {
+            let Some(addr) = page.checked_mul(PAGE_SIZE).filter(|addr| *addr < TASK_SIZE_MAX)
+            else {
+                break;
+            };
+            let found = space.translate(&self.hw, addr);
+            let entry = found.map_or(0, |found| PRESENT | found.physical / PAGE_SIZE);
+            word.copy_from_slice(&entry.to_le_bytes());
+            done += 8;
         }
         Ok(done)
     }
@@ -367,10 +395,10 @@ impl Kernel {
     fn write_memory(&mut self, pid: u32, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
         let Ok(task) = self.proc_live_task(ProcNode::process(pid)) else { return Ok(0) };
         let mm = self.tasks.task(task).mm;
-        let (space, _) = self.tasks.spaces.get_mut(&mm).ok_or(Errno::ESRCH)?;
-        let (hw, frames) = (&mut self.hw, &mut self.frames);
-        let written = space.write_bytes(hw, frames, offset, bytes, Access::Force);
-        written.map(|()| bytes.len()).map_err(|_| Errno::EIO)
+        match self.write_remote_vm(mm, offset, bytes, Access::Force) {
+            0 if !bytes.is_empty() => Err(Errno::EIO),
+            written => Ok(written),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! or a place below `/proc/PID`, which has none. Everything is in memory; what the guest may see
 //! of the host ([`host`]) comes through [`crate::inputs::Inputs`] and changes stay here.
 //!
-//! - [`fd`]: descriptors, and [`fcntl`] on them
+//! - [`fd`]: descriptors, and [`fcntl`] on them; [`lock`]: locks on files
 //! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
 //! - [`inode`]: inodes, directories, mounts; [`regular`]: what files hold
 //! - [`namei`]: path lookup; [`open`]; [`dirs`]: making, removing and renaming names;
@@ -22,6 +22,7 @@ pub mod file;
 pub mod host;
 pub mod inode;
 pub mod io;
+pub mod lock;
 pub mod namei;
 pub mod open;
 pub mod pipe;

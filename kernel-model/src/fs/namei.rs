@@ -48,6 +48,8 @@ pub(crate) struct Walked {
     pub(crate) node: Option<Node>,
     /// Whether a slash stands behind the last name.
     pub(crate) has_slash: bool,
+    /// The path that a link of `/proc` shows for what it leads to.
+    pub(crate) shown: Option<Vec<u8>>,
 }
 
 impl Walked {
@@ -104,7 +106,9 @@ impl Kernel {
         match self.files.file(file).kind {
             FileKind::Regular(id) | FileKind::Device { node: id, .. } => Some(Node::Inode(id)),
             FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => Some(node),
-            FileKind::ProcMem(pid) => Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Mem))),
+            FileKind::ProcMem { pid, view } => {
+                Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
+            }
             FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => None,
         }
     }
@@ -155,7 +159,7 @@ impl Kernel {
             }
             let Some(child) = self.child(at, &name)? else {
                 return if is_last {
-                    Ok(Walked { parent: at, name, node: None, has_slash })
+                    Ok(Walked { parent: at, name, node: None, has_slash, shown: None })
                 } else {
                     Err(Errno::ENOENT)
                 };
@@ -164,7 +168,8 @@ impl Kernel {
             if !self.is_link(child) || !follows {
                 if is_last {
                     self.check_slash(child, has_slash)?;
-                    return Ok(Walked { parent: at, name, node: Some(child), has_slash });
+                    let node = Some(child);
+                    return Ok(Walked { parent: at, name, node, has_slash, shown: None });
                 }
                 at = child;
                 continue;
@@ -177,7 +182,9 @@ impl Kernel {
                 // A link of /proc leads to the file itself.
                 Some(to) if is_last => {
                     self.check_slash(to, has_slash)?;
-                    return Ok(Walked { parent: at, name: Vec::new(), node: Some(to), has_slash });
+                    let (name, node) = (Vec::new(), Some(to));
+                    let shown = Some(self.link_target(task, child)?);
+                    return Ok(Walked { parent: at, name, node, has_slash, shown });
                 }
                 Some(to) => at = to,
                 None => {
@@ -193,7 +200,7 @@ impl Kernel {
             }
         }
         self.check_slash(at, has_slash)?;
-        Ok(Walked { parent: at, name: Vec::new(), node: Some(at), has_slash })
+        Ok(Walked { parent: at, name: Vec::new(), node: Some(at), has_slash, shown: None })
     }
 
     fn check_slash(&self, node: Node, has_slash: bool) -> Result<(), Errno> {
@@ -251,8 +258,8 @@ impl Kernel {
             ProcEntry::Root => Ok(Some(Node::Inode(ROOT))),
             ProcEntry::Fd(fd) => {
                 let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
-                // Pipes and consoles cannot be opened again by name.
-                Ok(Some(self.node_of_file(file).ok_or(Errno::ENXIO)?))
+                // What has no place is meant by its descriptor.
+                Ok(Some(self.node_of_file(file).unwrap_or(Node::Proc(node))))
             }
             _ => Ok(None),
         }
@@ -292,6 +299,9 @@ impl Kernel {
 
     /// The path of a file that a walk found.
     pub(crate) fn walked_path(&self, walked: &Walked) -> Result<Vec<u8>, Errno> {
+        if let Some(shown) = &walked.shown {
+            return Ok(shown.clone());
+        }
         match walked.node {
             Some(node) if walked.name.is_empty() && self.is_directory(node) => self.node_path(node),
             _ => {

@@ -7,7 +7,7 @@ use perf_core::{Errno, TaskId};
 use super::file::{FileId, FileKind};
 use super::inode::{Body, Device, InodeId};
 use super::namei::{LastLink, Node, Walked};
-use super::proc::ProcEntry;
+use super::proc::{ProcEntry, ProcNode};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH,
@@ -88,6 +88,12 @@ impl Kernel {
         full: Vec<u8>,
     ) -> Result<FileId, Errno> {
         let is_directory = self.is_directory(node);
+        if let Node::Proc(place) = node
+            && let ProcEntry::Fd(fd) = place.entry
+            && flags & (O_PATH | O_NOFOLLOW) == 0
+        {
+            return self.open_again(place, fd, flags, full);
+        }
         if self.is_link(node) && flags & O_PATH == 0 {
             return Err(Errno::ELOOP);
         }
@@ -107,14 +113,31 @@ impl Kernel {
         }
         match node {
             Node::Inode(id) => self.open_inode(task, id, flags, full, writes),
-            Node::Proc(place) if place.entry == ProcEntry::Mem => {
+            Node::Proc(place @ ProcNode { entry: ProcEntry::Memory(view), .. }) => {
                 let pid = self.proc_process(place)?.1.pid;
-                Ok(self.open_kind(FileKind::ProcMem(pid), flags, full, Vec::new()))
+                Ok(self.open_kind(FileKind::ProcMem { pid, view }, flags, full, Vec::new()))
             }
             Node::Proc(place) => {
                 let text = self.proc_text(place)?;
                 Ok(self.open_kind(FileKind::Text(node), flags, full, text))
             }
+        }
+    }
+
+    /// Opens what a link in `/proc/PID/fd` leads to, where that has no place of its own: the
+    /// streams to the outside. Pipes and events cannot be opened again: ENXIO.
+    fn open_again(
+        &mut self,
+        place: ProcNode,
+        fd: i32,
+        flags: u32,
+        full: Vec<u8>,
+    ) -> Result<FileId, Errno> {
+        let (_, process) = self.proc_process(place)?;
+        let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
+        match self.files.file(file).kind {
+            kind @ FileKind::Console(_) => Ok(self.open_kind(kind, flags, full, Vec::new())),
+            _ => Err(Errno::ENXIO),
         }
     }
 

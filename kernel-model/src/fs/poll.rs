@@ -27,7 +27,7 @@ impl FileTable {
             | FileKind::Regular(_)
             | FileKind::Text(_)
             | FileKind::Directory(_)
-            | FileKind::ProcMem(_) => DEFAULT_POLLMASK,
+            | FileKind::ProcMem { .. } => DEFAULT_POLLMASK,
             FileKind::Path(_) => POLLNVAL,
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
         })

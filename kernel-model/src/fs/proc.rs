@@ -4,6 +4,8 @@
 
 use perf_core::{Errno, TaskId};
 
+use super::FileId;
+use super::file::MemoryView;
 use super::namei::Node;
 use super::proc_text::{self, ProcText};
 use crate::kernel::Kernel;
@@ -38,7 +40,7 @@ pub enum ProcEntry {
     /// `root`.
     Root,
     /// `mem`.
-    Mem,
+    Memory(MemoryView),
     /// A text.
     Text(ProcText),
 }
@@ -50,7 +52,8 @@ const ENTRIES: &[(&str, ProcEntry)] = &[
     ("exe", ProcEntry::Exe),
     ("cwd", ProcEntry::Cwd),
     ("root", ProcEntry::Root),
-    ("mem", ProcEntry::Mem),
+    ("mem", ProcEntry::Memory(MemoryView::Bytes)),
+    ("pagemap", ProcEntry::Memory(MemoryView::Pagemap)),
     ("auxv", ProcEntry::Text(ProcText::Auxv)),
     ("cmdline", ProcEntry::Text(ProcText::Cmdline)),
     ("comm", ProcEntry::Text(ProcText::Comm)),
@@ -109,7 +112,8 @@ impl ProcNode {
             ProcEntry::Fds => 0o040_500,
             ProcEntry::Fd(_) => 0o120_700,
             ProcEntry::Exe | ProcEntry::Cwd | ProcEntry::Root => 0o120_777,
-            ProcEntry::Mem => 0o100_600,
+            ProcEntry::Memory(MemoryView::Bytes) => 0o100_600,
+            ProcEntry::Memory(MemoryView::Pagemap) => 0o100_400,
             ProcEntry::Text(text) => 0o100_000 | text.permissions(),
         }
     }
@@ -215,6 +219,12 @@ impl Kernel {
             }
             _ => Err(Errno::ENOTDIR),
         }
+    }
+
+    /// The open file that a link in `fd` leads to.
+    pub(crate) fn proc_file(&self, node: ProcNode) -> Option<FileId> {
+        let ProcEntry::Fd(fd) = node.entry else { return None };
+        self.proc_process(node).ok()?.1.files.get(fd).ok()
     }
 
     /// The directory above.

@@ -37,8 +37,8 @@ pub enum ProcText {
     Status,
 }
 
-/// Most bytes of a program's strings that are shown.
-const MAX_STRINGS: u64 = 6 << 20;
+/// Most bytes of a program's strings that are shown: an open file holds them.
+const MAX_STRINGS: u64 = 128 << 10;
 
 impl ProcText {
     /// Rights.
@@ -217,9 +217,10 @@ fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     let entry = kernel.tasks.task(task);
     let parent = process.parent.map_or(0, |parent| parent.0);
     let kib = total * (PAGE_SIZE / 1024);
+    let tracer = entry.trace.tracer().map_or(0, |tracer| kernel.tasks.process_of(tracer).pid);
     Ok(format!(
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({state})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\n\
-         PPid:\t{parent}\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\n\
+         PPid:\t{parent}\nTracerPid:\t{tracer}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\n\
          Groups:\t0 \nVmPeak:\t{kib:8} kB\nVmSize:\t{kib:8} kB\nVmRSS:\t{kib:8} kB\nThreads:\t{}\n\
          SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
          Cpus_allowed:\t{:x}\n",

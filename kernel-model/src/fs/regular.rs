@@ -384,6 +384,9 @@ impl Kernel {
         for page in first..end.max(first) {
             let Some(object) = self.regular(id)?.object() else { return Err(Errno::ENODEV) };
             if object.page(&self.hw, page).is_none() {
+                if !self.has_frames_for_files() {
+                    return Err(Errno::ENOMEM);
+                }
                 let mut bytes = [0; PAGE];
                 self.read_source(id, page, &mut bytes)?;
                 self.put_mapped_page(id, page, &bytes)?;

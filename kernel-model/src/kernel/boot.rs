@@ -41,7 +41,7 @@ use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
-use crate::trace::ksym::KsymTracer;
+use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
@@ -217,12 +217,15 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             files: FileTable::default(),
-            ksym: KsymTracer::default(),
+            ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
+            locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,
             boot_realtime_ns,
             watches: Vec::new(),
+            counters: Vec::new(),
+            ran_on: BTreeMap::new(),
             observations: Vec::new(),
             told_syscalls: BTreeSet::new(),
             this_cpu: CpuId(0),

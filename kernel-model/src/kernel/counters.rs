@@ -6,12 +6,71 @@
 //! end of that work, in the kernel's entry code. Neighbours: [`crate::events::cpu_pmu`], `hits`.
 //! Source: Linux 6.x arch/x86/events/core.c (`x86_pmu_handle_irq`, `perf_event_nmi_handler`).
 
-use perf_core::{CpuId, EventId, HitRegs, Mode, TaskId};
+use perf_core::attr::abi::AttrFlags;
+use perf_core::{CpuId, Errno, EventId, HitRegs, Mode, PerfEventAttr, Target, TaskId, Totals};
 
 use super::Kernel;
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::TrapFrame;
 use crate::arch::x86::layout::EntryPoint;
+use crate::observe::CounterRequest;
+
+/// Why an event cannot be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CounterError {
+    /// The processor has no such counter.
+    #[error("this processor does not count it (ENOENT); branches and caches need a timing model")]
+    NoSuchEvent,
+    /// `perf_event_open` refuses it for another reason.
+    #[error("the event is refused ({})", .0.name())]
+    Refused(Errno),
+}
+
+/// What is asked for from outside.
+impl Kernel {
+    /// Opens an event on a task as `perf stat` would: inherited by its children, counting at
+    /// once.
+    ///
+    /// # Errors
+    /// The processor has no such counter, or the group is one that it cannot have.
+    pub fn open_counter(
+        &mut self,
+        task: TaskId,
+        request: &CounterRequest,
+    ) -> Result<(), CounterError> {
+        let flags = AttrFlags::INHERIT | request.flags;
+        let attr = PerfEventAttr {
+            attr_type: request.attr_type,
+            ..PerfEventAttr::software(request.config).with(flags)
+        };
+        let leader = request.leader.map(|leader| {
+            self.counters.get(leader as usize).copied().ok_or(CounterError::Refused(Errno::EBADF))
+        });
+        let (leader, target) = (leader.transpose()?, Target::Task(task, None));
+        let now = self.now_ns();
+        let opened = self.with_pmu(|perf, pmu| {
+            perf.create_grouped_counter(pmu, now, &attr, target, leader, None)
+        });
+        match opened {
+            Ok(event) => {
+                self.counters.push(event);
+                Ok(())
+            }
+            Err(Errno::ENOENT) => Err(CounterError::NoSuchEvent),
+            Err(errno) => Err(CounterError::Refused(errno)),
+        }
+    }
+
+    /// What the events have counted, in the order in which they were opened.
+    pub fn read_counters(&mut self) -> Vec<Totals> {
+        let now = self.now_ns();
+        let counters = self.counters.clone();
+        self.with_pmu(|perf, pmu| {
+            let read = |event| perf.read_totals(pmu, now, event).unwrap_or_default();
+            counters.into_iter().map(read).collect()
+        })
+    }
+}
 
 impl Kernel {
     /// Tells the `cpu` PMU where the counters of all CPUs stand.
@@ -104,7 +163,7 @@ impl Kernel {
     }
 
     /// `perf_event_nmi_handler`, at the boundary at which the NMI was taken.
-    pub(super) fn counter_nmi(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) {
+    pub(crate) fn counter_nmi(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) {
         self.hw.end_nmi(cpu);
         self.hw.charge_work(cpu, Work::CounterInterrupt);
         let mode = if frame.from_user() { Mode::User } else { Mode::Kernel };

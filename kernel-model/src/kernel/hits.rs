@@ -3,7 +3,8 @@
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
 use perf_core::{
-    BufferId, CpuId, Current, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, TaskId,
+    BufferId, CpuId, Current, Defect, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, SwEvent,
+    SwitchDirection, TaskId,
 };
 
 use super::Kernel;
@@ -21,6 +22,7 @@ use crate::events::hw_breakpoint::{ArmChange, BreakpointPmu, CapSysAdmin};
 use crate::events::overflow_handler::OverflowHandler;
 use crate::events::pmus::MachinePmus;
 use crate::events::rings::RingMemory;
+use crate::mm::fault::FaultResult;
 use crate::observe::{
     AccessKind, ArmedSpan, Hit, HitOrigin, Moment, Observation, TaskTag, WatchId,
 };
@@ -453,16 +455,28 @@ impl Kernel {
         }
     }
 
-    /// A task starts to run: its events are installed.
+    /// A task starts to run: its events are installed (`perf_event_task_sched_in`).
     pub(super) fn perf_sched_in(&mut self, cpu: CpuId, task: TaskId) {
         let now = self.hw.time_ns(cpu);
         self.with_pmu(|perf, pmu| perf.task_sched_in(pmu, now, cpu, task));
+        self.perf_event_switch(cpu, SwitchDirection::In);
+        if self.ran_on.insert(task, cpu).is_some_and(|before| before != cpu) {
+            self.count_scheduling(cpu, task, SwEvent::CpuMigrations);
+        }
     }
 
-    /// A task stops running: its events are removed.
-    pub(super) fn perf_sched_out(&mut self, cpu: CpuId, _task: TaskId) {
+    /// A task stops running: its events are removed (`perf_event_task_sched_out`).
+    pub(super) fn perf_sched_out(&mut self, cpu: CpuId, task: TaskId, direction: SwitchDirection) {
+        self.count_scheduling(cpu, task, SwEvent::ContextSwitches);
+        self.perf_event_switch(cpu, direction);
         let now = self.hw.time_ns(cpu);
         self.with_pmu(|perf, pmu| perf.task_sched_out(pmu, now, cpu));
+    }
+
+    /// The scheduler's own events happen in the kernel (`perf_sw_event_sched`).
+    fn count_scheduling(&mut self, cpu: CpuId, task: TaskId, kind: SwEvent) {
+        let place = HitPlace { mode: Mode::Kernel, ip: self.hw.ip(cpu) };
+        self.count_software(cpu, task, kind, 0, place);
     }
 }
 
@@ -478,7 +492,14 @@ impl Kernel {
     ) -> Result<(), Errno> {
         let now = self.now_ns();
         let flags = perf_core::CloneFlags(clone_flags);
-        self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))
+        // K5 (rule 1.6.2): the copies are validated with the rights of whoever forks.
+        if self.perf.config.defects.has(Defect::ForkNeedsKernelRight) {
+            self.with_pmu_for(parent, |perf, pmu| perf.fork(pmu, now, parent, child, flags))?;
+        } else {
+            self.with_pmu(|perf, pmu| perf.fork(pmu, now, parent, child, flags))?;
+        }
+        self.perf_event_fork(child);
+        Ok(())
     }
 
     /// A task has a new program: events wait for it or leave (rule 3.12.1).
@@ -490,6 +511,8 @@ impl Kernel {
 
     /// A task ends: its events go to EXIT, its copies die.
     pub(crate) fn exit_task_perf(&mut self, task: TaskId) {
+        self.perf_event_exit(task);
+        self.ran_on.remove(&task);
         let now = self.now_ns();
         let detached = self.with_pmu(|perf, pmu| perf.exit_task(pmu, now, task));
         self.breakpoints.task_exited(task);
@@ -510,16 +533,37 @@ impl Kernel {
         }
     }
 
-    /// A page fault counts for software events.
-    pub(crate) fn count_page_fault(&mut self, cpu: CpuId, task: TaskId, address: u64) {
-        self.count_software(cpu, task, perf_core::SwEvent::PageFaults, address);
+    /// A page fault counts for software events, as does one that was served: no fault here waits
+    /// for a device.
+    pub(crate) fn count_page_fault(
+        &mut self,
+        cpu: CpuId,
+        task: TaskId,
+        frame: &TrapFrame,
+        address: u64,
+        result: &FaultResult,
+    ) {
+        let mode = if frame.from_user() { Mode::User } else { Mode::Kernel };
+        let place = HitPlace { mode, ip: frame.ip };
+        self.count_software(cpu, task, SwEvent::PageFaults, address, place);
+        if *result == FaultResult::Handled {
+            self.count_software(cpu, task, SwEvent::PageFaultsMin, address, place);
+        }
     }
 
-    fn count_software(&mut self, cpu: CpuId, task: TaskId, kind: perf_core::SwEvent, addr: u64) {
+    fn count_software(
+        &mut self,
+        cpu: CpuId,
+        task: TaskId,
+        kind: SwEvent,
+        addr: u64,
+        place: HitPlace,
+    ) {
+        self.update_counts(cpu);
         let tag = self.tasks.tag(task);
         let regs = HitRegs {
-            ip: self.tasks.task(task).regs.ip,
-            mode: Mode::User,
+            ip: place.ip,
+            mode: place.mode,
             pid: tag.pid,
             tid: tag.tid,
             cpu,

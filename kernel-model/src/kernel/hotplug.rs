@@ -57,6 +57,7 @@ impl Kernel {
         let now = self.now_ns();
         self.hw.idle_until(cpu, now);
         self.with_pmu(|perf, pmu| perf.cpu_online(pmu, now, cpu));
+        self.breakpoints.slots_mut().set_cpu_power(cpu, CpuPower::Online);
         Ok(())
     }
 

@@ -99,9 +99,9 @@ impl Kernel {
                 self.after_ptrace_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
-            ResumeAt::SyscallEntry => {
+            ResumeAt::SyscallEntry(work) => {
                 self.after_syscall_stop(task);
-                self.after_syscall_entry(cpu, task);
+                self.after_syscall_entry(cpu, task, work);
             }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
@@ -121,9 +121,9 @@ impl Kernel {
 
     /// Makes the call that the registers ask for after its stop at entry, unless the tracer
     /// took it back.
-    fn after_syscall_entry(&mut self, cpu: CpuId, task: TaskId) {
+    fn after_syscall_entry(&mut self, cpu: CpuId, task: TaskId, work: SyscallWork) {
         let entry = self.tasks.task_mut(task);
-        let is_emulated = entry.trace.syscall_work == SyscallWork::Emulate;
+        let is_emulated = work == SyscallWork::Emulate;
         let is_skipped = entry.regs.orig_ax as i32 == -1;
         if is_emulated || is_skipped || entry.trace.fatal_pending {
             entry.syscall = None;

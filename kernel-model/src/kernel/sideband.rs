@@ -1,7 +1,9 @@
-//! Side-band records of perf events: a task's new name and new mappings.
-//! Source: Linux 6.18 `kernel/events/core.c` (`perf_event_comm`, `perf_event_mmap`).
+//! Side-band records of perf events: a task's new name and new mappings, its birth and end,
+//! and who runs (rule 3.11.5).
+//! Source: Linux 6.18 `kernel/events/core.c` (`perf_event_comm`, `perf_event_mmap`,
+//! `perf_event_fork`, `perf_event_exit_task_context`, `perf_event_switch`).
 
-use perf_core::{CommChange, MmapInfo, TaskId};
+use perf_core::{CommChange, CpuId, MmapInfo, SwitchDirection, TaskId, TaskIdent};
 
 use super::Kernel;
 use crate::mm::layout::PAGE_SHIFT;
@@ -46,6 +48,35 @@ impl Kernel {
         let comm = self.tasks.task(task).comm.clone();
         let woken = self
             .with_rings(|perf, memory| perf.comm_record(memory, &current, comm.as_bytes(), change));
+        self.wake_buffers(woken);
+    }
+
+    /// The current task has made another.
+    pub(crate) fn perf_event_fork(&mut self, child: TaskId) {
+        let current = self.perf_current(self.this_cpu);
+        let tag = self.tasks.tag(child);
+        let child = TaskIdent { pid: tag.pid, tid: tag.tid };
+        let woken = self.with_rings(|perf, memory| perf.fork_record(memory, &current, child));
+        self.wake_buffers(woken);
+    }
+
+    /// A task ends; its events are still there.
+    pub(super) fn perf_event_exit(&mut self, task: TaskId) {
+        let mut current = self.perf_current(self.this_cpu);
+        let tag = self.tasks.tag(task);
+        (current.pid, current.tid) = (tag.pid, tag.tid);
+        let parent = self.tasks.process_of(task).parent.map_or(0, |parent| parent.0);
+        let woken = self.with_rings(|perf, memory| perf.exit_record(memory, &current, parent));
+        self.wake_buffers(woken);
+    }
+
+    /// The current task of a CPU has come, or is about to go. Between two tasks the CPU is the
+    /// idle task's (pid 0) here, so that is the other one.
+    pub(super) fn perf_event_switch(&mut self, cpu: CpuId, direction: SwitchDirection) {
+        let current = self.perf_current(cpu);
+        let idle = TaskIdent { pid: 0, tid: 0 };
+        let woken =
+            self.with_rings(|perf, memory| perf.switch_record(memory, &current, idle, direction));
         self.wake_buffers(woken);
     }
 

@@ -1,7 +1,7 @@
 //! Context switches, blocking and waking. Source: Linux 6.18 `kernel/sched/core.c`,
 //! `arch/x86/kernel/process_64.c`.
 
-use perf_core::{CpuId, TaskId};
+use perf_core::{CpuId, SwitchDirection, TaskId};
 
 use super::{Kernel, StopReason};
 use crate::arch::x86::costs::Work;
@@ -33,10 +33,14 @@ impl Kernel {
 
     /// Takes the current task off its CPU, whatever state it is in.
     pub(crate) fn switch_out(&mut self, cpu: CpuId) -> Option<TaskId> {
+        self.switch_out_as(cpu, SwitchDirection::Out)
+    }
+
+    fn switch_out_as(&mut self, cpu: CpuId, direction: SwitchDirection) -> Option<TaskId> {
         let task = self.sched.current(cpu)?;
         self.count_switch();
         self.counters_after_kernel_work(cpu, task);
-        self.perf_sched_out(cpu, task);
+        self.perf_sched_out(cpu, task, direction);
         self.hw.cancel_timer(cpu);
         let now = self.now_ns();
         let fpu = self.hw.save_fpu(cpu);
@@ -48,7 +52,8 @@ impl Kernel {
 
     /// Puts the current task at the end of its CPU's queue (`sched_yield`, end of slice).
     pub(super) fn preempt(&mut self, cpu: CpuId) {
-        let Some(task) = self.switch_out(cpu) else { return };
+        let out = self.switch_out_as(cpu, SwitchDirection::OutPreempted);
+        let Some(task) = out else { return };
         let affinity = self.tasks.task(task).affinity;
         let target =
             if affinity >> cpu.0 & 1 != 0 { cpu } else { self.sched.select_cpu(affinity, cpu) };

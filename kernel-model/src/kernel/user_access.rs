@@ -7,7 +7,7 @@ use perf_core::{CpuId, Errno};
 
 use super::{Kernel, StopReason};
 use crate::arch::x86::entry::{RoutineArgs, RunExit};
-use crate::arch::x86::layout::{BOUNCE_BYTES, EntryPoint, Stub};
+use crate::arch::x86::layout::{BOUNCE_BYTES, EntryPoint, PAGE_OFFSET, Stub};
 use crate::arch::x86::traps::KernelTrap;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 
@@ -117,6 +117,26 @@ impl Kernel {
         }
         let args = RoutineArgs { rdi: addr + 8 * words, rcx: tail, ..RoutineArgs::default() };
         len - self.run_counted(Stub::ClearUserTail, args).min(tail)
+    }
+
+    /// Copies from the current task's memory to physical memory of one page, through the kernel's
+    /// direct map, where breakpoints on kernel addresses match (linux-hw-breakpoint rule 4.5.4);
+    /// tells how many bytes went.
+    pub(crate) fn copy_user_to_direct_map(&mut self, from: u64, physical: u64, len: u64) -> u64 {
+        self.copy_over_direct_map(from, PAGE_OFFSET + physical, from, len)
+    }
+
+    /// The other way round.
+    pub(crate) fn copy_direct_map_to_user(&mut self, to: u64, physical: u64, len: u64) -> u64 {
+        self.copy_over_direct_map(to, to, PAGE_OFFSET + physical, len)
+    }
+
+    fn copy_over_direct_map(&mut self, user: u64, rdi: u64, rsi: u64, len: u64) -> u64 {
+        if !access_ok(user, len) {
+            return 0;
+        }
+        let args = RoutineArgs { rdi, rsi, rcx: len, ..RoutineArgs::default() };
+        len - self.run_counted(Stub::CopyUser, args).min(len)
     }
 
     /// Reads a string of at most `max` bytes with its NUL (`strncpy_from_user`); the

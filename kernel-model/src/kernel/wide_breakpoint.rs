@@ -2,13 +2,13 @@
 //! Source: Linux 6.18 `kernel/events/hw_breakpoint.c` (`register_wide_hw_breakpoint`,
 //! `unregister_hw_breakpoint`).
 
-use perf_core::{CpuId, Errno, EventId, PerfEventAttr, Target};
+use perf_core::{CpuId, Errno, EventId, Generation, PerfEventAttr, Target};
 
 use super::Kernel;
 use crate::events::overflow_handler::OverflowHandler;
 
 impl Kernel {
-    /// A breakpoint on each online CPU, all or none (rule 6.1.1).
+    /// A breakpoint on each online CPU, in 2.6.33 on each possible one; all or none (rule 6.1.1).
     ///
     /// # Errors
     /// The errno of the first CPU that refused it; those before have been given back.
@@ -17,8 +17,21 @@ impl Kernel {
         attr: &PerfEventAttr,
         handler: OverflowHandler,
     ) -> Result<Vec<EventId>, Errno> {
+        self.breakpoints.slots_mut().begin_wide();
+        let events = self.register_on_each_cpu(attr, handler);
+        self.breakpoints.slots_mut().end_wide();
+        events
+    }
+
+    fn register_on_each_cpu(
+        &mut self,
+        attr: &PerfEventAttr,
+        handler: OverflowHandler,
+    ) -> Result<Vec<EventId>, Errno> {
         let mut events = Vec::new();
-        let cpus: Vec<CpuId> = self.hw.cpus().filter(|&cpu| self.perf.is_cpu_online(cpu)).collect();
+        let all_possible = self.perf.config.generation == Generation::V2_6_33;
+        let wanted = |cpu: &CpuId| all_possible || self.perf.is_cpu_online(*cpu);
+        let cpus: Vec<CpuId> = self.hw.cpus().filter(wanted).collect();
         for cpu in cpus {
             let now = self.hw.time_ns(cpu);
             let opened = self.with_pmu(|perf, pmu| {

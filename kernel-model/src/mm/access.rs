@@ -24,6 +24,15 @@ pub enum Access {
     Force,
 }
 
+/// What a page is pinned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinFor {
+    /// Its bytes are read.
+    Reading,
+    /// Its bytes are written.
+    Writing,
+}
+
 impl AddressSpace {
     /// Reads memory at `addr`.
     ///
@@ -88,6 +97,26 @@ impl AddressSpace {
         }
         bytes.truncate(done);
         bytes
+    }
+
+    /// The physical address behind `addr`, whose page is then in memory and fit for what it is
+    /// pinned for, by the program's rights (`get_user_pages`).
+    ///
+    /// # Errors
+    /// As [`Self::read_bytes`] and [`Self::write_bytes`].
+    pub fn pin(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        addr: u64,
+        what_for: PinFor,
+    ) -> Result<u64, Errno> {
+        let need = match what_for {
+            PinFor::Reading => Need::Read,
+            PinFor::Writing => Need::Write,
+        };
+        let pfn = self.reach(hw, frames, addr, need, Access::User)?;
+        Ok(pfn.physical() + offset_in_page(addr))
     }
 
     /// The frame behind an address, present and fit for the access.

@@ -1,18 +1,16 @@
 //! Reading and writing another task's memory.
 //!
-//! Such accesses go past the processor: they match no debug register of the task whose memory it
-//! is, as Linux's go through the kernel's own mapping (linux-hw-breakpoint rule 4.5.4).
+//! Such accesses match no debug register of the task whose memory it is: Linux's go through the
+//! kernel's own mapping (linux-hw-breakpoint rule 4.5.4). process_vm_readv and process_vm_writev do
+//! so here too, on the processor; ptrace's go past it.
 //! Source: Linux 6.18 `mm/memory.c` (`access_remote_vm`), `mm/process_vm_access.c`.
 
 use perf_core::{Errno, TaskId};
 
 use crate::kernel::Kernel;
-use crate::mm::access::Access;
+use crate::mm::access::{Access, PinFor};
 use crate::mm::layout::PAGE_SIZE;
 use crate::task::{MmId, TaskState};
-
-/// Bytes that a request moves at once.
-const CHUNK_BYTES: u64 = PAGE_SIZE;
 
 /// How many of `wanted` bytes at `addr` are in its page.
 fn in_page(addr: u64, wanted: usize) -> usize {
@@ -110,8 +108,8 @@ impl Kernel {
                     let Some(next) = local.next() else { return Ok(total) };
                     own = next;
                 }
-                let wanted = (len - done).min(own.1).min(CHUNK_BYTES);
                 let at = base.wrapping_add(done);
+                let wanted = (len - done).min(own.1).min(PAGE_SIZE - at % PAGE_SIZE);
                 let moved = self.move_chunk(mm, own.0, at, wanted, direction);
                 total += moved;
                 done += moved;
@@ -124,19 +122,20 @@ impl Kernel {
         Ok(total)
     }
 
+    /// Moves bytes of one page of the other task, which the kernel reaches through its direct map.
     fn move_chunk(&mut self, mm: MmId, own: u64, theirs: u64, len: u64, way: Direction) -> u64 {
-        let mut bytes = vec![0; len as usize];
-        let moved = match way {
-            Direction::Read => {
-                let read = self.read_remote_vm(mm, theirs, &mut bytes, Access::User);
-                self.copy_to_user_partial(own, &bytes[..read])
-            }
-            Direction::Write if self.copy_from_user(own, &mut bytes).is_ok() => {
-                self.write_remote_vm(mm, theirs, &bytes, Access::User)
-            }
-            Direction::Write => 0,
+        let what_for = match way {
+            Direction::Read => PinFor::Reading,
+            Direction::Write => PinFor::Writing,
         };
-        moved as u64
+        let Some((space, _)) = self.tasks.spaces.get_mut(&mm) else { return 0 };
+        let Ok(physical) = space.pin(&mut self.hw, &mut self.frames, theirs, what_for) else {
+            return 0;
+        };
+        match way {
+            Direction::Read => self.copy_direct_map_to_user(own, physical, len),
+            Direction::Write => self.copy_user_to_direct_map(own, physical, len),
+        }
     }
 }
 

@@ -61,8 +61,8 @@ pub enum ResumeAt {
     UserLoop,
     /// In the delivery of this signal, which the tracer has seen.
     Signal(SigInfo),
-    /// At the entry of a system call.
-    SyscallEntry,
+    /// At the entry of a system call, with what the tracer wanted of it.
+    SyscallEntry(SyscallWork),
     /// At its exit.
     SyscallExit,
     /// In its system call, after an event.

@@ -138,10 +138,11 @@ impl Kernel {
 
     /// The stop at a system call's entry.
     pub(crate) fn report_syscall_entry(&mut self, task: TaskId) -> Stop {
-        if self.tasks.task(task).trace.syscall_work == SyscallWork::None {
+        let work = self.tasks.task(task).trace.syscall_work;
+        if work == SyscallWork::None {
             return Stop::Not;
         }
-        self.report_syscall(task, PTRACE_EVENTMSG_SYSCALL_ENTRY, ResumeAt::SyscallEntry)
+        self.report_syscall(task, PTRACE_EVENTMSG_SYSCALL_ENTRY, ResumeAt::SyscallEntry(work))
     }
 
     /// The stop at a system call's exit; a single step over the call is a signal

@@ -10,6 +10,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::fs_path::{Place, read_path};
 use super::table::Syscall;
+use crate::arch::x86::hw::PAGE_SIZE;
 use crate::exec::elf::{self, ElfError};
 use crate::exec::{script, stack};
 use crate::fs::inode::InodeId;
@@ -33,7 +34,8 @@ pub(super) const CALLS: &[Syscall] = &[
 /// Interpreters that may follow each other.
 const MAX_INTERPRETERS: usize = 5;
 
-/// The largest file that is executed: its bytes are looked at as a whole.
+/// The largest file that is executed, if memory is not smaller: its bytes are looked at as a
+/// whole.
 const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 
 /// A file that may be executed.
@@ -110,7 +112,8 @@ fn open_exec(
         return Err(Errno::ELOOP);
     }
     let inode = kernel.may_exec(node)?;
-    let bytes = kernel.file_bytes(inode, MAX_PROGRAM_BYTES)?;
+    let memory = kernel.hw.nr_frames() * PAGE_SIZE;
+    let bytes = kernel.file_bytes(inode, MAX_PROGRAM_BYTES.min(memory))?;
     Ok(ExecFile { inode, path: full, bytes })
 }
 

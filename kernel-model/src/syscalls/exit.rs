@@ -7,6 +7,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::table::Syscall;
 use crate::fs::inode::ROOT;
+use crate::fs::lock::LockOwner;
 use crate::fs::namei::Node;
 use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
@@ -155,11 +156,18 @@ impl Kernel {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
-                FileKind::Regular(id) | FileKind::Device { node: id, .. } => self.put_inode(id),
-                FileKind::Text(node) | FileKind::Directory(node) | FileKind::Path(node) => {
+                FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
+                    self.drop_locks_of_closed(id);
+                    self.put_inode(id);
+                }
+                FileKind::Directory(node) => {
+                    if let Node::Inode(id) = node {
+                        self.drop_locks_of_closed(id);
+                    }
                     self.put_node(node);
                 }
-                FileKind::Console(_) | FileKind::ProcMem(_) => {}
+                FileKind::Text(node) | FileKind::Path(node) => self.put_node(node),
+                FileKind::Console(_) | FileKind::ProcMem { .. } => {}
             }
         }
     }
@@ -175,6 +183,8 @@ impl Kernel {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let cwd = std::mem::replace(&mut entry.cwd, Node::Inode(ROOT));
         let exe = entry.exe.take();
+        let owner = LockOwner::Process(entry.pid);
+        self.drop_locks(owner);
         self.vfs.get(ROOT);
         self.put_node(cwd);
         if let Some(exe) = exe {

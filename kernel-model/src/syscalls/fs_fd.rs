@@ -4,12 +4,13 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
-use super::{perf, table::Syscall};
+use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
 use crate::fs::{FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
+    F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLK, F_SETLKW, F_SETOWN,
+    F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -19,7 +20,13 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(22, "pipe", |kernel, task, args| open_pipe(kernel, task, args[0], 0)),
     Syscall::plain(32, "dup", sys_dup),
     Syscall::plain(33, "dup2", sys_dup2),
-    Syscall::plain(72, "fcntl", sys_fcntl).partial("no locks, leases, seals or pipe sizes"),
+    Syscall::waiting(72, "fcntl", |kernel, task, args| match args[1] & 0xffff_ffff {
+        command @ (F_GETLK | F_SETLK | F_SETLKW) => {
+            fs_lock::fcntl_lock(kernel, task, args[0], command, args[2])
+        }
+        _ => sys_fcntl(kernel, task, args).map(|value| Outcome::Done(Ok(value))),
+    })
+    .partial("no leases, seals or pipe sizes; no OFD locks"),
     Syscall::plain(292, "dup3", sys_dup3),
     Syscall::plain(293, "pipe2", |kernel, task, args| {
         open_pipe(kernel, task, args[0], args[1] as u32)
@@ -37,6 +44,7 @@ fn perf_event_open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Outcom
 }
 
 fn sys_close(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    kernel.drop_record_locks(task, args[0] as i32);
     let process = kernel.tasks.process_of_mut(task);
     let closed = process.files.close(&mut kernel.files, args[0] as i32)?;
     kernel.after_close(closed);

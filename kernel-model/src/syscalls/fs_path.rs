@@ -127,7 +127,15 @@ impl Kernel {
             let file = self.tasks.process_of(task).files.get(place.dirfd)?;
             return Ok(self.node_of_file(file).map_or(Named::File(file), Named::Node));
         }
-        self.walk_place(task, place.dirfd, &path, place.flags)?.found().map(Named::Node)
+        let node = self.walk_place(task, place.dirfd, &path, place.flags)?.found()?;
+        // A link of /proc to what has no place leads to the open file.
+        if place.flags & AT_SYMLINK_NOFOLLOW == 0
+            && let Node::Proc(proc) = node
+            && let Some(file) = self.proc_file(proc)
+        {
+            return Ok(Named::File(file));
+        }
+        Ok(Named::Node(node))
     }
 
     /// The same where only places will do.

@@ -130,7 +130,10 @@ fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
 fn reads_on(kind: FileKind) -> bool {
     matches!(
         kind,
-        FileKind::Device { .. } | FileKind::Regular(_) | FileKind::Text(_) | FileKind::ProcMem(_)
+        FileKind::Device { .. }
+            | FileKind::Regular(_)
+            | FileKind::Text(_)
+            | FileKind::ProcMem { .. }
     )
 }
 
@@ -313,7 +316,7 @@ fn wait_for_file(kernel: &Kernel, task: TaskId, kind: FileKind) -> Outcome {
         | FileKind::Device { .. }
         | FileKind::Regular(_)
         | FileKind::Text(_)
-        | FileKind::ProcMem(_)
+        | FileKind::ProcMem { .. }
         | FileKind::Directory(_)
         | FileKind::Path(_)
         | FileKind::PerfEvent(_) => Outcome::Done(Err(Errno::EAGAIN)),

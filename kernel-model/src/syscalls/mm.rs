@@ -53,7 +53,7 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
             | FileKind::Pipe { .. }
             | FileKind::Device { .. }
             | FileKind::Text(_)
-            | FileKind::ProcMem(_)
+            | FileKind::ProcMem { .. }
             | FileKind::Directory(_) => return Err(Errno::ENODEV),
             FileKind::Regular(id) => return map_file(kernel, task, file, id, &request),
         }

@@ -5,7 +5,7 @@
 //! its start when that has happened.
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
-//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
@@ -17,6 +17,7 @@ mod exec;
 mod exit;
 mod fs_attr;
 mod fs_fd;
+mod fs_lock;
 mod fs_names;
 mod fs_path;
 mod fs_rw;

@@ -55,7 +55,7 @@ fn readiness(kernel: &mut Kernel, task: TaskId, fd: i32) -> (u32, Option<Channel
             | FileKind::Device { .. }
             | FileKind::Regular(_)
             | FileKind::Text(_)
-            | FileKind::ProcMem(_)
+            | FileKind::ProcMem { .. }
             | FileKind::Directory(_)
             | FileKind::Path(_)
             | FileKind::PerfEvent(_) => (bits, None),

@@ -86,12 +86,13 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 26] = [
+const GROUPS: [&[Syscall]; 27] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
     super::fs_attr::CALLS,
     super::fs_fd::CALLS,
+    super::fs_lock::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
     super::mm::CALLS,

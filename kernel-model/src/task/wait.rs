@@ -6,6 +6,7 @@
 use perf_core::{EventId, TaskId};
 
 use super::ProcessId;
+use crate::fs::inode::InodeId;
 
 /// Something that wakes waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ pub enum Channel {
     PerfEvent(EventId),
     /// A thread of the process has ended, while another waits in exec.
     Exec(ProcessId),
+    /// A lock on a file was given back.
+    Lock(InodeId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
 }

@@ -50,6 +50,12 @@ pub const F_SETFD: u64 = 2;
 pub const F_GETFL: u64 = 3;
 /// Sets the open file's flags.
 pub const F_SETFL: u64 = 4;
+/// Asks for a lock in the way.
+pub const F_GETLK: u64 = 5;
+/// Takes or gives back a lock.
+pub const F_SETLK: u64 = 6;
+/// The same, and waits.
+pub const F_SETLKW: u64 = 7;
 /// Who gets SIGIO: a process, or a group where negative.
 pub const F_SETOWN: u64 = 8;
 /// The same, read.

@@ -180,6 +180,12 @@ impl AttrFlags {
         AttrFlags(self.0 & !other.0)
     }
 
+    /// All bits but these.
+    #[must_use]
+    pub const fn complement(self) -> AttrFlags {
+        AttrFlags(!self.0)
+    }
+
     /// With the bits of `mask` taken from `from`.
     #[must_use]
     pub const fn with_from(self, from: AttrFlags, mask: AttrFlags) -> AttrFlags {

@@ -37,6 +37,7 @@ pub(super) fn plan(path: &Path, count: u64, event: Option<&str>) -> Result<Plan,
         image: Image { path: shown, bytes },
         envp: DEFAULT_ENVP.iter().map(|variable| variable.as_bytes().to_vec()).collect(),
         watches,
+        counters: Vec::new(),
         mark_every: DEFAULT_MARK_EVERY,
         max_insns: None,
     })

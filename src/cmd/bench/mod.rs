@@ -7,6 +7,8 @@
 //! start, libraries load and translators warm up at no cost to the figures.
 //! Outputs are compared: a fast wrong answer is a failure.
 //!
+//! `dr7 bench slots` is another bench, in `slots`.
+//!
 //! Parts: `kernels` (what is run), `build` (compiled), `field` (by whom), `child`
 //! and `guest` (one run), `figures` and `table` (what came out).
 
@@ -16,14 +18,17 @@ mod field;
 mod figures;
 mod guest;
 mod kernels;
+mod slots;
 mod table;
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use perf_core::Errno;
+
 use super::{CommandError, Outcome};
-use crate::cli::bench::{BenchArgs, BenchFormat};
+use crate::cli::bench::{BenchArgs, BenchFormat, BenchWhat};
 use crate::report::Streams;
 use crate::session::guest::Machine;
 use build::Workshop;
@@ -38,6 +43,9 @@ pub enum BenchError {
     /// No kernel has the name.
     #[error("--filter {0}: no kernel has this in its name: {names}", names = names())]
     NoKernel(String),
+    /// The event layer refused what it always admits.
+    #[error("the event layer refused a breakpoint of the bench: {}", .0.name())]
+    Stand(#[from] Errno),
     /// No place for the programs.
     #[error("a temporary directory: {0}")]
     Directory(#[source] io::Error),
@@ -110,6 +118,9 @@ pub(super) fn bench(
     streams: Streams<'_>,
 ) -> Result<Outcome, CommandError> {
     let mut streams = streams;
+    if let Some(BenchWhat::Slots(args)) = &args.what {
+        return tell(&mut streams, &slots::measure(args)?);
+    }
     let filter = args.filter.as_deref().unwrap_or("");
     let kernels: Vec<&Kernel> =
         KERNELS.iter().filter(|kernel| kernel.name.contains(filter)).collect();

@@ -99,7 +99,7 @@ pub fn compare(program: &Program, steps: &[Step]) -> Result<Comparison, NativeEr
 /// # Errors
 /// If there is no stage.
 pub fn answers(config: &StageConfig, steps: &[Vec<Op>]) -> Result<Vec<Step>, RunError> {
-    let mut stage = Stage::new(config.clone())?;
+    let mut stage = Stage::new(*config)?;
     let mut played = Vec::new();
     for ops in steps {
         let mut step = Step::default();

@@ -64,7 +64,7 @@ pub enum RunError {
 /// [`RunError`].
 pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Tally, RunError> {
     let host = Host::take()?;
-    let stage = plan.stage.clone().unwrap_or_else(|| host.stage.clone());
+    let stage = plan.stage.unwrap_or(host.stage);
     let program = Program::write().map_err(SkipReason::Native)?;
     let mut tally = Tally::new(&host);
     let mut sequence = 0;
@@ -76,7 +76,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(u64)) -> Result<Tally, RunError
         tally.add(&steps, &comparison);
         if let Some(difference) = comparison.difference {
             let sides = Sides { program: &program, stage: &stage };
-            tally.mismatch = Some(shrink(sides, Mismatch { steps, difference })?);
+            tally.mismatch = Some(shrink(sides, Mismatch { steps, difference, config: stage })?);
             tally.at = sequence * SEQUENCE_STEPS + step.unwrap_or(0) as u64;
             return Ok(tally);
         }
@@ -93,7 +93,7 @@ fn generate(
     length: u64,
     config: &StageConfig,
 ) -> Result<Vec<Step>, RunError> {
-    let (rng, stage) = (Rng::new(seed, sequence), Stage::new(config.clone())?);
+    let (rng, stage) = (Rng::new(seed, sequence), Stage::new(*config)?);
     let (mut generator, first) = Generator::new(rng, stage, config.nr_cpus)?;
     let mut steps = vec![first];
     for _ in 0..length {

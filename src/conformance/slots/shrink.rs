@@ -7,6 +7,7 @@ use super::RunError;
 use super::compare::{Difference, still_differs};
 use super::native::Program;
 use super::step::Step;
+use crate::scenario::{self, Expected, print};
 
 /// A sequence that ends with a difference.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Mismatch {
     pub steps: Vec<Step>,
     /// The difference.
     pub difference: Difference,
+    /// The stage that gave the model's answers.
+    pub config: StageConfig,
 }
 
 impl Mismatch {
@@ -27,21 +30,31 @@ impl Mismatch {
     /// One line: what was done, what the model says, what the kernel says.
     #[must_use]
     pub fn explanation(&self) -> String {
-        let native = &self.difference.native;
+        let native = print::answer(&self.difference.native);
         match self.op() {
-            Some((op, model)) => format!("{op:?}: the model {model:?}, the kernel {native:?}"),
-            None => format!("the kernel {native:?}"),
+            Some((op, model)) => {
+                let (op, model) = (print::op(op), print::answer(model));
+                format!("{op}: the model {model}, the kernel {native}")
+            }
+            None => format!("the kernel {native}"),
         }
     }
 
-    /// TODO(dev)
+    /// A scenario file that expects the kernel's answers: the model fails it until it is right.
     #[must_use]
     pub fn scenario(&self) -> String {
-        let mut t = String::new();
-        for (op, a) in self.steps.iter().flat_map(Step::played) {
-            t.push_str(&format!("{op:?} = {a:?}\n"));
+        let last = (self.difference.step, self.difference.op);
+        let mut steps = Vec::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            for (nth, (op, model)) in step.played().iter().enumerate() {
+                let answer = if (number, nth) == last { &self.difference.native } else { model };
+                let expected = Some(Expected::Text(print::answer(answer)));
+                if (number, nth) <= last {
+                    steps.push(scenario::Step { line: 0, op: op.clone(), expected });
+                }
+            }
         }
-        t
+        print::scenario(&scenario::Scenario { config: self.config, steps })
     }
 
     fn ops(&self) -> Vec<Vec<Op>> {
@@ -90,7 +103,7 @@ fn attempt(sides: Sides<'_>, best: &mut Mismatch, candidate: &[Vec<Op>]) -> Resu
     let found = still_differs(sides.program, sides.stage, candidate, wanted)?;
     let differs = found.is_some();
     if let Some((steps, difference)) = found {
-        *best = Mismatch { steps, difference };
+        (best.steps, best.difference) = (steps, difference);
     }
     Ok(differs)
 }

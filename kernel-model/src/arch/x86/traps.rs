@@ -6,6 +6,7 @@ use perf_core::{CpuId, TaskId};
 use super::costs::Work;
 use super::entry::TrapFrame;
 use super::layout::EntryPoint;
+use super::pmc::NMI_VECTOR;
 use crate::kernel::Kernel;
 use crate::mm::fault::FaultResult;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -119,7 +120,7 @@ impl Kernel {
     /// `do_user_addr_fault` for a fault in user mode.
     fn user_page_fault(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) {
         let address = self.hw.cr2(cpu);
-        let info = match self.handle_fault(cpu, task, address, frame.error) {
+        let info = match self.handle_fault(cpu, task, address, frame) {
             FaultResult::Handled => return,
             FaultResult::Segv { code } => SigInfo::fault(SIGSEGV, code.si_code(), address),
             FaultResult::Bus => SigInfo::fault(SIGBUS, BUS_ADRERR, address),
@@ -131,7 +132,13 @@ impl Kernel {
         self.force_signal(task, info);
     }
 
-    fn handle_fault(&mut self, cpu: CpuId, task: TaskId, address: u64, error: u32) -> FaultResult {
+    fn handle_fault(
+        &mut self,
+        cpu: CpuId,
+        task: TaskId,
+        address: u64,
+        frame: &TrapFrame,
+    ) -> FaultResult {
         if address >= TASK_SIZE_MAX {
             return FaultResult::Segv { code: crate::mm::fault::SegvCode::MapErr };
         }
@@ -140,8 +147,8 @@ impl Kernel {
         let Some((space, _)) = self.tasks.spaces.get_mut(&mm) else {
             return FaultResult::OutOfMemory;
         };
-        let result = space.handle_fault(&mut self.hw, &mut self.frames, address, error);
-        self.count_page_fault(cpu, task, address);
+        let result = space.handle_fault(&mut self.hw, &mut self.frames, address, frame.error);
+        self.count_page_fault(cpu, task, frame, address, &result);
         result
     }
 
@@ -160,9 +167,13 @@ impl Kernel {
         };
         let flags = match vector {
             vector::DB => self.exc_debug_kernel(cpu, task, &frame),
+            NMI_VECTOR => {
+                self.counter_nmi(cpu, task, &frame);
+                frame.flags
+            }
             vector::PF => {
                 let address = self.hw.cr2(cpu);
-                match self.handle_fault(cpu, task, address, frame.error) {
+                match self.handle_fault(cpu, task, address, &frame) {
                     FaultResult::Handled => frame.flags,
                     FaultResult::Segv { .. } | FaultResult::Bus | FaultResult::OutOfMemory => {
                         return KernelTrap::Fixup;

@@ -13,8 +13,7 @@ impl BpSlots {
     /// The report of an event with this target, if it were to be made now.
     #[must_use]
     pub fn explain(&self, target: Target, idx: BpTypeIdx) -> SlotReport {
-        let (found, _) = self.scheme.find(target, idx);
-        self.report(found)
+        self.report(self.scheme.find(target, idx).0)
     }
 }
 

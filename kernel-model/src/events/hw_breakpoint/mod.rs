@@ -195,15 +195,6 @@ impl HwBreakpoints {
         }
     }
 
-    /// Makes the events of one wide breakpoint: what `open` reserves is one unit or many where
-    /// the seed commit counts units (S2, [`Defect::WideTakesUnitPerCpu`]).
-    pub fn wide<T>(&mut self, open: impl FnOnce(&mut Self) -> T) -> T {
-        self.slots.begin_wide();
-        let result = open(self);
-        self.slots.end_wide();
-        result
-    }
-
     /// `hw_breakpoint_parse`: steps 14 to 16 of rule 1.2. 2.6.33 asks for no right, and wants the
     /// address to fit the target (table 1.8).
     ///

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use perf_core::{Errno, EventId, PerfEventAttr};
+use perf_core::{Defect, Defects, Errno, EventId, Generation, PerfEventAttr};
 
 use crate::observe::TaskTag;
 use filter::{FilterError, KsymAccess, KsymFilter};
@@ -37,6 +37,19 @@ pub enum KsymVersion {
         /// it fails.
         broken_change: bool,
     },
+}
+
+impl KsymVersion {
+    /// The one that a kernel has.
+    #[must_use]
+    pub const fn of_kernel(generation: Generation, defects: Defects) -> Self {
+        match generation {
+            Generation::V6 => Self::Last,
+            Generation::V2_6_33 => {
+                Self::Seed { broken_change: defects.has(Defect::KsymChangeBugs) }
+            }
+        }
+    }
 }
 
 /// A symbol of the kernel.

@@ -4,7 +4,7 @@ use kernel_model::scenario::op::{
     Answer, BreakpointSpec, Enabled, EventName, Op, OpenOp, OpenTarget,
 };
 use nix::libc;
-use perf_core::attr::abi::HW_BREAKPOINT_W;
+use perf_core::attr::abi::{AttrFlags, HW_BREAKPOINT_W};
 use perf_core::{Errno, PerfEventAttr, Scope};
 
 use super::NativeError;
@@ -98,7 +98,7 @@ impl Machine {
         let result = self.open_raw(&attr, target, group_fd)?;
         if result >= 0 {
             let event = self.opened.len();
-            self.opened.push(Opened { attr, nr_descriptors: 1, count: 0 });
+            self.opened.push(Opened { attr, tid: target.0, nr_descriptors: 1, count: 0 });
             self.events.insert(open.event.clone(), Descriptor { fd: result as u64, event });
         }
         Ok(answer_of(result))
@@ -115,7 +115,7 @@ impl Machine {
                 self.ioctl(event, RESET, argument(*scope))
             }
             Op::Refresh { event, budget } => self.ioctl(event, REFRESH, *budget as u64),
-            Op::Period { event, period } => self.ioctl_with(event, PERIOD, &period.to_le_bytes()),
+            Op::Period { event, period } => self.period(event, *period),
             Op::Modify { event, breakpoint, enabled } => self.modify(event, breakpoint, *enabled),
             Op::Read { event } => self.read(event),
             Op::Poll { event } => self.poll(event),
@@ -138,6 +138,23 @@ impl Machine {
         self.events.remove(event);
         self.opened[descriptor.event].nr_descriptors -= 1;
         self.opener_call(libc::SYS_close, &[descriptor.fd], None).map(answer_of)
+    }
+
+    /// A program that changes the period asks for the new one from then on.
+    fn period(&mut self, event: &EventName, period: u64) -> Result<Answer, NativeError> {
+        let answer = self.ioctl_with(event, PERIOD, &period.to_le_bytes())?;
+        if answer == Answer::Ok {
+            let number = self.descriptor(event)?.event;
+            self.opened[number].attr.sample_period = period;
+        }
+        Ok(answer)
+    }
+
+    /// An exec clears `enable_on_exec` in the attributes of the task's events (rule 3.12.1).
+    pub(super) fn clear_enable_on_exec(&mut self, tid: i32) {
+        for opened in self.opened.iter_mut().filter(|opened| opened.tid == i64::from(tid)) {
+            opened.attr.flags = opened.attr.flags.without(AttrFlags::ENABLE_ON_EXEC);
+        }
     }
 
     fn modify(

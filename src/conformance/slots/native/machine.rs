@@ -51,6 +51,8 @@ pub(super) struct Descriptor {
 pub(super) struct Opened {
     /// Its attribute as it is now.
     pub(super) attr: PerfEventAttr,
+    /// Its target, or -1.
+    pub(super) tid: i64,
     /// Descriptors that keep it.
     pub(super) nr_descriptors: usize,
     /// Its count when it was last read.

@@ -1,5 +1,7 @@
 //! Tasks of the native machine.
 
+use std::collections::BTreeSet;
+
 use kernel_model::scenario::op::{
     Access, AccessKind, Answer, ForkKind, SignalSeen, TaskName, TrapAction,
 };
@@ -39,6 +41,8 @@ pub(super) enum Life {
 pub(super) struct NativeTask {
     pub(super) agent: Agent,
     life: Life,
+    /// The process that forked its process; `None` for the scenario's first ones.
+    parent: Option<i32>,
     cpu: Option<CpuId>,
     /// SIGTRAPs of its process that have been looked at.
     seen: u64,
@@ -48,7 +52,7 @@ pub(super) struct NativeTask {
 
 impl NativeTask {
     fn new(agent: Agent) -> Self {
-        Self { agent, life: Life::Alive, cpu: None, seen: 0, signals: 0 }
+        Self { agent, life: Life::Alive, parent: None, cpu: None, seen: 0, signals: 0 }
     }
 }
 
@@ -121,9 +125,13 @@ impl Machine {
         }
         let from = self.task(parent)?;
         let (cpu, seen, signals) = (from.cpu, from.seen, from.signals);
+        let parent = match what {
+            Clone::Process => Some(from.agent.pid),
+            Clone::Thread { .. } => from.parent,
+        };
         match from.agent.clone_task(what)? {
             Ok(agent) => {
-                let task = NativeTask { cpu, seen, signals, ..NativeTask::new(agent) };
+                let task = NativeTask { parent, cpu, seen, signals, ..NativeTask::new(agent) };
                 self.add_task(child, task)
             }
             Err(refused) => Ok(answer_of(refused)),
@@ -135,6 +143,8 @@ impl Machine {
         match task.agent.exec()? {
             Ok(()) => {
                 (task.seen, task.signals) = (0, 0);
+                let tid = task.agent.tid;
+                self.clear_enable_on_exec(tid);
                 Ok(Answer::Ok)
             }
             Err(refused) => Ok(answer_of(refused)),
@@ -148,6 +158,7 @@ impl Machine {
         task.agent.post(&message)?;
         wait_for_end(&task.agent);
         task.life = Life::Ended;
+        self.reap_orphans()?;
         Ok(Answer::Ok)
     }
 
@@ -156,10 +167,28 @@ impl Machine {
         if task.life == Life::Reaped || task.agent.tid != task.agent.pid {
             return Ok(Answer::Errno(perf_core::Errno::ECHILD));
         }
-        waitpid(Pid::from_raw(task.agent.pid), None)
-            .map_err(|errno| NativeError::Refused { what: "waitpid", errno })?;
-        task.life = Life::Reaped;
+        wait_for(task)?;
         Ok(Answer::Ok)
+    }
+
+    /// All tasks are our children; those whose parent has ended are the init process's in the
+    /// model, which waits for them at once.
+    fn reap_orphans(&mut self) -> Result<(), NativeError> {
+        let alive: BTreeSet<i32> = self
+            .tasks
+            .values()
+            .filter(|task| task.life == Life::Alive)
+            .map(|task| task.agent.pid)
+            .collect();
+        for task in self.tasks.values_mut() {
+            let is_orphan = task.parent.is_some_and(|parent| !alive.contains(&parent));
+            let is_first = task.agent.tid == task.agent.pid;
+            if is_orphan && is_first && task.life == Life::Ended && !alive.contains(&task.agent.pid)
+            {
+                wait_for(task)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn on_trap(
@@ -256,6 +285,14 @@ fn log(task: &NativeTask) -> Result<Vec<SignalSeen>, NativeError> {
             })
         })
         .collect()
+}
+
+/// Takes a zombie away.
+fn wait_for(task: &mut NativeTask) -> Result<(), NativeError> {
+    waitpid(Pid::from_raw(task.agent.pid), None)
+        .map_err(|errno| NativeError::Refused { what: "waitpid", errno })?;
+    task.life = Life::Reaped;
+    Ok(())
 }
 
 /// Waits until the kernel has ended a task: it is a zombie, or gone.

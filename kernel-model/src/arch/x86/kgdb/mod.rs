@@ -6,6 +6,8 @@
 //! as a debugger sees it. Source: Linux 6.18 arch/x86/kernel/kgdb.c.
 
 mod regs;
+#[cfg(test)]
+mod tests;
 
 use perf_core::attr::abi::{HW_BREAKPOINT_RW, HW_BREAKPOINT_W, HW_BREAKPOINT_X};
 use perf_core::{CpuId, EventId, Target};

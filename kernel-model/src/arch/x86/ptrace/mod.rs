@@ -6,6 +6,8 @@
 //! Source: Linux 6.18 `arch/x86/kernel/ptrace.c` (`arch_ptrace`).
 
 mod debugreg;
+#[cfg(test)]
+mod debugreg_tests;
 mod regs;
 mod regset;
 mod step;

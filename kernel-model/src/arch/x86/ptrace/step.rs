@@ -92,6 +92,11 @@ impl StepState {
 
     /// `enable_single_step`: tells whether TF is the tracer's.
     const fn enable(&mut self, regs: &mut PtRegs, changes_tf: bool) -> bool {
+        if self.single_step {
+            // Even where the last step's instruction was POPF and has cleared it: TF counts as
+            // the program's from then on.
+            regs.flags |= TF;
+        }
         self.single_step = true;
         let had_tf = regs.flags & TF != 0;
         regs.flags |= TF;
@@ -218,6 +223,10 @@ mod tests {
         // POPF may set it, so it is the program's.
         let mut popf = regs(0x202);
         assert!(!step.enable(&mut popf, true));
+        assert_eq!(step.shown_flags(popf.flags), 0x302);
+        // After a step over POPF that clears TF, the next step's TF is taken for the program's.
+        popf.flags = 0x202;
+        assert!(!step.enable(&mut popf, false));
         assert_eq!(step.shown_flags(popf.flags), 0x302);
         // A tracer that sets TF hands it to the program.
         let mut forced = regs(0x202);

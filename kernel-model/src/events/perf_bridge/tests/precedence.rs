@@ -43,7 +43,26 @@ const FAULTS: &[Fault] = &[
     ),
     fault(5, "period", Errno::EINVAL, |s| s.attr.sample_period = 1 << 63, &[]),
     fault(5, "descriptors", Errno::EMFILE, |s| s.facts.fds_used_up = true, &[]),
-    fault(6, "group_fd", Errno::EBADF, |s| s.group_fd = 11, &["leader's inherit", "group"]),
+    fault(
+        6,
+        "group_fd",
+        Errno::EBADF,
+        |s| s.group_fd = 11,
+        &["group's task", "leader's inherit", "group"],
+    ),
+    // Measured on 6.18: an event that has left its task leads no group.
+    fault(
+        6,
+        "group's task",
+        Errno::ENODEV,
+        |s| {
+            s.group_fd = 10;
+            let caller = CapSysAdmin::Held;
+            let mut pmu = BreakpointPmu { hw: &mut s.port, state: &mut s.state, caller };
+            s.perf.exit_task(&mut pmu, 0, CALLER);
+        },
+        &[],
+    ),
     fault(7, "pid", Errno::ESRCH, |s| s.pid = 4242, &["paranoid", "offline"]),
     fault(
         8,
