@@ -46,7 +46,11 @@ impl Stage {
                     .and_then(|()| self.kernel.write_ksym_filter(filter.as_bytes()));
                 Ok(answer(written.map(|_bytes| ())))
             }
-            Op::KsymHits => Ok(Answer::Count(self.kernel.take_ksym_log().len() as u64)),
+            Op::KsymHits => {
+                let nr_records = self.kernel.ksym().records().len() as u64;
+                self.kernel.clear_trace();
+                Ok(Answer::Count(nr_records))
+            }
             Op::Kgdb(step) => self.kgdb(step),
             Op::KgdbStops => Ok(Answer::Count(self.kernel.in_kernel.take_hits(STOPS).len() as u64)),
             _ => unreachable!("apply sends only operations of other consumers here"),

@@ -150,6 +150,24 @@ impl Stage {
         before
     }
 
+    /// Lets a task do something in the kernel, for which it has to be on a CPU. One that was on
+    /// none is on none afterwards.
+    fn as_current<T>(&mut self, task: TaskId, body: impl FnOnce(&mut Kernel) -> T) -> T {
+        self.enter_for(task);
+        if self.cpu_of(task).is_some() {
+            return body(&mut self.kernel);
+        }
+        let cpu = self.kernel.this_cpu;
+        let before = self.run_on(task, cpu);
+        let result = body(&mut self.kernel);
+        self.kernel.this_cpu = cpu;
+        self.kernel.switch_out(cpu);
+        if let Some(before) = before {
+            self.run_on(before, cpu);
+        }
+        result
+    }
+
     fn make_task(
         &mut self,
         name: &TaskName,
@@ -159,14 +177,13 @@ impl Stage {
         if self.tasks.contains_key(name) {
             return Err(ScenarioError::NameTaken(name.0.clone()));
         }
-        self.enter_for(parent);
         let thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS;
         let args = match kind {
             ForkKind::Process => process_args(0),
             ForkKind::ClearHandlers => process_args(CLONE_CLEAR_SIGHAND),
             ForkKind::Thread => CloneArgs { flags: thread, ..CloneArgs::default() },
         };
-        match copy_process(&mut self.kernel, parent, &args) {
+        match self.as_current(parent, |kernel| copy_process(kernel, parent, &args)) {
             Ok(id) => {
                 unqueue(&mut self.kernel, id);
                 let entry = self.kernel.tasks.task_mut(id);
