@@ -193,7 +193,7 @@ mod tests {
             let counter = Counter { text: text.to_owned(), request: specs[0].request };
             let mut row = String::new();
             write_counter(&mut row, &counter, &Count { value, enabled_ns, running_ns }).unwrap();
-            row.trim().split_whitespace().collect::<Vec<_>>().join(" ")
+            row.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(row("cycles:u", 1_234, 50, 50), "1,234 cycles:u");
         assert_eq!(row("cycles", 3_000, 4_000, 3_000), "4,000 cycles # 3,000 counted (75.00%)");

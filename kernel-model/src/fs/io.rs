@@ -385,7 +385,7 @@ impl Kernel {
                 break;
             };
             let found = space.translate(&self.hw, addr);
-            let entry = found.map_or(0, |found| PRESENT | found.physical / PAGE_SIZE);
+            let entry = found.map_or(0, |found| PRESENT | (found.physical / PAGE_SIZE));
             word.copy_from_slice(&entry.to_le_bytes());
             done += 8;
         }

@@ -11,6 +11,7 @@ use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
 use crate::mm::vma::{Prot, Vma, VmaName};
 use crate::task::TaskState;
+use crate::task::cred::Ids;
 
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,9 +189,9 @@ fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
         total << PAGE_SHIFT,
     );
     // A limit without end, then where the program lies; no waiting channel, no swap.
-    let _fits = write!(
+    let _fits = writeln!(
         text,
-        "{} {} {} {} 0 0 {} {} 0 0 0 0 0 {} {} 0 0 0 0 0 {} {} 0 {} {} {} {} 0\n",
+        "{} {} {} {} 0 0 {} {} 0 0 0 0 0 {} {} 0 0 0 0 0 {} {} 0 {} {} {} {} 0",
         u64::MAX,
         image.start_code,
         image.end_code,
@@ -217,10 +218,13 @@ fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     let entry = kernel.tasks.task(task);
     let parent = process.parent.map_or(0, |parent| parent.0);
     let kib = total * (PAGE_SIZE / 1024);
+    let ids =
+        |ids: Ids| [ids.real, ids.effective, ids.saved, ids.fs].map(|id| id.to_string()).join("\t");
+    let (uids, gids) = (ids(entry.cred.user), ids(entry.cred.group));
     let tracer = entry.trace.tracer().map_or(0, |tracer| kernel.tasks.process_of(tracer).pid);
     Ok(format!(
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({state})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\n\
-         PPid:\t{parent}\nTracerPid:\t{tracer}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\n\
+         PPid:\t{parent}\nTracerPid:\t{tracer}\nUid:\t{uids}\nGid:\t{gids}\nFDSize:\t64\n\
          Groups:\t0 \nVmPeak:\t{kib:8} kB\nVmSize:\t{kib:8} kB\nVmRSS:\t{kib:8} kB\nThreads:\t{}\n\
          SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
          Cpus_allowed:\t{:x}\n",

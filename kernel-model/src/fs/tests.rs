@@ -151,7 +151,7 @@ impl World {
         self.kernel.walk(self.task, base, path.as_bytes(), LastLink::Follow)?.found()
     }
 
-    fn to_name(&mut self, path: &str) -> super::namei::Walked {
+    fn walked_name(&mut self, path: &str) -> super::namei::Walked {
         self.kernel.walk_to_name(self.task, AT_FDCWD, path.as_bytes()).unwrap()
     }
 
@@ -181,7 +181,7 @@ fn paths_lead_where_linux_says() {
     world.kernel.release_file(made);
     for (name, target) in [("to", "d/file"), ("loop", "loop"), ("none", "/gone"), ("dir", "/tmp/d")]
     {
-        let walked = world.to_name(&format!("/tmp/{name}"));
+        let walked = world.walked_name(&format!("/tmp/{name}"));
         world.kernel.vfs_symlink(&walked, target.as_bytes()).unwrap();
     }
     let file = Ok(Node::Inode(world.inode("/tmp/d/file")));
@@ -210,7 +210,7 @@ fn paths_lead_where_linux_says() {
 fn open_flags_decide() {
     let mut world = World::new(&[], &[]);
     world.mkdir("/tmp/d").unwrap();
-    let walked = world.to_name("/tmp/link");
+    let walked = world.walked_name("/tmp/link");
     world.kernel.vfs_symlink(&walked, b"file").unwrap();
     let made = world.open("/tmp/file", O_CREAT | O_EXCL | O_RDWR).unwrap();
     assert_eq!(world.write(made, b"one two"), IoResult::Done(7));
@@ -292,9 +292,9 @@ fn a_read_only_mount_refuses_changes() {
     assert_eq!(world.mkdir("/data/in/y"), Err(Errno::EROFS));
     assert_eq!(world.unlink("/data/in/x"), Err(Errno::EROFS));
     world.mkdir("/data/out").unwrap();
-    let (from, to) = (world.to_name("/data/in/x"), world.to_name("/data/out/x"));
+    let (from, to) = (world.walked_name("/data/in/x"), world.walked_name("/data/out/x"));
     assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EROFS));
-    let (from, to) = (world.to_name("/data/in"), world.to_name("/data/there"));
+    let (from, to) = (world.walked_name("/data/in"), world.walked_name("/data/there"));
     assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EBUSY));
 }
 

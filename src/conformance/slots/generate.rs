@@ -77,7 +77,7 @@ impl Generator {
     /// What the stage cannot play.
     pub(super) fn step(&mut self) -> Result<Step, ScenarioError> {
         self.nr_steps += 1;
-        let is_filling = self.nr_steps / PHASE % 2 == 0;
+        let is_filling = (self.nr_steps / PHASE).is_multiple_of(2);
         let mut step = Step::default();
         while step.is_empty() {
             match self.rng.below(100) {

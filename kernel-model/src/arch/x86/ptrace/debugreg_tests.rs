@@ -136,9 +136,9 @@ proptest! {
                     }
                 } else {
                     dr7 = value;
-                    for n in 0..4 {
+                    for (n, address) in addresses.iter_mut().enumerate() {
                         if enabled(n) {
-                            addresses[n].get_or_insert(0);
+                            address.get_or_insert(0);
                         }
                     }
                 }
