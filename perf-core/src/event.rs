@@ -124,6 +124,9 @@ pub struct PerfEvent {
     pub(crate) oncpu: Option<CpuId>,
     /// Context the event is installed in; `None` before installation and after removal.
     pub(crate) context: Option<ContextId>,
+    /// The task's context has ended (`TASK_TOMBSTONE`): what is done to an event where it runs
+    /// no longer reaches it.
+    pub(crate) context_ended: bool,
     /// Root event of an inherited copy.
     pub(crate) parent: Option<EventId>,
     /// Live inherited copies, oldest first. Only on root events.

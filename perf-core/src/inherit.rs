@@ -171,6 +171,9 @@ impl Perf {
         }
         for event in self.task_events(task) {
             self.exit_event(pmus, now, event, &mut detached);
+            if let Some(event) = self.event_mut(event) {
+                event.context_ended = true;
+            }
         }
         self.tasks.remove(task);
         detached

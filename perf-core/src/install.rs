@@ -156,6 +156,7 @@ impl Perf {
             children: Vec::new(),
             group_leader: args.leader.unwrap_or(event),
             siblings: Vec::new(),
+            context_ended: false,
             group_generation: 0,
             count: 0,
             child_count: 0,

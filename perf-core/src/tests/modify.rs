@@ -166,3 +166,16 @@ fn in_kernel_modify() {
     assert_eq!(refused, Err(Errno::EINVAL));
     assert_eq!(rig.hit_each(&[event]), [1]);
 }
+
+/// Rule 3.12.3 and measured on 6.18: PERIOD on an event whose task has ended answers 0 and
+/// changes nothing, so that MODIFY_ATTRIBUTES wants the old period.
+#[test]
+fn period_does_not_reach_an_event_of_an_ended_task() {
+    let mut rig = Rig::new();
+    let event = rig.open(&sampling(3, 0));
+    rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 1), Ok(()));
+    assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 0), Err(Errno::EINVAL));
+    assert_eq!(modify(&mut rig, event, &sampling(1, 0)), Err(Errno::EINVAL));
+    assert_eq!(modify(&mut rig, event, &sampling(3, 0)), Ok(()));
+}

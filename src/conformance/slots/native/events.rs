@@ -140,11 +140,12 @@ impl Machine {
         self.opener_call(libc::SYS_close, &[descriptor.fd], None).map(answer_of)
     }
 
-    /// A program that changes the period asks for the new one from then on.
+    /// A program that changes the period asks for the new one from then on. The kernel does not
+    /// change it when the event's task has ended, though it says so.
     fn period(&mut self, event: &EventName, period: u64) -> Result<Answer, NativeError> {
         let answer = self.ioctl_with(event, PERIOD, &period.to_le_bytes())?;
-        if answer == Answer::Ok {
-            let number = self.descriptor(event)?.event;
+        let number = self.descriptor(event)?.event;
+        if answer == Answer::Ok && !self.has_ended(self.opened[number].tid) {
             self.opened[number].attr.sample_period = period;
         }
         Ok(answer)

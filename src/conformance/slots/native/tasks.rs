@@ -191,6 +191,12 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether a task of the scenario has this id, and has ended.
+    pub(super) fn has_ended(&self, tid: i64) -> bool {
+        let mut tasks = self.tasks.values().filter(|task| i64::from(task.agent.tid) == tid);
+        tasks.any(|task| task.life != Life::Alive)
+    }
+
     pub(super) fn on_trap(
         &mut self,
         name: &TaskName,
