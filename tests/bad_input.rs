@@ -169,7 +169,7 @@ fn events_that_say_nothing() {
         "mem:0x10000000000000000/8:w",
         "mem:said+/4:w",
         "mem:said+x/4:w",
-        "cycles",
+        "cyclops",
         "mem:said/4:w,mem:said/4:w",
         "mem:said +4/4:w",
         "mem:\u{e9}\u{df}/8:\u{fc}",

@@ -57,13 +57,11 @@ fn number(word: &str) -> Option<u64> {
 /// Whether `found` is what was measured, but for times, ids and addresses.
 fn agrees(measured: &str, found: &str) -> bool {
     let (measured, found) = (words(measured), words(found));
-    let mut key = "";
     measured.len() == found.len()
-        && measured.iter().zip(&found).all(|(wanted, got)| {
-            let counts = COUNTS.contains(&key);
-            if wanted.starts_with(|c: char| c.is_alphabetic()) {
-                key = wanted;
-            }
+        && (0..measured.len()).all(|at| {
+            let (wanted, got) = (measured[at], found[at]);
+            let is_value_of = |key: &str| at >= 2 && measured[at - 2..at] == [key, "="];
+            let counts = COUNTS.iter().any(|key| is_value_of(key));
             let any_number = number(wanted).is_some_and(|n| n >= SMALL) && number(got).is_some();
             wanted == got || any_number && !counts
         })

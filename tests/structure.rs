@@ -187,6 +187,8 @@ const MAY_DIFFER: &[(&str, &[&str], &str)] = &[
     ("src/cli", &["env"], "the command line"),
     ("src/cmd/", &["env", "Instant", "time"], "the command line, and the host's own speed"),
     ("src/report/", &["Instant", "time"], "the host's own speed, told and never recorded"),
+    ("src/conformance/slots/native/", &["thread", "time"], "waits for processes of the host"),
+    ("src/host_perf/", &["env"], "where temporary files are, for a lock"),
     ("src/kgdb/", &["thread", "time"], "a debugger; its runs are never recorded"),
     ("src/session/program.rs", &["env"], "PATH, before anything runs"),
     ("emulator/src/dispatch/cache.rs", &["FxHashMap"], "a fixed hash, never iterated"),

@@ -24,7 +24,7 @@ static void on_signal(int number) { (void)number; }
 static void try_exec(const char *what, const char *path, char *const argv[], char *const envp[])
 {
 	long result = syscall(SYS_execve, path, argv, envp);
-	printf("%s: %ld %s\n", what, result, strerror(errno));
+	printf("%s: %ld %d\n", what, result, result < 0 ? errno : 0);
 }
 
 static void errors(char *own)
@@ -76,7 +76,7 @@ static void look_around(void)
 	sigaltstack(NULL, &stack);
 	printf("altstack %s\n", stack.ss_flags & SS_DISABLE ? "none" : "some");
 	for (int fd = 10; fd <= 11; fd++)
-		printf("fd %d %s\n", fd, fcntl(fd, F_GETFD) < 0 ? strerror(errno) : "open");
+		printf("fd %d %s\n", fd, fcntl(fd, F_GETFD) < 0 ? "closed" : "open");
 	prctl(PR_GET_NAME, name);
 	printf("comm %s\n", name);
 	printf("execfn is the path: %d\n", strcmp((char *)getauxval(AT_EXECFN), "/proc/self/exe") == 0);

@@ -14,10 +14,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef RENAME_NOREPLACE
+/* musl has no wrapper. */
+#define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE 2
+#define renameat2(from, a, to, b, flags) syscall(SYS_renameat2, from, a, to, b, flags)
+#endif
+
 static void tell(const char *what, long result)
 {
 	if (result < 0)
-		printf("%s: %s\n", what, strerror(errno));
+		printf("%s: error %d\n", what, errno);
 	else
 		printf("%s: %ld\n", what, result);
 }
@@ -35,7 +42,7 @@ static void list(const char *path)
 	int nr = 0;
 	DIR *dir = opendir(path);
 	if (dir == NULL) {
-		printf("list %s: %s\n", path, strerror(errno));
+		printf("list %s: error %d\n", path, errno);
 		return;
 	}
 	for (struct dirent *entry; (entry = readdir(dir)) != NULL && nr < 64;) {
@@ -57,7 +64,7 @@ static void show(const char *path)
 {
 	struct stat st;
 	if (lstat(path, &st) < 0) {
-		printf("stat %s: %s\n", path, strerror(errno));
+		printf("stat %s: error %d\n", path, errno);
 		return;
 	}
 	long size = S_ISDIR(st.st_mode) ? 0 : (long)st.st_size;
@@ -286,7 +293,7 @@ static void mappings(void)
 	close(fd);
 	fd = open("mapped", O_RDONLY);
 	void *none = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	printf("writable of a read-only file: %s\n", none == MAP_FAILED ? strerror(errno) : "mapped");
+	printf("writable of a read-only file: %d\n", none == MAP_FAILED ? errno : 0);
 	void *reading = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 	TELL(mprotect(reading, 4096, PROT_READ | PROT_WRITE));
 	close(fd);

@@ -12,6 +12,7 @@ mod hotplug;
 pub(crate) mod in_kernel_breakpoint;
 mod ksym;
 mod run;
+mod sample_source;
 mod sideband;
 mod switch;
 mod user_access;

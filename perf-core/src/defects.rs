@@ -65,7 +65,8 @@ pub struct DefectInfo {
     pub in_6: bool,
     /// On by default in 2.6.33.
     pub in_2_6_33: bool,
-    /// The source file that shows it; empty where nothing does.
+    /// The source file that shows it, a path from the repository's root, or below `arch/` in the
+    /// kernel model's architecture; empty where nothing does.
     pub place: &'static str,
 }
 
@@ -128,10 +129,10 @@ defects! {
     OpenedNeverCount = "S5" "1.8.1", OFF ON, "perf-core/src/count.rs",
         "breakpoints opened by the system call never count or sample";
     ModifyLosesSlot = "S6" "5.6.1", OFF ON,
-        "kernel-model/src/arch/x86/ptrace/early_debugreg.rs",
+        "arch/ptrace/early_debugreg.rs",
         "changing a ptrace breakpoint unregisters it first, and a failure loses it";
     AddressRewriteInverts = "S7" "5.6.2", OFF ON,
-        "kernel-model/src/arch/x86/ptrace/early_debugreg.rs",
+        "arch/ptrace/early_debugreg.rs",
         "rewriting the address of a ptrace breakpoint inverts whether it is enabled";
     NullInsteadOfError = "S8" "6.1.3", OFF ON, "",
         "the in-kernel calls that create breakpoints fail without an error number";
@@ -142,12 +143,12 @@ defects! {
     KsymChangeBugs = "S11" "6.2.5", OFF ON, "kernel-model/src/trace/ksym/mod.rs",
         "changing a ksym filter leaks its breakpoint, or keeps the entry of one that is gone";
     HandlerStopsAtEmpty = "S12" "4.3.9", OFF ON,
-        "kernel-model/src/arch/x86/debug_trap/handler.rs",
+        "arch/debug_trap/handler.rs",
         "a hit in a register without an owner ends the handler and swallows the other hits";
     GlobalExactCleared = "S13" "4.2.2", OFF ON,
-        "kernel-model/src/arch/x86/hw_breakpoint/install.rs",
+        "arch/hw_breakpoint/install.rs",
         "removing a breakpoint clears the global exact bit, and the shadow is written first";
-    NoResumeFlag = "S14" "4.3", OFF ON, "kernel-model/src/arch/x86/debug_trap/handler.rs",
+    NoResumeFlag = "S14" "4.3", OFF ON, "arch/debug_trap/handler.rs",
         "an execution breakpoint does not set the resume flag and is hit again for ever";
     PidIgnoredWithCpu = "S15" "1.8", OFF ON, "kernel-model/src/events/perf_bridge/mod.rs",
         "with a CPU the pid is ignored, and the event is CPU-wide";
@@ -189,9 +190,9 @@ defects! {
         "events of a task that has exited hold their slots until they are closed";
     ForkCopiesVirtualDr = "K9" "5.5.1", ON ON, "kernel-model/src/syscalls/clone.rs",
         "a child starts with its parent's virtual debug status and control";
-    DisabledSlotsValidated = "K10" "5.2.2", ON OFF, "kernel-model/src/arch/x86/ptrace/debugreg.rs",
+    DisabledSlotsValidated = "K10" "5.2.2", ON OFF, "arch/ptrace/debugreg.rs",
         "ptrace breakpoints are validated when the control register is written, enabled or not";
-    DetachLeavesTraps = "K11" "5.5.4", ON ON, "kernel-model/src/arch/x86/ptrace/debugreg.rs",
+    DetachLeavesTraps = "K11" "5.5.4", ON ON, "arch/ptrace/debugreg.rs",
         "a tracer that detaches leaves its breakpoints armed";
     ContextSwapBookkeeping = "K12" "3.6.6", OFF OFF, "",
         "contexts of clones are exchanged at a switch, which moves counts between their events";

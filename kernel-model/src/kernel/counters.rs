@@ -7,7 +7,9 @@
 //! Source: Linux 6.x arch/x86/events/core.c (`x86_pmu_handle_irq`, `perf_event_nmi_handler`).
 
 use perf_core::attr::abi::AttrFlags;
-use perf_core::{CpuId, Errno, EventId, HitRegs, Mode, PerfEventAttr, Target, TaskId, Totals};
+use perf_core::{
+    CpuId, Errno, EventId, HitRegs, Mode, PerfEventAttr, SampleSource, Target, TaskId, Totals,
+};
 
 use super::Kernel;
 use crate::arch::x86::costs::Work;
@@ -192,6 +194,7 @@ impl Kernel {
             let only_user = mode == Mode::Kernel && !self.cpu_pmu.counts_kernel(event);
             let (mode, ip) =
                 if only_user { (Mode::User, self.tasks.task(task).regs.ip) } else { (mode, ip) };
+            let gathered = self.gather_sample(event, task, mode, ip, 0);
             let regs = HitRegs {
                 ip,
                 mode,
@@ -200,7 +203,7 @@ impl Kernel {
                 cpu,
                 now: self.hw.time_ns(cpu),
                 addr: 0,
-                source: None,
+                source: gathered.as_ref().map(|gathered| gathered as &dyn SampleSource),
             };
             let outcome =
                 self.with_rings(|perf, memory| perf.counter_interrupt(event, &regs, memory));

@@ -3,8 +3,8 @@
 //! `kernel/events/{core,hw_breakpoint}.c`.
 
 use perf_core::{
-    BufferId, CpuId, Current, Defect, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus, SwEvent,
-    SwitchDirection, TaskId,
+    BufferId, CpuId, Current, Defect, Errno, EventId, HitRegs, Mode, Overflow, Perf, Pmus,
+    SampleSource, SwEvent, SwitchDirection, TaskId,
 };
 
 use super::Kernel;
@@ -322,6 +322,7 @@ impl Kernel {
         place: HitPlace,
     ) -> Overflow {
         let addr = self.perf.event(event).map_or(0, |event| event.attr().bp_addr);
+        let gathered = self.gather_sample(event, tag.task, place.mode, place.ip, addr);
         let regs = HitRegs {
             ip: place.ip,
             mode: place.mode,
@@ -330,7 +331,7 @@ impl Kernel {
             cpu,
             now: self.hw.time_ns(cpu),
             addr,
-            source: None,
+            source: gathered.as_ref().map(|gathered| gathered as &dyn SampleSource),
         };
         self.with_rings(|perf, memory| perf.event_hit(event, &regs, memory))
     }

@@ -173,7 +173,7 @@ fn in_kernel_modify() {
 fn period_does_not_reach_an_event_of_an_ended_task() {
     let mut rig = Rig::new();
     let event = rig.open(&sampling(3, 0));
-    rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
+    let _detached = rig.perf.exit_task(&mut rig.pmu, rig.now, T0);
     assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 1), Ok(()));
     assert_eq!(rig.perf.set_period(&mut rig.pmu, rig.now, event, 0), Err(Errno::EINVAL));
     assert_eq!(modify(&mut rig, event, &sampling(1, 0)), Err(Errno::EINVAL));
