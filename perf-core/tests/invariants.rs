@@ -20,8 +20,12 @@ fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
 fn code_words(text: &str) -> Vec<String> {
     text.lines()
         .map(|line| line.split("//").next().unwrap_or_default())
-        .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
-        .map(str::to_lowercase)
+        // What is in quotes is text: where the list of defects says that something shows.
+        .map(|line| line.split('"').step_by(2).collect::<Vec<_>>().join(" "))
+        .flat_map(|line| {
+            let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.map(str::to_lowercase).collect::<Vec<_>>()
+        })
         .collect()
 }
 
