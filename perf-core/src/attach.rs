@@ -13,6 +13,9 @@ use crate::pmu::Pmus;
 pub(crate) enum Detach {
     /// The target is gone: state EXIT, grouping kept for the descriptor's sake.
     Exit,
+    /// `remove_on_exec`: state EXIT, leaves its group, whose other members go on by themselves
+    /// (measured on 6.18).
+    Exec,
     /// The descriptor is gone: state DEAD, leaves its group.
     Dead,
     /// A copy whose task or root is gone: leaves its group, its counts go to the root.
@@ -66,7 +69,7 @@ impl Perf {
     ) {
         let to = match detach {
             Detach::Dead => EventState::Dead,
-            Detach::Exit | Detach::Child => EventState::Exit,
+            Detach::Exit | Detach::Exec | Detach::Child => EventState::Exit,
         };
         if let Some(cpu) = self.ev(event).oncpu {
             if detach == Detach::Exit {

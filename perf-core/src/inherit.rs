@@ -126,7 +126,7 @@ impl Perf {
         for event in self.task_events(task) {
             if self.ev(event).attr.has(AttrFlags::REMOVE_ON_EXEC) {
                 self.set_owner(event, None);
-                self.exit_event(pmus, now, event, &mut detached);
+                self.exit_event(pmus, now, event, Detach::Exec, &mut detached);
             }
         }
         detached
@@ -170,7 +170,7 @@ impl Perf {
             }
         }
         for event in self.task_events(task) {
-            self.exit_event(pmus, now, event, &mut detached);
+            self.exit_event(pmus, now, event, Detach::Exit, &mut detached);
             if let Some(event) = self.event_mut(event) {
                 event.context_ended = true;
             }
@@ -185,12 +185,14 @@ impl Perf {
         events.into_iter().rev().collect()
     }
 
-    /// `perf_event_exit_event`: an event with a descriptor stays, in EXIT; a copy is freed.
+    /// `perf_event_exit_event`: an event with a descriptor stays, in EXIT, with what `own` says of
+    /// its group; a copy is freed.
     fn exit_event(
         &mut self,
         pmus: &mut dyn Pmus,
         now: u64,
         event: EventId,
+        own: Detach,
         detached: &mut Detached,
     ) {
         match self.ev(event).parent {
@@ -200,7 +202,7 @@ impl Perf {
                 detached.wake.push(root);
             }
             None => {
-                self.remove_from_context(pmus, now, event, Detach::Exit);
+                self.remove_from_context(pmus, now, event, own);
                 detached.wake.push(event);
             }
         }

@@ -1,9 +1,9 @@
 //! Random breakpoint operations, played on the model and on the running kernel: the answer of
 //! every call and every count are compared.
 //!
-//! [`run`] plays sequences of [`step`]s. [`generate`] makes them, with the model playing along;
-//! [`native`] plays them on the running kernel; [`compare`] tells noise from a difference;
-//! [`shrink`] makes a difference small. [`host`] says whether the host can be asked at all.
+//! [`run`] plays sequences of [`step`]s. `generate` makes them, with the model playing along;
+//! [`native`] plays them on the running kernel; [`mod@compare`] tells noise from a difference;
+//! [`mod@shrink`] makes a difference small. [`host`] says whether the host can be asked at all.
 
 pub mod compare;
 mod generate;

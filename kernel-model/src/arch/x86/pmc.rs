@@ -14,7 +14,7 @@ use super::hw::Hw;
 use super::layout::EntryPoint;
 
 /// General counters of a CPU: as many as client cores with two threads a core have had since
-/// architectural performance monitoring version 3 (CPUID.0AH:EAX[15:8] = 4).
+/// architectural performance monitoring version 3 (`CPUID.0AH:EAX[15:8]` = 4).
 pub const NR_COUNTERS: usize = 4;
 /// NMI, by which counters report that they have run out.
 pub const NMI_VECTOR: u8 = 2;
