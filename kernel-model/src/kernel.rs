@@ -11,6 +11,7 @@ mod hits;
 mod hotplug;
 pub(crate) mod in_kernel_breakpoint;
 mod ksym;
+mod perf_tasks;
 mod run;
 mod sample_source;
 mod sideband;
