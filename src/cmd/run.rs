@@ -1,6 +1,6 @@
 //! `dr7 run`: a program, its watches, its hits.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use kernel_model::debug::KgdbIo;
@@ -8,6 +8,7 @@ use kernel_model::debug::KgdbIo;
 use super::{CommandError, Outcome, plan};
 use crate::cli::RunArgs;
 use crate::kgdb::{Listener, Server, kernel_symbols};
+use crate::output_file::OutputFile;
 use crate::report::{HitLimit, Report, Streams};
 use crate::session::drive::{Companions, Driven, Observer, Session};
 use crate::session::event::{Done, Ending};
@@ -42,15 +43,40 @@ pub(super) fn run(
     let companions = Companions { debugger, ksym: &args.ksym };
     let (done, ksym) = live(machine, &plan, stdin, &mut report, companions)?;
     if !args.ksym.is_empty() {
-        report.say(&format!("\n{}\n{}", ksym.trace, ksym.profile))?;
+        let trace = shortened(&ksym.trace, args.hits.hits);
+        report.say(&format!("\n{trace}\n{}", ksym.profile))?;
     }
     report.finish(&done)?;
     outcome(&plan, &done)
 }
 
+/// The first hits of a trace, after its header, and how many more there are.
+fn shortened(trace: &str, max_hits: u64) -> String {
+    let is_header = |line: &&str| line.starts_with('#');
+    let nr_hits = trace.lines().filter(|line| !is_header(line)).count() as u64;
+    let mut left = max_hits;
+    let mut text = String::new();
+    for line in trace.lines() {
+        let shown = is_header(&line) || left > 0;
+        if shown {
+            left -= u64::from(!is_header(&line));
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    if nr_hits > max_hits {
+        text.push_str(&format!("and {} more (--hits)\n", nr_hits - max_hits));
+    }
+    text
+}
+
 fn write_kernel_symbols(path: &Path) -> Result<(), CommandError> {
-    std::fs::write(path, kernel_symbols())
-        .map_err(|source| CommandError::KernelSymbols { path: path.to_owned(), source })
+    let write = || {
+        let mut file = OutputFile::create(path)?;
+        file.write_all(&kernel_symbols())?;
+        file.finish()
+    };
+    write().map_err(|source| CommandError::KernelSymbols { path: path.to_owned(), source })
 }
 
 /// Runs a plan with the host's answers, to its end; also what the ksym tracer saw.
@@ -85,5 +111,18 @@ pub(super) fn outcome(plan: &Plan, done: &Done) -> Result<Outcome, CommandError>
             Err(CommandError::Stopped { program, reason: reason.clone() })
         }
         Ending::Limit { max_insns } => Err(CommandError::Limit { program, max_insns: *max_insns }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_trace_is_cut_after_its_first_hits() {
+        let trace = "# header\n# more\na\nb\nc\n";
+        assert_eq!(shortened(trace, 3), trace);
+        assert_eq!(shortened(trace, 1), "# header\n# more\na\nand 2 more (--hits)\n");
+        assert_eq!(shortened("# header\n", 0), "# header\n");
     }
 }
