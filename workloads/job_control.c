@@ -323,7 +323,7 @@ static void subreaper(void)
 	wait_for("nobody left", -1, 0);
 }
 
-int main(void)
+static int everything(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -335,4 +335,20 @@ int main(void)
 	orphaned_groups();
 	subreaper();
 	return 0;
+}
+
+/* Stops of the terminal's kind do nothing in an orphaned process group. This one has a parent in
+ * another group of its session, wherever the program is started. */
+int main(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		setpgid(0, 0);
+		return everything();
+	}
+	if (waitpid(child, &status, 0) != child)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -134,7 +134,8 @@ defects! {
     AddressRewriteInverts = "S7" "5.6.2", OFF ON,
         "arch/ptrace/early_debugreg.rs",
         "rewriting the address of a ptrace breakpoint inverts whether it is enabled";
-    NullInsteadOfError = "S8" "6.1.3", OFF ON, "",
+    NullInsteadOfError = "S8" "6.1.3", OFF ON,
+        "kernel-model/src/kernel/in_kernel_breakpoint.rs",
         "the in-kernel calls that create breakpoints fail without an error number";
     GroupFlagIgnoresSiblings = "S9" "3.3.4", OFF ON, "perf-core/src/ioctl.rs",
         "an ioctl for the whole group acts on the leader only";

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use perf_core::attr::abi::AttrFlags;
-use perf_core::{CpuId, Errno, EventId, Mode, PerfEventAttr, Target, TaskId};
+use perf_core::{CpuId, Defect, Errno, EventId, Mode, PerfEventAttr, Target, TaskId};
 
 use super::Kernel;
 use crate::events::hw_breakpoint::Support;
@@ -81,11 +81,26 @@ impl Kernel {
         let Some((id, handler)) = self.next_registration() else { return Ok(None) };
         let now = self.now_ns();
         let target = Target::Task(task, None);
-        let event = self.with_pmu(|perf, pmu| {
+        let opened = self.with_pmu(|perf, pmu| {
             perf.create_kernel_counter(pmu, now, attr, target, Some(handler.id()))
-        })?;
-        self.in_kernel.registrations.insert(id, vec![event]);
-        Ok(Some(id))
+        });
+        self.registered(id, opened.map(|event| vec![event]))
+    }
+
+    /// Keeps what a registration opened. S8: its failure is a null pointer too (rule 6.1.3).
+    fn registered(
+        &mut self,
+        id: RegistrationId,
+        opened: Result<Vec<EventId>, Errno>,
+    ) -> Result<Option<RegistrationId>, Errno> {
+        match opened {
+            Ok(events) => {
+                self.in_kernel.registrations.insert(id, events);
+                Ok(Some(id))
+            }
+            Err(_) if self.perf.config.defects.has(Defect::NullInsteadOfError) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// A breakpoint on each online CPU, all or none (rule 6.1.1). `None` as above.
@@ -97,9 +112,8 @@ impl Kernel {
         attr: &PerfEventAttr,
     ) -> Result<Option<RegistrationId>, Errno> {
         let Some((id, handler)) = self.next_registration() else { return Ok(None) };
-        let events = self.register_wide_hw_breakpoint(attr, handler)?;
-        self.in_kernel.registrations.insert(id, events);
-        Ok(Some(id))
+        let opened = self.register_wide_hw_breakpoint(attr, handler);
+        self.registered(id, opened)
     }
 
     /// Changes address, type, length and enable state; a failure keeps the old setting (rule
