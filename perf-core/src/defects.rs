@@ -181,7 +181,7 @@ defects! {
         "siblings of a closed leader that was off wait for the next scheduling point";
     FailedModifyFlips = "K4" "3.7.2", ON OFF, "perf-core/src/modify.rs",
         "a failing MODIFY_ATTRIBUTES sets the enable state by the attribute and keeps sig_data";
-    ForkNeedsKernelRight = "K5" "1.6.2", ON OFF, "kernel-model/src/kernel/hits.rs",
+    ForkNeedsKernelRight = "K5" "1.6.2", ON OFF, "kernel-model/src/kernel/perf_tasks.rs",
         "fork fails with EPERM where an inherited breakpoint is on a kernel address";
     SamplePeriodOverrides = "K6" "3.5.3", ON OFF, "perf-core/src/count.rs",
         "with PERF_SAMPLE_PERIOD every hit is a sample, whatever the period";
