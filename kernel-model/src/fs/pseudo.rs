@@ -6,9 +6,9 @@
 //!
 //! ```ignore
 //! PseudoFile::text("/sys/kernel/tracing/ksym_trace_filter", |kernel, task| {
-//!     kernel.ksym_filter_text().into_bytes()
+//!     kernel.ksym().show_filter().into_bytes()
 //! })
-//! .writable(|kernel, task, bytes| kernel.ksym_filter_write(bytes).map(|()| bytes.len()))
+//! .writable(|kernel, task, bytes| kernel.write_ksym_filter(bytes).map(|taken| taken as usize))
 //! ```
 //!
 //! - **read**: called once at open; reads, preads and seeks work on that snapshot. A file that is

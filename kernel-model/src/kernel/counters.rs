@@ -12,6 +12,7 @@ use perf_core::{
 };
 
 use super::Kernel;
+use super::hits::HitPlace;
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::TrapFrame;
 use crate::arch::x86::layout::EntryPoint;
@@ -194,17 +195,10 @@ impl Kernel {
             let only_user = mode == Mode::Kernel && !self.cpu_pmu.counts_kernel(event);
             let (mode, ip) =
                 if only_user { (Mode::User, self.tasks.task(task).regs.ip) } else { (mode, ip) };
-            let gathered = self.gather_sample(event, task, mode, ip, 0);
-            let regs = HitRegs {
-                ip,
-                mode,
-                pid: tag.pid,
-                tid: tag.tid,
-                cpu,
-                now: self.hw.time_ns(cpu),
-                addr: 0,
-                source: gathered.as_ref().map(|gathered| gathered as &dyn SampleSource),
-            };
+            let place = HitPlace { mode, ip };
+            let gathered = self.gather_sample(event, task, place, 0);
+            let source = gathered.as_ref().map(|gathered| gathered as &dyn SampleSource);
+            let regs = HitRegs { source, ..self.hit_regs(cpu, &tag, place, 0) };
             let outcome =
                 self.with_rings(|perf, memory| perf.counter_interrupt(event, &regs, memory));
             self.carry_out(cpu, task, &outcome);

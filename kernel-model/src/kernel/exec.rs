@@ -138,7 +138,7 @@ impl Kernel {
         &mut self,
         space: &mut AddressSpace,
         bprm: &Bprm,
-        cred: &Cred,
+        ids: stack::Ids,
     ) -> Result<Started, Errno> {
         let loaded = self.map_program(space, &bprm.program, Role::Main)?;
         let loader = match &bprm.loader {
@@ -152,12 +152,7 @@ impl Kernel {
             envp: &bprm.envp,
             path: &bprm.filename,
             random: bprm.random,
-            ids: stack::Ids {
-                uid: cred.user.real,
-                euid: cred.user.effective,
-                gid: cred.group.real,
-                egid: cred.group.effective,
-            },
+            ids,
             hwcap: hw.hwcap(),
             hwcap2: hw.hwcap2(),
             minsigstksz: hw.fpu_format().min_signal_stack(),
@@ -298,11 +293,17 @@ impl Kernel {
     /// Loads the program into the task's empty address space.
     pub(super) fn load_into(&mut self, task: TaskId, bprm: &Bprm) -> Result<(), Errno> {
         let mm = self.tasks.task(task).mm;
-        let cred = self.tasks.task(task).cred.clone();
+        let Cred { user, group, .. } = &self.tasks.task(task).cred;
+        let ids = stack::Ids {
+            uid: user.real,
+            euid: user.effective,
+            gid: group.real,
+            egid: group.effective,
+        };
         let Some((mut space, users)) = self.tasks.spaces.remove(&mm) else {
             return Err(Errno::ENOMEM);
         };
-        let loaded = self.load_binary(&mut space, bprm, &cred);
+        let loaded = self.load_binary(&mut space, bprm, ids);
         // In the order of mapping: the program, its interpreter, the vDSO (rule 3.11.6).
         let (last, mut mapped): (Vec<&Vma>, Vec<&Vma>) = space.vmas().partition(|vma| is_vdso(vma));
         mapped.extend(last);

@@ -311,6 +311,26 @@ impl Kernel {
         }
     }
 
+    /// What perf core is told of a hit; without the rarer fields of samples.
+    pub(super) fn hit_regs(
+        &self,
+        cpu: CpuId,
+        tag: &TaskTag,
+        place: HitPlace,
+        addr: u64,
+    ) -> HitRegs<'static> {
+        HitRegs {
+            ip: place.ip,
+            mode: place.mode,
+            pid: tag.pid,
+            tid: tag.tid,
+            cpu,
+            now: self.hw.time_ns(cpu),
+            addr,
+            source: None,
+        }
+    }
+
     /// `perf_bp_event`.
     fn hit_event(
         &mut self,
@@ -320,17 +340,9 @@ impl Kernel {
         place: HitPlace,
     ) -> Overflow {
         let addr = self.perf.event(event).map_or(0, |event| event.attr().bp_addr);
-        let gathered = self.gather_sample(event, tag.task, place.mode, place.ip, addr);
-        let regs = HitRegs {
-            ip: place.ip,
-            mode: place.mode,
-            pid: tag.pid,
-            tid: tag.tid,
-            cpu,
-            now: self.hw.time_ns(cpu),
-            addr,
-            source: gathered.as_ref().map(|gathered| gathered as &dyn SampleSource),
-        };
+        let gathered = self.gather_sample(event, tag.task, place, addr);
+        let source = gathered.as_ref().map(|gathered| gathered as &dyn SampleSource);
+        let regs = HitRegs { source, ..self.hit_regs(cpu, tag, place, addr) };
         self.with_rings(|perf, memory| perf.event_hit(event, &regs, memory))
     }
 

@@ -8,7 +8,7 @@ use super::{Kernel, SymbolKind};
 use crate::events::bp_slots::SlotReport;
 use crate::events::overflow_handler::OverflowHandler;
 use crate::trace::ksym::filter::{self, FilterError, KsymFilter};
-use crate::trace::ksym::{KsymLog, KsymTracer, KsymVersion, Symbol, WideBreakpoints};
+use crate::trace::ksym::{KsymLog, KsymTracer, KsymVersion, WideBreakpoints};
 
 /// Name of the tracer (`current_tracer`).
 pub const KSYM_TRACER: &str = "ksym_tracer";
@@ -50,11 +50,6 @@ impl WideBreakpoints for Kernel {
     }
 }
 
-fn lookup(name: &str) -> Option<Symbol> {
-    let found = Kernel::symbols().find(|symbol| symbol.name == name)?;
-    Some(Symbol { name: found.name, addr: found.addr, size: found.size })
-}
-
 impl Kernel {
     /// A write to `ksym_trace_filter`: `SYMBOL:rw-`, `SYMBOL:-w-`, or `0` for none. Tells how
     /// many bytes it took.
@@ -62,7 +57,7 @@ impl Kernel {
     /// # Errors
     /// As [`KsymTracer::write_filter`].
     pub fn write_ksym_filter(&mut self, text: &[u8]) -> Result<u64, Errno> {
-        self.with_ksym(|ksym, kernel| ksym.write_filter(text, &lookup, kernel))
+        self.with_ksym(|ksym, kernel| ksym.write_filter(text, &Self::find_symbol, kernel))
     }
 
     /// Makes the ksym tracer the current one and watches a symbol, as the command line asks.
@@ -72,7 +67,7 @@ impl Kernel {
     pub fn trace_ksym(&mut self, filter: &str) -> Result<(), KsymRefused> {
         self.ksym.init();
         if let KsymFilter::Watch { name, .. } = filter::parse(filter.as_bytes(), KsymVersion::Last)?
-            && lookup(name).is_none()
+            && Self::find_symbol(name).is_none()
         {
             let known = Self::ksym_names().collect::<Vec<_>>().join(", ");
             return Err(KsymRefused::UnknownSymbol { name: name.to_owned(), known });

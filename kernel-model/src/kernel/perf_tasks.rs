@@ -1,7 +1,7 @@
 //! Perf events of a task over its life: scheduling, forks, execs and exits; and what the kernel
 //! counts for it. Source: Linux 6.18 `kernel/events/core.c`.
 
-use perf_core::{CpuId, Defect, Errno, HitRegs, Mode, SwEvent, SwitchDirection, TaskId};
+use perf_core::{CpuId, Defect, Errno, Mode, SwEvent, SwitchDirection, TaskId};
 
 use super::Kernel;
 use super::hits::HitPlace;
@@ -117,16 +117,7 @@ impl Kernel {
     ) {
         self.update_counts(cpu);
         let tag = self.tasks.tag(task);
-        let regs = HitRegs {
-            ip: place.ip,
-            mode: place.mode,
-            pid: tag.pid,
-            tid: tag.tid,
-            cpu,
-            now: self.hw.time_ns(cpu),
-            addr,
-            source: None,
-        };
+        let regs = self.hit_regs(cpu, &tag, place, addr);
         let outcomes = self.with_rings(|perf, memory| perf.sw_event(kind, 1, &regs, memory));
         for outcome in outcomes {
             self.carry_out(cpu, task, &outcome);

@@ -13,6 +13,7 @@ use perf_core::attr::abi::{
 use perf_core::{EventId, Mode, SampleSource, TaskId};
 
 use super::Kernel;
+use super::hits::HitPlace;
 use crate::arch::x86::pt_regs::{PtRegs, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 use crate::mm::vma::VmFlags;
@@ -51,10 +52,10 @@ impl Kernel {
         &self,
         event: EventId,
         task: TaskId,
-        mode: Mode,
-        ip: u64,
+        place: HitPlace,
         addr: u64,
     ) -> Option<Gathered> {
+        let HitPlace { mode, ip } = place;
         let attr = self.perf.event(event)?.attr();
         if attr.sample_type & GATHERED == 0 {
             return None;

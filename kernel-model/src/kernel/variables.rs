@@ -115,11 +115,16 @@ impl Kernel {
         text.chain(data)
     }
 
-    /// Address and size of a symbol (`kallsyms_lookup_name`).
+    /// The symbol of a name (`kallsyms_lookup_name`).
+    #[must_use]
+    pub fn find_symbol(name: &str) -> Option<KernelSymbol> {
+        Self::symbols().find(|symbol| symbol.name == name)
+    }
+
+    /// Address and size of a symbol.
     #[must_use]
     pub fn symbol(name: &str) -> Option<(u64, u64)> {
-        let found = Self::symbols().find(|symbol| symbol.name == name)?;
-        Some((found.addr, found.size))
+        Self::find_symbol(name).map(|found| (found.addr, found.size))
     }
 
     /// Symbol and offset of an address of the kernel's text or data (`kallsyms_lookup`).

@@ -5,7 +5,6 @@
 use perf_core::{Errno, TaskId};
 
 use super::state::{Ptrace, SyscallWork};
-use crate::events::perf_bridge::PtraceMode;
 use crate::kernel::Kernel;
 use crate::signal::SigInfo;
 use crate::signal::jobctl::Jobctl;
@@ -60,7 +59,7 @@ impl Kernel {
         if is_own || matches!(entry.state, TaskState::Zombie(_)) || entry.trace.ptrace.is_some() {
             return Err(Errno::EPERM);
         }
-        if !self.tasks.ptrace_may_access(tracer, task, PtraceMode::Attach) {
+        if !self.tasks.ptrace_may_access(tracer, task) {
             return Err(Errno::EPERM);
         }
         let is_stopped = entry.state == TaskState::Stopped;

@@ -6,12 +6,11 @@ use perf_core::{Errno, TaskId};
 use crate::kernel::Kernel;
 use crate::signal::SigInfo;
 use crate::signal::info::SIGINFO_BYTES;
+use crate::syscalls::check_sigset_size;
 use crate::uapi::ptrace::PTRACE_PEEKSIGINFO_SHARED;
 use crate::uapi::signal::UNBLOCKABLE;
 use crate::uapi::word_at;
 
-/// Bytes of a signal set.
-const SIGSET_BYTES: u64 = 8;
 /// Bytes of `struct ptrace_peeksiginfo_args`.
 const PEEK_ARGS_BYTES: usize = 16;
 
@@ -69,9 +68,7 @@ impl Kernel {
         size: u64,
         data: u64,
     ) -> Result<u64, Errno> {
-        if size != SIGSET_BYTES {
-            return Err(Errno::EINVAL);
-        }
+        check_sigset_size(size)?;
         let entry = self.tasks.task(task);
         let mask = entry.saved_mask.unwrap_or(entry.blocked);
         self.write_user_u64(data, mask)?;
@@ -84,9 +81,7 @@ impl Kernel {
         size: u64,
         data: u64,
     ) -> Result<u64, Errno> {
-        if size != SIGSET_BYTES {
-            return Err(Errno::EINVAL);
-        }
+        check_sigset_size(size)?;
         let mask = self.read_user_u64(data)? & !UNBLOCKABLE;
         let entry = self.tasks.task_mut(task);
         entry.blocked = mask;

@@ -50,6 +50,7 @@ pub use exec::ExecFailure;
 pub(crate) use fs_rw::import_iovec;
 pub(crate) use limits::core_limit;
 pub(crate) use prctl::comm_of_bytes;
+pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;
 use table::{Handler, Support};
 pub use waiting::Restart;

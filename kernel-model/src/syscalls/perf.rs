@@ -74,8 +74,8 @@ impl OpenFacts for Facts<'_> {
         self.tasks.tasks.values().find(|task| task.tid == tid).map(|task| task.id)
     }
 
-    fn ptrace_may_access(&self, task: TaskId, mode: PtraceMode) -> bool {
-        self.tasks.ptrace_may_access(self.task, task, mode)
+    fn ptrace_may_access(&self, task: TaskId, _mode: PtraceMode) -> bool {
+        self.tasks.ptrace_may_access(self.task, task)
     }
 
     fn is_past_exit(&self, task: TaskId) -> bool {

@@ -31,7 +31,7 @@ pub(super) const SIGSET_BYTES: u64 = 8;
 const STACK_BYTES: usize = 24;
 
 /// Checks the size that a program says a signal set has.
-pub(super) const fn check_sigset_size(size: u64) -> Result<(), Errno> {
+pub(crate) const fn check_sigset_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_BYTES { Ok(()) } else { Err(Errno::EINVAL) }
 }
 

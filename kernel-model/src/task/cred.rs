@@ -8,7 +8,6 @@
 use perf_core::TaskId;
 
 use super::Tasks;
-use crate::events::perf_bridge::PtraceMode;
 
 /// Capabilities that something here asks for, by their bit numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +187,7 @@ impl Tasks {
     /// `ptrace_may_access` with the caller's real ids. Reading and attaching ask for the same
     /// here: there is no further security module.
     #[must_use]
-    pub fn ptrace_may_access(&self, caller: TaskId, target: TaskId, _mode: PtraceMode) -> bool {
+    pub fn ptrace_may_access(&self, caller: TaskId, target: TaskId) -> bool {
         let (from, to) = (self.task(caller), self.task(target));
         if from.process == to.process || from.cred.capable(Cap::SysPtrace) {
             return true;

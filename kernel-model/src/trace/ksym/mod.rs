@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use perf_core::{Defect, Defects, Errno, EventId, Generation, PerfEventAttr};
 
+use crate::kernel::KernelSymbol;
 use crate::observe::TaskTag;
 use filter::{FilterError, KsymAccess, KsymFilter};
 
@@ -52,17 +53,6 @@ impl KsymVersion {
     }
 }
 
-/// A symbol of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol {
-    /// Its name.
-    pub name: &'static str,
-    /// Linear address.
-    pub addr: u64,
-    /// Size in bytes.
-    pub size: u64,
-}
-
 /// What registers breakpoints on every CPU (`register_wide_hw_breakpoint`).
 pub trait WideBreakpoints {
     /// A breakpoint on each online CPU, or none.
@@ -80,7 +70,7 @@ pub struct KsymEntry {
     /// Number of the entry, never used again.
     pub id: u32,
     /// What it watches.
-    pub symbol: Symbol,
+    pub symbol: KernelSymbol,
     /// Accesses that hit.
     pub access: KsymAccess,
     /// Its breakpoints; none for a dead entry of defect S11.
@@ -205,7 +195,7 @@ impl KsymTracer {
     pub fn write_filter(
         &mut self,
         text: &[u8],
-        lookup: &dyn Fn(&str) -> Option<Symbol>,
+        lookup: &dyn Fn(&str) -> Option<KernelSymbol>,
         breakpoints: &mut dyn WideBreakpoints,
     ) -> Result<u64, Errno> {
         match filter::parse(text, self.version).map_err(FilterError::errno)? {
@@ -225,7 +215,7 @@ impl KsymTracer {
     /// Rule 6.2.4.
     fn add(
         &mut self,
-        symbol: Symbol,
+        symbol: KernelSymbol,
         access: KsymAccess,
         breakpoints: &mut dyn WideBreakpoints,
     ) -> Result<(), Errno> {
@@ -292,7 +282,7 @@ impl KsymTracer {
 }
 
 /// A breakpoint on a symbol, for every CPU (`hw_breakpoint_init`).
-fn attr(symbol: Symbol, access: KsymAccess) -> PerfEventAttr {
+fn attr(symbol: KernelSymbol, access: KsymAccess) -> PerfEventAttr {
     use perf_core::attr::abi::AttrFlags;
     let mut attr = PerfEventAttr::breakpoint(symbol.addr, KSYM_LEN, access.bp_type());
     attr.sample_period = 1;

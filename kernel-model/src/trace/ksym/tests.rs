@@ -3,7 +3,8 @@
 use perf_core::{Errno, EventId, PerfEventAttr, TaskId};
 
 use super::filter::{self, FilterError, KsymAccess, KsymFilter};
-use super::{KsymLog, KsymTracer, KsymVersion, Symbol, WideBreakpoints};
+use super::{KsymLog, KsymTracer, KsymVersion, WideBreakpoints};
+use crate::kernel::{KernelSymbol, SymbolKind};
 use crate::observe::TaskTag;
 
 const SEED: KsymVersion = KsymVersion::Seed { broken_change: true };
@@ -29,10 +30,11 @@ impl WideBreakpoints for Registers {
     }
 }
 
-fn lookup(name: &str) -> Option<Symbol> {
+fn lookup(name: &str) -> Option<KernelSymbol> {
     let names = ["jiffies", "pid_max", "total_forks", "nr_threads", "a", "b"];
     let at = names.iter().position(|known| *known == name)?;
-    Some(Symbol { name: names[at], addr: 0xffff_ffff_8260_0000 + 64 * at as u64, size: 8 })
+    let addr = 0xffff_ffff_8260_0000 + 64 * at as u64;
+    Some(KernelSymbol { name: names[at], addr, size: 8, kind: SymbolKind::Data })
 }
 
 struct Rig {
