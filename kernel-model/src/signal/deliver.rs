@@ -168,11 +168,8 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
 pub(super) fn dequeue(kernel: &mut Kernel, task: TaskId) -> Option<SigInfo> {
     let entry = kernel.tasks.task_mut(task);
     let blocked = entry.blocked;
-    let info = entry
-        .pending
-        .dequeue_synchronous(blocked)
-        .or_else(|| entry.pending.dequeue(blocked))
-        .or_else(|| kernel.tasks.process_of_mut(task).pending.dequeue(blocked));
+    let info =
+        entry.pending.dequeue_synchronous(blocked).or_else(|| kernel.dequeue_signal(task, blocked));
     if info.is_some_and(|info| sigmask(info.si_signo) & STOPPING != 0) {
         kernel.tasks.task_mut(task).trace.jobctl.set(Jobctl::STOP_DEQUEUED);
     }

@@ -14,8 +14,10 @@ use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sigm
 
 /// Whose queue a signal goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queue {
+pub(crate) enum Queue {
+    /// A thread's.
     Thread,
+    /// Its process's.
     Process,
 }
 
@@ -93,6 +95,19 @@ impl Kernel {
                 self.wake_for_signal(other);
             }
         }
+    }
+
+    /// Sends a timer's signal to its process or to a thread; whether it is not ignored.
+    pub(crate) fn send_timer_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> bool {
+        if !self.prepare_signal(task, info.si_signo) {
+            return false;
+        }
+        match queue {
+            Queue::Thread => self.tasks.task_mut(task).pending.enqueue_timer(info),
+            Queue::Process => self.tasks.process_of_mut(task).pending.enqueue_timer(info),
+        }
+        self.complete_signal(task, info.si_signo, queue);
+        true
     }
 
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {

@@ -90,11 +90,11 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         entry.state = TaskState::Zombie(status);
         entry.syscall = None;
-        let (mm, process, runtime) = (entry.mm, entry.process, entry.runtime_ns);
+        let (mm, process, usage) = (entry.mm, entry.process, entry.usage);
         self.finish_vfork(process);
         self.put_mm(mm);
         let group = self.tasks.process_of_mut(task);
-        group.dead_runtime_ns += runtime;
+        group.dead_usage.add(&usage);
         group.threads.retain(|&thread| thread != task);
         if group.threads.is_empty() {
             self.end_process(process);

@@ -8,7 +8,7 @@
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
-//! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
+//! - `signal`, `signal_wait`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
 pub(crate) mod clone;
@@ -24,10 +24,12 @@ mod fs_rw;
 mod futex;
 mod identity;
 mod ioctl;
+mod itimer;
 mod limits;
 mod mm;
 pub(crate) mod perf;
 mod poll;
+mod posix_timer;
 mod prctl;
 mod reap;
 mod robust;

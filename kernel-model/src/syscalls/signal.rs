@@ -54,6 +54,9 @@ fn sys_rt_sigaction(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Resul
         kernel.tasks.process_of_mut(task).handlers.set(signal, new);
         if new.disposition(signal) == Disposition::Ignore {
             kernel.flush_pending(task, sigmask(signal));
+            kernel.ignore_timers(task, sigmask(signal));
+        } else {
+            kernel.unignore_timers(task, signal);
         }
     }
     if old_at != 0 {

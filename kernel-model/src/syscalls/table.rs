@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: [&[Syscall]; 29] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -108,6 +108,8 @@ const GROUPS: [&[Syscall]; 27] = [
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
+    super::itimer::CALLS,
+    super::posix_timer::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,
