@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: [&[Syscall]; 29] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -95,6 +95,8 @@ const GROUPS: [&[Syscall]; 27] = [
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
+    super::epoll::CALLS,
+    super::eventfd::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
