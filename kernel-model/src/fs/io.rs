@@ -97,9 +97,25 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem { .. } => IoResult::Err(Errno::EINVAL),
+            FileKind::Regular(_) | FileKind::ProcMem { .. } | FileKind::Epoll(_) => {
+                IoResult::Err(Errno::EINVAL)
+            }
+            FileKind::Eventfd(event) => {
+                let result = self.eventfd_mut(event).read(out);
+                self.or_again(id, result)
+            }
             FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
         })
+    }
+
+    /// Whether those who write have to wait for a read: it tells them then.
+    #[must_use]
+    pub fn is_full(&self, kind: FileKind) -> bool {
+        match kind {
+            FileKind::Pipe { pipe, .. } => self.pipe(pipe).is_full(),
+            FileKind::Eventfd(_) => true,
+            _ => false,
+        }
     }
 
     fn read_text(&mut self, id: FileId, out: &mut [u8], at: At) -> IoResult {
@@ -153,7 +169,12 @@ impl FileTable {
             FileKind::Regular(_)
             | FileKind::ProcMem { .. }
             | FileKind::Text(_)
+            | FileKind::Epoll(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Eventfd(event) => {
+                let result = self.eventfd_mut(event).write(bytes);
+                self.or_again(id, result)
+            }
         }
     }
 
@@ -184,7 +205,7 @@ impl FileTable {
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
             // null_lseek and noop_llseek: the position of a device is always 0.
-            FileKind::Device { .. } => return Ok(0),
+            FileKind::Device { .. } | FileKind::Eventfd(_) | FileKind::Epoll(_) => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
             FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
@@ -235,6 +256,8 @@ fn is_seekable(kind: FileKind) -> bool {
         FileKind::Console(_)
         | FileKind::Pipe { .. }
         | FileKind::Path(_)
+        | FileKind::Eventfd(_)
+        | FileKind::Epoll(_)
         | FileKind::PerfEvent(_) => false,
     }
 }

@@ -109,7 +109,11 @@ impl Kernel {
             FileKind::ProcMem { pid, view } => {
                 Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
             }
-            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => None,
+            FileKind::Console(_)
+            | FileKind::Pipe { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::PerfEvent(_) => None,
         }
     }
 

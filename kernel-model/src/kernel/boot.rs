@@ -226,6 +226,7 @@ impl Kernel {
             files: FileTable::default(),
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
+            epolls: crate::fs::epoll::Epolls::default(),
             locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,

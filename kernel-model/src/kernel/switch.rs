@@ -142,7 +142,13 @@ impl Kernel {
 
     /// Wakes every task that waits on a channel.
     pub(crate) fn wake(&mut self, channel: Channel) {
+        self.wake_poll(channel, 0);
+    }
+
+    /// The same, and tells which poll bits may have been set; 0 where that is not known.
+    pub(crate) fn wake_poll(&mut self, channel: Channel, bits: u32) {
         self.wake_n(channel, u32::MAX);
+        self.epoll_notify(channel, bits);
     }
 
     /// Wakes up to `limit` tasks that wait on a channel, in the order of their ids;

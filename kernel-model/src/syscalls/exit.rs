@@ -160,6 +160,7 @@ impl Kernel {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
+                FileKind::Epoll(epoll) => self.release_epoll(epoll),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
@@ -171,7 +172,7 @@ impl Kernel {
                     self.put_node(node);
                 }
                 FileKind::Text(node) | FileKind::Path(node) => self.put_node(node),
-                FileKind::Console(_) | FileKind::ProcMem { .. } => {}
+                FileKind::Console(_) | FileKind::ProcMem { .. } | FileKind::Eventfd(_) => {}
             }
         }
     }

@@ -5,7 +5,8 @@
 //! its start when that has happened.
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
-//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
+//! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
@@ -13,6 +14,8 @@
 
 pub(crate) mod clone;
 mod cred;
+mod epoll;
+mod eventfd;
 mod exec;
 mod exit;
 mod fs_attr;

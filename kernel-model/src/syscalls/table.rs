@@ -95,6 +95,8 @@ const GROUPS: [&[Syscall]; 29] = [
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
+    super::epoll::CALLS,
+    super::eventfd::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,

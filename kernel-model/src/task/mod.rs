@@ -66,6 +66,17 @@ pub struct InSyscall {
     /// How far a clone has got that made its task, when the call is run again after a stop or
     /// a vfork's wait.
     pub clone: Option<ClonePhase>,
+    /// What a read, write, send or receive has moved before it had to wait.
+    pub moved: Moved,
+}
+
+/// How far a call that moves data has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes, of the message that is under way.
+    pub bytes: u64,
+    /// Whole messages before it, where the call has several.
+    pub messages: u32,
 }
 
 impl InSyscall {
@@ -73,7 +84,7 @@ impl InSyscall {
     #[must_use]
     pub fn new(regs: &PtRegs) -> Self {
         let (nr, args) = (regs.orig_ax, regs.args());
-        Self { nr, args, deadline_ns: None, woken: None, clone: None }
+        Self { nr, args, deadline_ns: None, woken: None, clone: None, moved: Moved::default() }
     }
 }
 

@@ -35,6 +35,12 @@ pub enum Channel {
     CpuTime(ProcessId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
+    /// An eventfd's counter has changed; its number.
+    Eventfd(u32),
+    /// An epoll instance has something; its number.
+    Epoll(u32),
+    /// The same, for those in epoll_wait, of whom one is woken.
+    EpollWait(u32),
 }
 
 /// What a task waits for: any of the channels, or the deadline, or a signal.
