@@ -8,6 +8,7 @@ use super::eventfd::{Eventfd, EventfdId, EventfdRead};
 use super::inode::{Device, InodeId};
 use super::namei::Node;
 use super::pipe::Pipe;
+use super::task_file::TaskFile;
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
@@ -87,6 +88,8 @@ pub enum FileKind {
     Eventfd(EventfdId),
     /// A set of files that are waited for.
     Epoll(EpollId),
+    /// A timer, signals or a process.
+    Task(TaskFile),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.

@@ -97,9 +97,10 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem { .. } | FileKind::Epoll(_) => {
-                IoResult::Err(Errno::EINVAL)
-            }
+            FileKind::Regular(_)
+            | FileKind::ProcMem { .. }
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).read(out);
                 self.or_again(id, result)
@@ -170,6 +171,7 @@ impl FileTable {
             | FileKind::ProcMem { .. }
             | FileKind::Text(_)
             | FileKind::Epoll(_)
+            | FileKind::Task(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).write(bytes);
@@ -205,7 +207,10 @@ impl FileTable {
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
             // null_lseek and noop_llseek: the position of a device is always 0.
-            FileKind::Device { .. } | FileKind::Eventfd(_) | FileKind::Epoll(_) => return Ok(0),
+            FileKind::Device { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
             FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
@@ -258,6 +263,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Path(_)
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
+        | FileKind::Task(_)
         | FileKind::PerfEvent(_) => false,
     }
 }
@@ -280,6 +286,9 @@ impl Kernel {
         let result = match kind {
             _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
             FileKind::Regular(inode) => self.file_read(inode, offset, out),
+            FileKind::Task(file) if at == At::Position => {
+                return Ok(self.read_task_file(id, file, out));
+            }
             FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };

@@ -38,6 +38,7 @@ pub mod regular;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;
+pub mod task_file;
 
 pub use fd::{FdTable, OnExec};
 pub use file::{Console, FileId, FileKind, FileTable, OpenFile, PipeEnd, PipeId};

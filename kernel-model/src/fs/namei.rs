@@ -113,6 +113,7 @@ impl Kernel {
             | FileKind::Pipe { .. }
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
+            | FileKind::Task(_)
             | FileKind::PerfEvent(_) => None,
         }
     }

@@ -6,6 +6,7 @@ use perf_core::EventId;
 use super::epoll::EpollId;
 use super::file::{Console, FileId, FileKind, FileTable};
 use super::inode::Device;
+use super::task_file::TaskFile;
 use crate::kernel::Kernel;
 use crate::task::wait::Channel;
 use crate::uapi::poll::{DEFAULT_POLLMASK, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -17,6 +18,8 @@ pub enum Readiness {
     Bits(u32),
     /// The event layer must answer.
     PerfEvent(EventId),
+    /// The kernel must answer.
+    Task(TaskFile),
     /// The files that it watches must answer.
     Epoll(EpollId),
 }
@@ -38,6 +41,7 @@ impl FileTable {
             FileKind::Eventfd(event) => self.eventfd(event).poll(),
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
             FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
+            FileKind::Task(file) => return Readiness::Task(file),
         })
     }
 }
@@ -50,6 +54,7 @@ impl FileKind {
             Self::PerfEvent(event) => Some(Channel::PerfEvent(event)),
             Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
             Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
+            Self::Task(file) => Some(file.channel()),
             Self::Console(_)
             | Self::Device { .. }
             | Self::Regular(_)
@@ -87,6 +92,7 @@ impl Kernel {
             Readiness::PerfEvent(event) => self.perf.poll(event).0,
             Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
             Readiness::Epoll(_) => 0,
+            Readiness::Task(file) => self.poll_task_file(id, file),
         };
         PollState { bits, channel }
     }

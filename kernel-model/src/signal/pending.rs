@@ -20,6 +20,8 @@ pub enum Enqueued {
     Merged,
     /// The queue is full; it is pending, but what it says is lost.
     WithoutInfo,
+    /// The queue is full, and it is not pending.
+    Refused,
 }
 
 /// Signals that are pending.

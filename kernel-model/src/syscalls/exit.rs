@@ -9,6 +9,7 @@ use super::table::Syscall;
 use crate::fs::inode::ROOT;
 use crate::fs::lock::LockOwner;
 use crate::fs::namei::Node;
+use crate::fs::task_file::TaskFile;
 use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
@@ -161,6 +162,7 @@ impl Kernel {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
+                FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
@@ -172,7 +174,10 @@ impl Kernel {
                     self.put_node(node);
                 }
                 FileKind::Text(node) | FileKind::Path(node) => self.put_node(node),
-                FileKind::Console(_) | FileKind::ProcMem { .. } | FileKind::Eventfd(_) => {}
+                FileKind::Console(_)
+                | FileKind::ProcMem { .. }
+                | FileKind::Eventfd(_)
+                | FileKind::Task(_) => {}
             }
         }
     }

@@ -9,7 +9,7 @@
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
-//! - `signal`, `signal_wait`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
+//! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
 
 pub(crate) mod clone;
@@ -28,9 +28,11 @@ mod futex;
 mod identity;
 mod ioctl;
 mod itimer;
+mod kill;
 mod limits;
 mod mm;
 pub(crate) mod perf;
+mod pidfd;
 mod poll;
 mod posix_timer;
 mod prctl;
@@ -39,10 +41,12 @@ mod robust;
 mod sched;
 mod signal;
 mod signal_wait;
+mod signalfd;
 mod sleep;
 mod system;
 pub mod table;
 mod time;
+mod timerfd;
 mod wait;
 mod waiting;
 
@@ -53,7 +57,6 @@ use crate::observe::Observation;
 use crate::task::wait::WaitFor;
 pub use exec::ExecFailure;
 pub(crate) use fs_rw::import_iovec;
-pub(crate) use limits::core_limit;
 pub(crate) use prctl::comm_of_bytes;
 pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;

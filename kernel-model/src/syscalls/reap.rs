@@ -52,6 +52,7 @@ impl Kernel {
         let group = self.tasks.process_of(task);
         let process = self.tasks.task(task).process;
         let (is_leader, is_last) = (group.leader == task, group.threads.is_empty());
+        let tid = self.tasks.task(task).tid;
         self.exit_ptrace(task);
         if is_last {
             self.forget_children(process);
@@ -67,6 +68,7 @@ impl Kernel {
         } else if !is_leader {
             self.tasks.tasks.remove(&task);
         }
+        self.wake(Channel::Pidfd(tid));
         self.finish_leader(process);
     }
 
@@ -79,7 +81,8 @@ impl Kernel {
             return;
         }
         entry.zombie = Some(status);
-        let (leader, signal) = (entry.leader, entry.exit_signal);
+        let (leader, signal, pid) = (entry.leader, entry.exit_signal, entry.pid);
+        self.wake(Channel::Pidfd(pid));
         if self.tasks.task(leader).trace.ptrace.is_none() {
             self.notify_parent(process);
         } else if self.ptrace_reparented(leader) {
@@ -189,6 +192,7 @@ impl Kernel {
     pub(crate) fn release_process(&mut self, process: ProcessId) {
         if let Some(entry) = self.tasks.processes.remove(&process) {
             self.tasks.tasks.remove(&entry.leader);
+            self.wake(Channel::Pidfd(entry.pid));
         }
     }
 }

@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 29] = [
+const GROUPS: [&[Syscall]; 35] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -107,11 +107,15 @@ const GROUPS: [&[Syscall]; 29] = [
     super::identity::CALLS,
     super::cred::CALLS,
     super::signal::CALLS,
+    super::kill::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
     super::itimer::CALLS,
     super::posix_timer::CALLS,
+    super::timerfd::CALLS,
+    super::signalfd::CALLS,
+    super::pidfd::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,

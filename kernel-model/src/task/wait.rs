@@ -31,6 +31,10 @@ pub enum Channel {
     Lock(InodeId),
     /// A timer descriptor's timer has ended.
     TimerFd(TimerFdId),
+    /// A signal was sent, which a signalfd may tell of.
+    Signals,
+    /// A process or thread has ended, or has been waited for.
+    Pidfd(u32),
     /// A process has used more CPU time.
     CpuTime(ProcessId),
     /// A vfork child gave the memory back.
