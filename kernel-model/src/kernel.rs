@@ -76,6 +76,8 @@ pub struct Kernel {
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// System V IPC.
+    pub(crate) ipc: crate::ipc::Ipc,
     /// Locks on files.
     pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.

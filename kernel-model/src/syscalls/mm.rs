@@ -25,7 +25,7 @@ pub(super) const CALLS: &[Syscall] = &[
 ];
 
 /// Works on the task's address space, and closes the ring buffers that this unmapped.
-fn with_space<T>(
+pub(super) fn with_space<T>(
     kernel: &mut Kernel,
     task: TaskId,
     body: impl FnOnce(&mut AddressSpace, &mut Hw, &mut FrameAllocator) -> T,
@@ -34,6 +34,7 @@ fn with_space<T>(
     let space = kernel.tasks.space_of_mut(task);
     let result = body(space, &mut kernel.hw, &mut kernel.frames);
     kernel.collect_closed_buffers(mm);
+    kernel.reap_segments();
     result
 }
 

@@ -6,6 +6,7 @@
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
@@ -24,6 +25,9 @@ mod fs_rw;
 mod futex;
 mod identity;
 mod ioctl;
+mod ipc_msg;
+mod ipc_sem;
+mod ipc_shm;
 mod limits;
 mod mm;
 pub(crate) mod perf;

@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: [&[Syscall]; 30] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -94,6 +94,9 @@ const GROUPS: [&[Syscall]; 27] = [
     super::fs_fd::CALLS,
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
+    super::ipc_msg::CALLS,
+    super::ipc_sem::CALLS,
+    super::ipc_shm::CALLS,
     super::poll::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,

@@ -28,6 +28,8 @@ pub enum Channel {
     Exec(ProcessId),
     /// A lock on a file was given back.
     Lock(InodeId),
+    /// What a task waits for in System V IPC is done; the task.
+    Ipc(TaskId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
 }
