@@ -24,3 +24,8 @@ fn compare(source: &str) {
 fn system_v_ipc() {
     compare("c/sysv_ipc.c");
 }
+
+#[test]
+fn memory_calls() {
+    compare("c/memory_calls.c");
+}

@@ -125,7 +125,7 @@ impl<T> IpcIds<T> {
         if self.by_index.len() as u32 >= self.max {
             return Err((Errno::ENOSPC, body));
         }
-        let end = (self.by_index.len() as u32 * 3 / 2).max(MIN_CYCLE).min(1 << INDEX_BITS);
+        let end = (self.by_index.len() as u32 * 3 / 2).clamp(MIN_CYCLE, 1 << INDEX_BITS);
         let is_free = |index: &u32| !self.by_index.contains_key(index);
         let mut candidates = (self.next_index..end).chain(0..end);
         let Some(index) = candidates.find(is_free) else { return Err((Errno::ENOSPC, body)) };

@@ -146,7 +146,7 @@ impl MsgQueue {
     /// Whether a message of so many bytes has room.
     #[must_use]
     pub fn has_room(&self, len: u64) -> bool {
-        self.nr_bytes + len <= self.max_bytes && self.messages.len() as u64 + 1 <= self.max_bytes
+        self.nr_bytes + len <= self.max_bytes && (self.messages.len() as u64) < self.max_bytes
     }
 
     /// Puts a message in, or hands it to the first receiver that it fits. Receivers that it is

@@ -66,8 +66,7 @@ impl IpcPerm {
     /// EACCES.
     pub fn check(&self, cred: &Cred, wanted: Rights) -> Result<(), Errno> {
         let user = cred.user.effective;
-        let in_group =
-            |gid: u32| cred.group.effective == gid || cred.groups.iter().any(|group| *group == gid);
+        let in_group = |gid: u32| cred.group.effective == gid || cred.groups.contains(&gid);
         let shift = if user == self.cuid || user == self.uid {
             6
         } else if in_group(self.cgid) || in_group(self.gid) {

@@ -8,7 +8,7 @@
 //! [`page_object::PageObject`] (pages that several address spaces map),
 //! [`address_space::AddressSpace`] (Linux's `mm_struct`) and [`vma::Vma`].
 //! The methods of `AddressSpace` are spread over the files named after Linux's:
-//! [`mmap`], [`brk`], [`mprotect`], [`mremap`], [`madvise`], [`fault`]
+//! [`mmap`], [`brk`], [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fault`]
 //! (`mm/memory.c`), [`fork`] and [`access`] (`access_process_vm`).
 //! Source: Linux 6.18, `mm/` and `arch/x86/mm/`.
 
@@ -20,6 +20,7 @@ pub mod fork;
 pub mod frame;
 pub mod layout;
 pub mod madvise;
+pub mod mlock;
 pub mod mmap;
 pub mod mprotect;
 pub mod mremap;

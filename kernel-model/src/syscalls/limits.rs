@@ -38,9 +38,17 @@ pub(crate) fn core_limit() -> u64 {
     fixed(RLIMIT_CORE).0
 }
 
+/// `RLIMIT_MEMLOCK`.
+const RLIMIT_MEMLOCK: u64 = 8;
+
+/// Bytes that a task may lock in memory.
+#[must_use]
+pub(super) fn memlock_limit(_kernel: &Kernel, _task: TaskId) -> u64 {
+    fixed(RLIMIT_MEMLOCK).0
+}
+
 /// Soft and hard limit of what is fixed, by resource, as Linux gives them to init.
 fn fixed(resource: u64) -> (u64, u64) {
-    const RLIMIT_MEMLOCK: u64 = 8;
     const RLIMIT_SIGPENDING: u64 = 11;
     const RLIMIT_MSGQUEUE: u64 = 12;
     const RLIMIT_NICE: u64 = 13;

@@ -7,7 +7,7 @@
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
 //! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
-//! - `mm`: memory; `futex`, `robust`: locks
+//! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
@@ -30,6 +30,8 @@ mod ipc_sem;
 mod ipc_shm;
 mod limits;
 mod mm;
+mod mm_lock;
+mod mm_policy;
 pub(crate) mod perf;
 mod poll;
 mod prctl;

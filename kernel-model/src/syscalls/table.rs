@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 30] = [
+const GROUPS: [&[Syscall]; 32] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -99,6 +99,8 @@ const GROUPS: [&[Syscall]; 30] = [
     super::ipc_shm::CALLS,
     super::poll::CALLS,
     super::mm::CALLS,
+    super::mm_lock::CALLS,
+    super::mm_policy::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,
