@@ -9,7 +9,7 @@
 //! [`address_space::AddressSpace`] (Linux's `mm_struct`) and [`vma::Vma`].
 //! The methods of `AddressSpace` are spread over the files named after Linux's:
 //! [`mmap`], [`brk`], [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fault`]
-//! (`mm/memory.c`), [`fork`] and [`access`] (`access_process_vm`).
+//! (`mm/memory.c`), [`oom`], [`fork`] and [`access`] (`access_process_vm`).
 //! Source: Linux 6.18, `mm/` and `arch/x86/mm/`.
 
 pub mod access;
@@ -24,6 +24,7 @@ pub mod mlock;
 pub mod mmap;
 pub mod mprotect;
 pub mod mremap;
+pub mod oom;
 pub mod page_object;
 pub mod page_table;
 pub mod placement;
