@@ -17,6 +17,7 @@ use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
@@ -295,6 +296,7 @@ impl Kernel {
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            arch: ThreadStruct::default(),
             cred: Cred::default(),
             mm,
             cpu: CpuId(0),

@@ -58,6 +58,8 @@ pub struct AddressSpace {
     pub(super) brk: u64,
     /// Where the program's image lies.
     pub image: ImageLayout,
+    /// The LDT that its threads share: descriptors from entry 0 on.
+    pub ldt: Vec<u64>,
     closed_perf_buffers: Vec<EventId>,
 }
 
@@ -92,6 +94,7 @@ impl AddressSpace {
             start_brk: 0,
             brk: 0,
             image: ImageLayout::default(),
+            ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
         })
     }
@@ -105,6 +108,7 @@ impl AddressSpace {
         Ok(Self {
             page_table: PageTable::with_kernel_half(hw, frames, &self.page_table)?,
             vmas: BTreeMap::new(),
+            ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
             ..*self
         })

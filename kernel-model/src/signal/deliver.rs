@@ -270,6 +270,9 @@ fn setup_rt_frame(
     regs.gpr[RSP] = place.frame;
     regs.ip = action.handler;
     regs.cs = USER_CS;
-    regs.ss = USER_DS;
+    let ss = regs.ss;
+    if ss != USER_DS && !kernel.hw.is_valid_ss(kernel.this_cpu, ss) {
+        kernel.tasks.task_mut(task).regs.ss = USER_DS;
+    }
     Ok(())
 }

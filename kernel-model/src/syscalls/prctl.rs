@@ -105,8 +105,8 @@ fn sys_arch_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<
     let [option, addr, ..] = *args;
     kernel.do_arch_prctl(task, option, addr)?;
     let entry = kernel.tasks.task(task);
-    let (fs, gs) = (entry.fs_base, entry.gs_base);
-    kernel.hw.load_bases(kernel.this_cpu, fs, gs);
+    let (selectors, fs, gs) = (entry.arch.selectors, entry.fs_base, entry.gs_base);
+    kernel.hw.load_selectors(kernel.this_cpu, &selectors, fs, gs);
     Ok(0)
 }
 
@@ -127,8 +127,8 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         match option {
             ARCH_SET_FS | ARCH_SET_GS if addr >= TASK_SIZE_MAX => return Err(Errno::EPERM),
-            ARCH_SET_FS => entry.fs_base = addr,
-            ARCH_SET_GS => entry.gs_base = addr,
+            ARCH_SET_FS => (entry.arch.selectors.fs, entry.fs_base) = (0, addr),
+            ARCH_SET_GS => (entry.arch.selectors.gs, entry.gs_base) = (0, addr),
             ARCH_GET_FS | ARCH_GET_GS => {
                 let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
                 self.write_user_u64(addr, base)?;

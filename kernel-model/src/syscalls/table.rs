@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: [&[Syscall]; 28] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -94,6 +94,7 @@ const GROUPS: [&[Syscall]; 27] = [
     super::fs_fd::CALLS,
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,

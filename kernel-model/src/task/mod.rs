@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 use perf_core::{CpuId, TaskId};
 
 use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::int80::{self, SyscallAbi};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::fs::FdTable;
 use crate::fs::inode::InodeId;
 use crate::fs::namei::Node;
@@ -48,6 +50,9 @@ pub enum TaskState {
     Zombie(ExitStatus),
 }
 
+/// The number of a 32-bit call that has no 64-bit counterpart.
+const NO_SUCH_CALL: u64 = u64::MAX;
+
 /// The system call that a task is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InSyscall {
@@ -68,8 +73,15 @@ pub struct InSyscall {
 impl InSyscall {
     /// The call that a task's registers ask for.
     #[must_use]
-    pub fn new(regs: &PtRegs) -> Self {
-        let (nr, args) = (regs.orig_ax, regs.args());
+    pub fn new(regs: &PtRegs, abi: SyscallAbi) -> Self {
+        // The upper half of RAX is not looked at.
+        let nr = regs.orig_ax & 0xffff_ffff;
+        let (nr, args) = match abi {
+            SyscallAbi::X86_64 => (nr, regs.args()),
+            SyscallAbi::I386 => {
+                (int80::translated(nr as u32).unwrap_or(NO_SUCH_CALL), int80::args(regs))
+            }
+        };
         Self { nr, args, deadline_ns: None, woken: None, clone: None }
     }
 }
@@ -123,6 +135,8 @@ pub struct Task {
     pub fs_base: u64,
     /// GS base of user mode.
     pub gs_base: u64,
+    /// What only this architecture has.
+    pub arch: ThreadStruct,
     /// Ids and capabilities.
     pub cred: cred::Cred,
     /// Its address space.
