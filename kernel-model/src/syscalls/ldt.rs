@@ -173,6 +173,10 @@ impl Kernel {
             }
             self.load_mm_ldt(cpu, current)?;
             self.refresh_segments(cpu, current, |selector| selector & SEGMENT_TI != 0);
+            if cpu != self.this_cpu {
+                // CS and SS are checked when the interrupt that tells it returns.
+                self.hw.raise_timer(cpu);
+            }
         }
         Ok(())
     }

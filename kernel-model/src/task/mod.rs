@@ -82,6 +82,12 @@ impl InSyscall {
                 (int80::translated(nr as u32).unwrap_or(NO_SUCH_CALL), int80::args(regs))
             }
         };
+        Self::numbered(nr, args)
+    }
+
+    /// A call with a number and arguments.
+    #[must_use]
+    pub const fn numbered(nr: u64, args: [u64; 6]) -> Self {
         Self { nr, args, deadline_ns: None, woken: None, clone: None }
     }
 }

@@ -321,7 +321,7 @@ impl KernelLayout {
     ) -> Result<u64, Errno> {
         let cpu_index = u64::from(cpu.0);
         let page = ESPFIX_BASE
-            + (cpu_index / ESPFIX_CPUS << 32)
+            + ((cpu_index / ESPFIX_CPUS) << 32)
             + (sp & 0xffff_0000)
             + cpu_index % ESPFIX_CPUS * PAGE_SIZE;
         if !self.template.entry(hw, page).is_present() {

@@ -20,3 +20,4 @@ pub mod segments;
 pub mod text_poke;
 pub mod traps;
 pub mod vdso;
+pub mod vsyscall;

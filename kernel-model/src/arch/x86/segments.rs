@@ -160,13 +160,16 @@ impl UserDesc {
     pub fn of_descriptor(entry_number: u32, descriptor: u64) -> Self {
         let bit = |at: u32| (descriptor >> at & 1) as u32;
         let contents = (descriptor >> 42 & 3) as u32;
-        let flags = bit(54) * flag::SEG_32BIT
-            | contents << flag::CONTENTS_SHIFT
-            | (bit(41) ^ 1) * flag::READ_EXEC_ONLY
-            | bit(55) * flag::LIMIT_IN_PAGES
-            | (bit(47) ^ 1) * flag::SEG_NOT_PRESENT
-            | bit(52) * flag::USEABLE
-            | bit(53) * flag::LM;
+        let flags = [
+            (bit(54), flag::SEG_32BIT),
+            (contents, 1 << flag::CONTENTS_SHIFT),
+            (bit(41) ^ 1, flag::READ_EXEC_ONLY),
+            (bit(55), flag::LIMIT_IN_PAGES),
+            (bit(47) ^ 1, flag::SEG_NOT_PRESENT),
+            (bit(52), flag::USEABLE),
+            (bit(53), flag::LM),
+        ];
+        let flags = flags.iter().map(|(value, place)| value * place).sum();
         let base = (descriptor >> 16 & 0xff_ffff | descriptor >> 32 & 0xff00_0000) as u32;
         let limit = (descriptor & 0xffff | descriptor >> 32 & 0xf_0000) as u32;
         Self { entry_number, base, limit, flags }

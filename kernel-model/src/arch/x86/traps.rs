@@ -123,6 +123,9 @@ impl Kernel {
     /// `do_user_addr_fault` for a fault in user mode.
     fn user_page_fault(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) {
         let address = self.hw.cr2(cpu);
+        if address >= TASK_SIZE_MAX && self.emulate_vsyscall(task, address, frame.error) {
+            return;
+        }
         let info = match self.handle_fault(cpu, task, address, frame) {
             FaultResult::Handled => return,
             FaultResult::Segv { code } => SigInfo::fault(SIGSEGV, code.si_code(), address),
