@@ -35,6 +35,7 @@ use crate::mm::page_object::PageObject;
 use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
@@ -217,6 +218,7 @@ impl Kernel {
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
+            seccomp_filters: crate::seccomp::Filters::default(),
             files: FileTable::default(),
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
@@ -297,6 +299,8 @@ impl Kernel {
             fs_base: 0,
             gs_base: 0,
             arch: ThreadStruct::default(),
+            seccomp: Mode::Disabled,
+            user_dispatch: None,
             cred: Cred::default(),
             mm,
             cpu: CpuId(0),

@@ -281,7 +281,8 @@ impl Kernel {
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
         (entry.fs_base, entry.gs_base) = (0, 0);
-        entry.arch = ThreadStruct::default();
+        entry.arch = ThreadStruct { tsc: entry.arch.tsc, ..ThreadStruct::default() };
+        entry.user_dispatch = None;
         self.load_segments(self.this_cpu, task);
     }
 

@@ -12,6 +12,7 @@ use crate::arch::x86::pt_regs::{PtRegs, RAX};
 use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
+use crate::seccomp::{Recheck, Verdict};
 use crate::signal::{self, Delivery};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
@@ -104,6 +105,10 @@ impl Kernel {
                 self.after_syscall_stop(task);
                 self.after_syscall_entry(cpu, task, work);
             }
+            ResumeAt::Seccomp => {
+                self.after_ptrace_stop(task);
+                self.after_seccomp_stop(cpu, task);
+            }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
@@ -132,7 +137,19 @@ impl Kernel {
             return;
         }
         entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
-        self.run_syscall(cpu, task);
+        self.start_syscall(cpu, task, Recheck::No);
+    }
+
+    /// The same after the stop that a filter of seccomp asked for.
+    fn after_seccomp_stop(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task_mut(task);
+        if entry.regs.orig_ax as i32 == -1 || entry.trace.fatal_pending {
+            entry.syscall = None;
+            self.leave_syscall(cpu, task, ReturnBy::Iret);
+            return;
+        }
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::Yes);
     }
 
     fn deadlock(&self) -> StopReason {
@@ -246,8 +263,23 @@ impl Kernel {
         entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
         entry.arch.abi = abi;
         entry.syscall = Some(InSyscall::new(&regs, abi));
-        if self.report_syscall_entry(task) == Stop::Not {
-            self.run_syscall(cpu, task);
+        if self.dispatches_to_user(task) {
+            self.tasks.task_mut(task).syscall = None;
+            self.exit_to_user(cpu, ReturnBy::Iret);
+        } else if self.report_syscall_entry(task) == Stop::Not {
+            self.start_syscall(cpu, task, Recheck::No);
+        }
+    }
+
+    /// Makes the call that the current task is at, where seccomp lets it.
+    fn start_syscall(&mut self, cpu: CpuId, task: TaskId, recheck: Recheck) {
+        match self.secure_computing(task, recheck) {
+            Verdict::Allow => self.run_syscall(cpu, task),
+            Verdict::Skip => {
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
+            Verdict::OffCpu => {}
         }
     }
 

@@ -37,6 +37,7 @@ impl Kernel {
         let entry = self.tasks.task(task);
         let (arch, fs_base, gs_base) = (entry.arch, entry.fs_base, entry.gs_base);
         let area = *self.layout.area(cpu);
+        self.hw.load_tsc_mode(cpu, arch.tsc);
         self.hw.load_tls(cpu, &area, &arch.tls);
         // Without room for the table its selectors cannot be loaded.
         let _no_memory = self.load_mm_ldt(cpu, task);

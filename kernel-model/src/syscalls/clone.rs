@@ -294,6 +294,8 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        seccomp: from.seccomp.clone(),
+        user_dispatch: None,
         arch: child_arch(from.arch, has(CLONE_SETTLS)),
         cred: from.cred.clone(),
         mm,

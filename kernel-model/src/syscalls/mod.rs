@@ -39,6 +39,7 @@ mod sleep;
 mod system;
 pub mod table;
 mod time;
+mod user_dispatch;
 mod wait;
 mod waiting;
 
@@ -55,6 +56,7 @@ pub(crate) use prctl::comm_of_bytes;
 pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;
 use table::{Handler, Support};
+pub use user_dispatch::UserDispatch;
 pub use waiting::Restart;
 
 /// What became of a system call.

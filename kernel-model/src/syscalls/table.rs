@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 28] = [
+const GROUPS: [&[Syscall]; 29] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -115,6 +115,7 @@ const GROUPS: [&[Syscall]; 28] = [
     super::system::CALLS,
     super::waiting::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
 
 /// One more than the largest number.

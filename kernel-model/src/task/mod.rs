@@ -22,9 +22,11 @@ use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
 pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::syscalls::UserDispatch;
 use wait::{WaitFor, WakeCause};
 
 /// Number of an address space.
@@ -143,6 +145,10 @@ pub struct Task {
     pub gs_base: u64,
     /// What only this architecture has.
     pub arch: ThreadStruct,
+    /// Which system calls it may make.
+    pub seccomp: Mode,
+    /// Which system calls it handles itself.
+    pub user_dispatch: Option<UserDispatch>,
     /// Ids and capabilities.
     pub cred: cred::Cred,
     /// Its address space.

@@ -19,5 +19,6 @@ pub mod scenario_program;
 pub mod segments;
 pub mod text_poke;
 pub mod traps;
+pub mod tsc;
 pub mod vdso;
 pub mod vsyscall;

@@ -12,6 +12,7 @@ use perf_core::{CpuId, Errno};
 use super::hw::Hw;
 use super::int80::SyscallAbi;
 use super::layout::CpuArea;
+use super::tsc::TscMode;
 
 /// `GDT_ENTRY_TLS_MIN`.
 pub const GDT_ENTRY_TLS_MIN: u32 = 12;
@@ -48,6 +49,8 @@ pub struct ThreadStruct {
     pub tls: [u64; GDT_ENTRY_TLS_ENTRIES],
     /// How the system call that it is in was made (`TS_COMPAT`).
     pub abi: SyscallAbi,
+    /// What RDTSC does in it.
+    pub tsc: TscMode,
 }
 
 /// A descriptor as programs write it (`struct user_desc`).
