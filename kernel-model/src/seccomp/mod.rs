@@ -266,7 +266,7 @@ impl Kernel {
         }
         self.rollback(task);
         let info = self.seccomp_siginfo(task, data);
-        self.force_fatal_signal(task, info);
+        self.force_exit_signal(task, info);
         Verdict::Skip
     }
 }

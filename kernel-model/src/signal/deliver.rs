@@ -128,7 +128,9 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             continue;
         }
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
-        if info.si_signo != SIGKILL && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
+        let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
+        let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
+        if is_shown && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
             return Due::Stopped;
         }
         if let Step::Due(due) = act_on(kernel, task, info) {

@@ -10,7 +10,7 @@ use super::pending::Enqueued;
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
 use crate::task::{ProcessId, TaskState};
-use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sigmask};
+use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sa, sigmask};
 
 /// Whose queue a signal goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,15 @@ impl Kernel {
     /// The same, and a handler does not run either (`force_fatal_sig`).
     pub(crate) fn force_fatal_signal(&mut self, task: TaskId, info: SigInfo) {
         self.reset_action(task, info.si_signo);
+        self.force_signal(task, info);
+    }
+
+    /// The same, and a tracer does not see it either (`force_exit_sig`).
+    pub(crate) fn force_exit_signal(&mut self, task: TaskId, info: SigInfo) {
+        self.reset_action(task, info.si_signo);
+        let handlers = &mut self.tasks.process_of_mut(task).handlers;
+        let action = handlers.get(info.si_signo);
+        handlers.set(info.si_signo, SigAction { flags: action.flags | sa::IMMUTABLE, ..action });
         self.force_signal(task, info);
     }
 

@@ -95,14 +95,14 @@ impl Kernel {
         if dispatch.selector != 0 {
             let mut state = [0];
             if self.copy_from_user(dispatch.selector, &mut state).is_err() {
-                self.force_fatal_signal(task, SigInfo::from_kernel(SIGSEGV));
+                self.force_exit_signal(task, SigInfo::from_kernel(SIGSEGV));
                 return true;
             }
             match state[0] {
                 FILTER_ALLOW => return false,
                 FILTER_BLOCK => {}
                 _ => {
-                    self.force_fatal_signal(task, SigInfo::from_kernel(SIGSYS));
+                    self.force_exit_signal(task, SigInfo::from_kernel(SIGSYS));
                     return true;
                 }
             }
