@@ -97,6 +97,7 @@ const GROUPS: &[&[Syscall]] = &[
     super::ipc_msg::CALLS,
     super::ipc_sem::CALLS,
     super::ipc_shm::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
@@ -127,6 +128,7 @@ const GROUPS: &[&[Syscall]] = &[
     super::system::CALLS,
     super::waiting::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
 
 /// One more than the largest number.
