@@ -20,3 +20,4 @@ pub mod report;
 pub mod scenario;
 pub mod session;
 pub mod symbols;
+pub mod syscall_table;

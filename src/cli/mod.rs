@@ -14,6 +14,7 @@ pub mod kept_hits;
 pub mod kernel;
 pub mod scenario;
 mod size;
+pub mod syscalls;
 pub mod watch_spec;
 
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ pub enum Command {
     Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
+    /// List the system calls, and how far each is supported.
+    Syscalls(syscalls::SyscallsArgs),
     /// Measure speed beside the processor's own and other emulators'.
     Bench(bench::BenchArgs),
 }

@@ -9,7 +9,7 @@
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
-//! - `prctl`, `limits`, `system`: the rest
+//! - `prctl`, `limits`, `system`: the rest; `not_modelled`: what a Linux can lack
 
 pub(crate) mod clone;
 mod cred;
@@ -26,6 +26,7 @@ mod identity;
 mod ioctl;
 mod limits;
 mod mm;
+mod not_modelled;
 pub(crate) mod perf;
 mod poll;
 mod prctl;

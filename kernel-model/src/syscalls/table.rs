@@ -7,6 +7,7 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use crate::kernel::Kernel;
+use crate::uapi::syscall_nr::NR_SYSCALLS;
 
 /// How far a system call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -113,11 +114,9 @@ const GROUPS: [&[Syscall]; 27] = [
     super::limits::CALLS,
     super::system::CALLS,
     super::waiting::CALLS,
+    super::not_modelled::CALLS,
     crate::ptrace::CALLS,
 ];
-
-/// One more than the largest number.
-const NR_SYSCALLS: usize = 463;
 
 /// By number.
 static TABLE: [Option<&Syscall>; NR_SYSCALLS] = by_number();
