@@ -18,6 +18,7 @@ pub mod ptrace;
 pub mod scenario;
 pub mod sched;
 pub mod signal;
+pub mod strace;
 pub mod syscalls;
 pub mod task;
 pub mod trace;

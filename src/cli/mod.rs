@@ -14,6 +14,7 @@ pub mod kept_hits;
 pub mod kernel;
 pub mod scenario;
 mod size;
+pub mod strace;
 pub mod syscalls;
 pub mod watch_spec;
 
@@ -171,6 +172,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub kernel_symbols: Option<PathBuf>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -197,6 +202,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "PLACE", hide = true)]
     pub kgdb: Option<String>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -217,6 +226,10 @@ pub struct ReplayArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
 
     /// How much is printed.
     #[command(flatten)]

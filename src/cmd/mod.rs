@@ -15,6 +15,7 @@ mod replay;
 mod ring0;
 mod run;
 mod scenario;
+mod strace;
 mod syscalls;
 
 #[cfg(test)]
@@ -193,6 +194,9 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
+    /// A filter of system calls that says nothing.
+    #[error("--strace-filter: {0}")]
+    Filter(#[source] crate::strace::filter::FilterError),
     /// A system call that does not exist.
     #[error("{0}")]
     Syscall(#[from] UnknownSyscall),

@@ -200,6 +200,9 @@ impl Kernel {
                 entry.regs = regs;
                 entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
                 entry.syscall = Some(InSyscall::new(&regs));
+                if self.strace.is_some() {
+                    self.strace_entry(task);
+                }
                 if self.report_syscall_entry(task) == Stop::Not {
                     self.run_syscall(cpu, task);
                 }
@@ -301,6 +304,9 @@ impl Kernel {
 
     /// The way from a system call to user mode (`syscall_exit_to_user_mode`).
     fn leave_syscall(&mut self, cpu: CpuId, task: TaskId, by: ReturnBy) {
+        if self.strace.is_some() {
+            self.strace_exit(task);
+        }
         if self.report_syscall_exit(task) == Stop::Not {
             self.exit_to_user(cpu, by);
         }

@@ -127,7 +127,11 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
+        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
+        if info.si_signo != SIGKILL {
+            kernel.strace_signal(task, &info);
+        }
         if info.si_signo != SIGKILL && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
             return Due::Stopped;
         }

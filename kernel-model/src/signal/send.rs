@@ -97,6 +97,9 @@ impl Kernel {
 
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
+            if self.tasks.process_of(task).exiting.is_none() {
+                self.strace_ignored(task, &info);
+            }
             return Enqueued::Merged;
         }
         let enqueued = match queue {
