@@ -152,19 +152,17 @@ fn dr7_words(value: u64) -> String {
     words.join(" ")
 }
 
-/// `struct user_regs_struct`: where it is, and what the call is.
+/// `struct user_regs_struct`, in its order.
+const REGISTERS: [&str; 27] = [
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi",
+    "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs",
+    "gs",
+];
+
 fn registers(call: &Call<'_>, value: u64) -> Value {
-    call.at(value, 27 * 8, |raw: &Raw| {
-        let field = |at: usize| Value::hex(raw.u64(8 * at));
-        Value::abridged(vec![
-            ("rax", field(10)),
-            ("rdi", field(14)),
-            ("rsi", field(13)),
-            ("orig_rax", field(15)),
-            ("rip", field(16)),
-            ("eflags", field(18)),
-            ("rsp", field(19)),
-        ])
+    call.at(value, 8 * REGISTERS.len(), |raw: &Raw| {
+        let fields = REGISTERS.into_iter().enumerate();
+        Value::whole(fields.map(|(index, name)| (name, Value::hex(raw.u64(8 * index)))).collect())
     })
 }
 
@@ -176,7 +174,7 @@ mod tests {
     fn debug_registers_in_words() {
         assert_eq!(dr7_words(0), "");
         assert_eq!(dr7_words(0xd_0001), "L0:w/4");
-        assert_eq!(dr7_words(0x9f00_0320), "G2:rw/4 LE GE".replace("rw/4", "rw/4"));
+        assert_eq!(dr7_words(0x0f00_0320), "G2:rw/4 LE GE");
         assert_eq!(dr7_words(0x0000_0080), "G3:x/1");
         assert_eq!(dr6_words(0xffff_0ff0), "");
         assert_eq!(dr6_words(0xffff_4ff1), "B0|BS");
