@@ -99,6 +99,8 @@ pub struct Kernel {
     /// Where each task ran last, for migrations.
     pub(crate) ran_on: std::collections::BTreeMap<TaskId, CpuId>,
     pub(crate) observations: Vec<Observation>,
+    /// What is kept for a tracer of system calls, where there is one.
+    pub(crate) strace: Option<Box<crate::strace::CallTrace>>,
     pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
     /// The CPU that runs kernel code now.
     pub(crate) this_cpu: CpuId,

@@ -20,6 +20,7 @@ pub mod scenario;
 pub mod sched;
 pub mod seccomp;
 pub mod signal;
+pub mod strace;
 pub mod syscalls;
 pub mod task;
 pub mod timer;

@@ -239,6 +239,7 @@ impl Kernel {
             counters: Vec::new(),
             ran_on: BTreeMap::new(),
             observations: Vec::new(),
+            strace: None,
             told_syscalls: BTreeSet::new(),
             this_cpu: CpuId(0),
             init: None,
@@ -281,6 +282,7 @@ impl Kernel {
         if let Some(loader) = &bprm.loader {
             self.put_inode(loader.inode);
         }
+        self.strace_first_program(task, path.as_bytes(), argv.len());
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);

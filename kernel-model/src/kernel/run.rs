@@ -280,7 +280,12 @@ impl Kernel {
         if self.dispatches_to_user(task) {
             self.tasks.task_mut(task).syscall = None;
             self.exit_to_user(cpu, ReturnBy::Iret);
-        } else if self.report_syscall_entry(task) == Stop::Not {
+            return;
+        }
+        if self.strace.is_some() {
+            self.strace_entry(task);
+        }
+        if self.report_syscall_entry(task) == Stop::Not {
             self.start_syscall(cpu, task, Recheck::No);
         }
     }
@@ -366,6 +371,9 @@ impl Kernel {
 
     /// The way from a system call to user mode (`syscall_exit_to_user_mode`).
     fn leave_syscall(&mut self, cpu: CpuId, task: TaskId, by: ReturnBy) {
+        if self.strace.is_some() {
+            self.strace_exit(task);
+        }
         if self.report_syscall_exit(task) == Stop::Not {
             self.exit_to_user(cpu, by);
         }

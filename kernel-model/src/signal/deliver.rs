@@ -128,9 +128,13 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
+        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
         let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
         let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
+        if is_shown {
+            kernel.strace_signal(task, &info);
+        }
         if is_shown && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
             return Due::Stopped;
         }

@@ -78,6 +78,7 @@ impl Kernel {
 
     /// Ends the current task (`do_exit`).
     pub(crate) fn do_exit(&mut self, task: TaskId, status: ExitStatus) {
+        self.strace_end(task, status);
         self.exit_signals(task);
         self.exit_robust_list(task);
         self.clear_child_tid(task);

@@ -11,7 +11,7 @@
 //! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
-//! - `prctl`, `limits`, `system`: the rest
+//! - `prctl`, `limits`, `system`: the rest; `not_modelled`: what a Linux can lack
 
 pub(crate) mod clone;
 mod cred;
@@ -38,6 +38,7 @@ mod limits;
 mod mm;
 mod mm_lock;
 mod mm_policy;
+mod not_modelled;
 pub(crate) mod perf;
 mod pidfd;
 mod poll;

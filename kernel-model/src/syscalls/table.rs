@@ -7,6 +7,7 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use crate::kernel::Kernel;
+use crate::uapi::syscall_nr::NR_SYSCALLS;
 
 /// How far a system call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,12 +128,10 @@ const GROUPS: &[&[Syscall]] = &[
     super::limits::CALLS,
     super::system::CALLS,
     super::waiting::CALLS,
+    super::not_modelled::CALLS,
     crate::ptrace::CALLS,
     crate::seccomp::CALLS,
 ];
-
-/// One more than the largest number.
-const NR_SYSCALLS: usize = 463;
 
 /// By number.
 static TABLE: [Option<&Syscall>; NR_SYSCALLS] = by_number();
