@@ -39,6 +39,7 @@ impl Machine for KernelMachine {
             generation: config.generation,
             defects: config.defects,
             seed: config.seed,
+            sched_seed: config.sched_seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
         let has_root = machine.has_root();
@@ -128,6 +129,10 @@ impl Guest for KernelGuest {
 
     fn take_events(&mut self) -> Vec<Event> {
         self.kernel.take_observations().into_iter().map(event).collect()
+    }
+
+    fn killed_at(&self) -> Option<u64> {
+        self.kernel.killed_at()
     }
 
     fn digest(&mut self) -> Digest {

@@ -155,6 +155,10 @@ impl Guest for Player {
         std::mem::take(&mut self.events)
     }
 
+    fn killed_at(&self) -> Option<u64> {
+        None
+    }
+
     fn digest(&mut self) -> Digest {
         Digest(*blake3::hash(&self.state).as_bytes())
     }

@@ -73,6 +73,8 @@ pub struct KernelConfig {
     pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
+    /// Seed of another interleaving of tasks; the usual one without.
+    pub sched_seed: Option<u64>,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
     /// inputs know where they are.
     pub mounts: Vec<HostMount>,
@@ -89,6 +91,7 @@ impl Default for KernelConfig {
             generation: Generation::default(),
             defects: Defects::default(),
             seed: 0,
+            sched_seed: None,
             mounts: Vec::new(),
         }
     }
@@ -207,7 +210,7 @@ impl Kernel {
             vdso,
             layout,
             tasks: Tasks::default(),
-            sched: Scheduler::new(config.nr_cpus),
+            sched: Scheduler::new(config.nr_cpus, config.sched_seed),
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -232,6 +235,7 @@ impl Kernel {
             init: None,
             init_process: None,
             init_exit: None,
+            killed_at: None,
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
