@@ -27,6 +27,11 @@ impl SplitMix {
         ((u128::from(self.word()) * u128::from(end)) >> 64) as u64
     }
 
+    /// One of these.
+    pub(crate) fn pick<T: Copy, const N: usize>(&mut self, these: [T; N]) -> T {
+        these[self.below(N as u64) as usize]
+    }
+
     /// True once in `n` cases.
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0

@@ -91,12 +91,15 @@ impl Kernel {
     /// A CPU whose tasks are held back stands still while others run or time passes for a
     /// sleeper; where there are none the tasks go on.
     fn hold_cpu(&mut self, cpu: CpuId, until_ns: u64) {
-        let others_run = self.hw.cpus().any(|other| other != cpu && self.sched.is_busy(other));
+        let others = self.hw.cpus().filter(|&other| other != cpu && self.sched.can_run(other));
+        let running = others.map(|other| self.hw.time_ns(other)).min();
         let sleeper = self.sched.first_sleeper().map(|(deadline, _)| deadline);
-        let until = match sleeper.filter(|&deadline| deadline < until_ns) {
-            Some(deadline) => deadline,
-            None if others_run => until_ns,
-            None => {
+        let sleeper = sleeper.filter(|&deadline| deadline < until_ns);
+        // No further than the others: what is held back may be released when they wait.
+        let until = match (running.map(|time| time + 1), sleeper) {
+            (Some(time), _) => until_ns.min(time),
+            (None, Some(deadline)) => deadline,
+            (None, None) => {
                 if let Some(shuffle) = self.sched.shuffle_mut() {
                     shuffle.release();
                 }

@@ -85,6 +85,10 @@ impl Kernel {
     pub(crate) fn enqueue_new(&mut self, task: TaskId) {
         let entry = self.tasks.task(task);
         let cpu = self.sched.select_cpu(entry.affinity, entry.cpu);
+        let now = self.now_ns();
+        if let Some(shuffle) = self.sched.shuffle_mut() {
+            shuffle.started(task, now);
+        }
         self.make_runnable(task, cpu);
         self.shuffle_woken();
     }

@@ -178,6 +178,15 @@ impl Scheduler {
         !self.queues[cpu.0 as usize].waiting.is_empty()
     }
 
+    /// Whether a CPU has a task that is not held back.
+    #[must_use]
+    pub(crate) fn can_run(&self, cpu: CpuId) -> bool {
+        let queue = &self.queues[cpu.0 as usize];
+        let is_held =
+            |task: &TaskId| self.shuffle.as_ref().is_some_and(|shuffle| shuffle.holds(*task));
+        queue.current.is_some() || !queue.waiting.iter().all(is_held)
+    }
+
     /// Whether more than one task runs, waits for a CPU or sleeps until some time.
     #[must_use]
     pub(crate) fn has_company(&self) -> bool {

@@ -8,34 +8,53 @@
 //! A CPU that has only a task that is held back stands still while its clock runs on, as one does
 //! whose hypervisor runs something else.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use perf_core::{CpuId, TaskId};
 
 use crate::random::SplitMix;
 
-/// Quanta are up to 2^n cycles for an n of these; a seed has one.
-const QUANTUM_LOG2: [u32; 4] = [6, 10, 12, 15];
+/// Quanta are up to 2^n cycles for an n of these.
+const QUANTUM_LOG2: [u32; 6] = [4, 5, 6, 8, 11, 15];
+/// While a task is held back, half of the quanta are up to 2^n cycles for an n between these:
+/// what the others do meanwhile is to have room.
+const LONG_QUANTUM_LOG2: (u32, u32) = (8, 15);
+/// One choice of a task in so many holds one back.
+const HOLD_ONE_IN: [u64; 4] = [4, 16, 64, 4096];
+/// A task is held back for up to 2^n ns, for an n between these.
+const HOLD_LOG2: (u32, u32) = (8, 23);
+/// One new task in so many is held back before its first instruction. Where all are, they start
+/// together when their maker waits for them.
+const HOLD_NEW_ONE_IN: [u64; 3] = [1, 4, 4096];
+/// One quantum in so many ends in a choice where nobody else waits for the CPU.
+const PAUSE_ONE_IN: [u64; 4] = [2, 8, 32, 256];
 /// Priorities are dealt again after up to 2^n ns, for an n between these.
 const EPOCH_LOG2: (u32, u32) = (12, 20);
-/// A task is held back for up to 2^n ns, for an n between these.
-const HOLD_LOG2: (u32, u32) = (12, 23);
-/// One choice of a task in so many holds another one back.
-const HOLD_ONE_IN: u64 = 48;
 /// One task in so many has a low priority.
 const LOW_ONE_IN: u64 = 6;
-/// One quantum in so many ends in a choice where nobody else waits for the CPU.
-const PAUSE_ONE_IN: u64 = 32;
 /// One wakeup in so many chooses any CPU.
 const ANY_CPU_ONE_IN: u64 = 2;
 /// One wakeup in so many preempts the task that runs.
 const PREEMPT_ONE_IN: u64 = 3;
 
-/// A task that does not run for a while.
+/// What a seed does often and what seldom: some races show under the one, some under the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Hold {
-    task: TaskId,
-    until_ns: u64,
+struct Style {
+    quantum_log2: u32,
+    hold_one_in: u64,
+    hold_new_one_in: u64,
+    pause_one_in: u64,
+}
+
+impl Style {
+    fn deal(random: &mut SplitMix) -> Self {
+        Self {
+            quantum_log2: random.pick(QUANTUM_LOG2),
+            hold_one_in: random.pick(HOLD_ONE_IN),
+            hold_new_one_in: random.pick(HOLD_NEW_ONE_IN),
+            pause_one_in: random.pick(PAUSE_ONE_IN),
+        }
+    }
 }
 
 /// What a CPU does next.
@@ -53,12 +72,14 @@ pub enum Pick {
 #[derive(Clone, Debug)]
 pub struct Shuffle {
     random: SplitMix,
-    quantum_log2: u32,
+    /// Follows from the seed, and never changes.
+    style: Style,
     /// From this and a task's number its priority follows.
     priorities: u64,
     /// When priorities are dealt again, ns since boot.
     epoch_end_ns: u64,
-    hold: Option<Hold>,
+    /// Tasks that do not run for a while, and until when, ns since boot.
+    held: BTreeMap<TaskId, u64>,
     /// A task became runnable: the quantum is cut short.
     is_cut: bool,
 }
@@ -69,24 +90,22 @@ impl Shuffle {
     pub fn new(seed: u64) -> Self {
         // Neighbouring seeds are to have nothing in common.
         let mut random = SplitMix::new(SplitMix::new(seed).word());
-        let quantum_log2 = QUANTUM_LOG2[random.below(QUANTUM_LOG2.len() as u64) as usize];
+        let style = Style::deal(&mut random);
         let priorities = random.word();
-        Self { random, quantum_log2, priorities, epoch_end_ns: 0, hold: None, is_cut: false }
+        Self { random, style, priorities, epoch_end_ns: 0, held: BTreeMap::new(), is_cut: false }
     }
 
     /// Everything that later choices follow from.
     pub(crate) fn digest(&self, update: &mut dyn FnMut(&[u8])) {
-        let (held, until) =
-            self.hold.map_or((u64::MAX, 0), |hold| (hold.task.0.into(), hold.until_ns));
-        for word in [
+        let words = [
             self.random.state(),
-            u64::from(self.quantum_log2),
             self.priorities,
             self.epoch_end_ns,
-            held,
-            until,
             u64::from(self.is_cut),
-        ] {
+            self.held.len() as u64,
+        ];
+        let held = self.held.iter().flat_map(|(task, until)| [u64::from(task.0), *until]);
+        for word in words.into_iter().chain(held) {
             update(&word.to_le_bytes());
         }
     }
@@ -94,12 +113,15 @@ impl Shuffle {
     /// Cycles that a task runs before another one may.
     pub(crate) fn quantum(&mut self) -> u64 {
         self.is_cut = false;
-        self.random.spread(0, self.quantum_log2)
+        if !self.held.is_empty() && self.random.one_in(2) {
+            return self.random.spread(LONG_QUANTUM_LOG2.0, LONG_QUANTUM_LOG2.1);
+        }
+        self.random.spread(0, self.style.quantum_log2)
     }
 
     /// Whether a quantum ends in a choice although nobody else waits for the CPU.
     pub(crate) fn pauses(&mut self) -> bool {
-        self.random.one_in(PAUSE_ONE_IN)
+        self.random.one_in(self.style.pause_one_in)
     }
 
     /// A task became runnable; whether it preempts the task that runs.
@@ -127,11 +149,13 @@ impl Shuffle {
             self.priorities = self.random.word();
             self.epoch_end_ns = now_ns + self.random.spread(EPOCH_LOG2.0, EPOCH_LOG2.1);
         }
-        self.hold = self.hold.filter(|hold| now_ns < hold.until_ns);
-        if self.hold.is_none() && !waiting.is_empty() && self.random.one_in(HOLD_ONE_IN) {
-            let task = waiting[self.random.below(waiting.len() as u64) as usize];
-            let until_ns = now_ns + self.random.spread(HOLD_LOG2.0, HOLD_LOG2.1);
-            self.hold = Some(Hold { task, until_ns });
+        self.held.retain(|_, until| now_ns < *until);
+        if !waiting.is_empty() && self.random.one_in(self.style.hold_one_in) {
+            // Half of them where they have just been preempted: these came last.
+            let last = waiting.len() - 1;
+            let any = self.random.below(waiting.len() as u64) as usize;
+            let at = if self.random.one_in(2) { last } else { any };
+            self.hold(waiting[at], now_ns);
         }
         let ready: Vec<usize> = (0..waiting.len()).filter(|&at| !self.holds(waiting[at])).collect();
         let high: Vec<usize> =
@@ -140,23 +164,42 @@ impl Shuffle {
         if let Some(&at) = among.get(self.random.below(among.len() as u64) as usize) {
             return waiting.remove(at).map_or(Pick::Idle, Pick::Task);
         }
-        match self.hold {
-            Some(hold) if !waiting.is_empty() => Pick::Held(hold.until_ns),
-            _ => Pick::Idle,
+        let first = waiting.iter().filter_map(|task| self.held.get(task)).min();
+        first.map_or(Pick::Idle, |until| Pick::Held(*until))
+    }
+
+    /// Holds a task back for a while, unless it is already.
+    fn hold(&mut self, task: TaskId, now_ns: u64) {
+        let until_ns = now_ns + self.random.spread(HOLD_LOG2.0, HOLD_LOG2.1);
+        self.held.entry(task).or_insert(until_ns);
+    }
+
+    /// A task is new: some start late.
+    pub(crate) fn started(&mut self, task: TaskId, now_ns: u64) {
+        if self.style.hold_new_one_in == 1 {
+            self.held.insert(task, now_ns + (1 << HOLD_LOG2.1));
+        } else if self.random.one_in(self.style.hold_new_one_in) {
+            self.hold(task, now_ns);
         }
     }
 
-    fn holds(&self, task: TaskId) -> bool {
-        self.hold.is_some_and(|hold| hold.task == task)
+    /// Whether a task is held back.
+    pub(crate) fn holds(&self, task: TaskId) -> bool {
+        self.held.contains_key(&task)
     }
 
     fn is_low(&self, task: TaskId) -> bool {
         SplitMix::new(self.priorities ^ u64::from(task.0)).one_in(LOW_ONE_IN)
     }
 
-    /// The task that is held back may run: nothing else can.
+    /// Nothing else can run: those that are held back may, all together or the first of them.
     pub(crate) fn release(&mut self) {
-        self.hold = None;
+        let first = self.held.values().min().copied();
+        if self.random.one_in(2) {
+            self.held.clear();
+        } else if let Some(first) = first {
+            self.held.retain(|_, until| *until > first);
+        }
     }
 }
 
@@ -195,6 +238,7 @@ mod tests {
     fn one_task_is_held_until_it_is_released() {
         let mut shuffle = Shuffle::new(1);
         let mut waiting = VecDeque::from([TaskId(7)]);
+        shuffle.style.hold_one_in = 4;
         let held = (0..1000).find_map(|_| match shuffle.pick(&mut waiting, 5) {
             Pick::Task(task) => {
                 waiting.push_back(task);
@@ -203,12 +247,12 @@ mod tests {
             Pick::Held(until_ns) => Some(until_ns),
             Pick::Idle => panic!("a task waits"),
         });
-        let until_ns = held.expect("one in 48 is held");
+        let until_ns = held.expect("one in four is held");
         assert!(until_ns > 5);
         assert_eq!(shuffle.pick(&mut waiting, until_ns - 1), Pick::Held(until_ns));
         assert_eq!(shuffle.pick(&mut VecDeque::new(), until_ns - 1), Pick::Idle);
         shuffle.release();
-        assert!(!shuffle.holds(TaskId(7)));
+        assert!(shuffle.held.is_empty());
     }
 
     #[test]

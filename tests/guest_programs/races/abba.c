@@ -16,13 +16,15 @@ static void both(pthread_mutex_t *first, pthread_mutex_t *second)
 
 static void *forwards(void *argument)
 {
-    both(&a, &b);
+    for (int i = 0; i < 6; i++)
+        both(&a, &b);
     return argument;
 }
 
 static void *backwards(void *argument)
 {
-    both(&b, &a);
+    for (int i = 0; i < 6; i++)
+        both(&b, &a);
     return argument;
 }
 

@@ -6,7 +6,7 @@ static volatile int word;
 
 static void *add(void *argument)
 {
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 20; i++)
         word = word + 1;
     return argument;
 }

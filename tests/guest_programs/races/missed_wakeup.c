@@ -18,11 +18,14 @@ static void *await(void *argument)
 
 int main(void)
 {
-    pthread_t thread;
-    pthread_create(&thread, NULL, await, NULL);
-    is_ready = 1;
-    pthread_cond_signal(&cond);
-    pthread_join(thread, NULL);
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        is_ready = 0;
+        pthread_create(&thread, NULL, await, NULL);
+        is_ready = 1;
+        pthread_cond_signal(&cond);
+        pthread_join(thread, NULL);
+    }
     puts("woken");
     return 0;
 }
