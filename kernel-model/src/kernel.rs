@@ -108,6 +108,8 @@ pub struct Kernel {
     pub(crate) init_process: Option<crate::task::ProcessId>,
     /// How the first process ended.
     pub(crate) init_exit: Option<ExitStatus>,
+    /// Where a thread of the first process was when its own signal ended the process.
+    pub(crate) killed_at: Option<u64>,
     pub(crate) stopped: Option<StopReason>,
     /// Chain of digests.
     pub(crate) digest: Digest,
@@ -231,6 +233,13 @@ impl Kernel {
             .collect();
         let time_ns = cpus.iter().map(|cpu| cpu.time_ns).max().unwrap_or(0);
         Totals { cpus, time_ns }
+    }
+
+    /// The address of the instruction at which a signal ended the first process; `None` while
+    /// it lives, and where another task's signal ended it from outside.
+    #[must_use]
+    pub const fn killed_at(&self) -> Option<u64> {
+        self.killed_at
     }
 
     /// The task that runs on a CPU.

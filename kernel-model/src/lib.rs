@@ -16,6 +16,7 @@ pub mod mm;
 pub mod notify;
 pub mod observe;
 pub mod ptrace;
+mod random;
 pub mod scenario;
 pub mod sched;
 pub mod seccomp;

@@ -79,6 +79,8 @@ pub struct KernelConfig {
     pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
+    /// Seed of another interleaving of tasks; the usual one without.
+    pub sched_seed: Option<u64>,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
     /// inputs know where they are.
     pub mounts: Vec<HostMount>,
@@ -95,6 +97,7 @@ impl Default for KernelConfig {
             generation: Generation::default(),
             defects: Defects::default(),
             seed: 0,
+            sched_seed: None,
             mounts: Vec::new(),
         }
     }
@@ -213,7 +216,7 @@ impl Kernel {
             vdso,
             layout,
             tasks: Tasks::default(),
-            sched: Scheduler::new(config.nr_cpus),
+            sched: Scheduler::new(config.nr_cpus, config.sched_seed),
             timers: TimerQueue::default(),
             timerfds: TimerFds::default(),
             kicks: 0,
@@ -245,6 +248,7 @@ impl Kernel {
             init: None,
             init_process: None,
             init_exit: None,
+            killed_at: None,
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),

@@ -165,6 +165,10 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
             let limit = kernel.tasks.process_of(task).limits.soft(Resource::Core);
             let core = core && limit > 0;
             let signal = signal as u8;
+            let entry = kernel.tasks.task(task);
+            if kernel.init_process == Some(entry.process) {
+                kernel.killed_at = Some(entry.regs.ip);
+            }
             Step::Due(Due::Death(ExitStatus::Signaled { signal, core }))
         }
         Disposition::Handle(action) => Step::Due(Due::Handler(info, action)),
