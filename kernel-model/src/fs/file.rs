@@ -239,6 +239,13 @@ impl FileTable {
         self.files.iter().flatten().find(|file| file.kind == FileKind::PerfEvent(event))
     }
 
+    /// Whether a regular file is open for writing.
+    #[must_use]
+    pub fn is_open_for_writing(&self, id: InodeId) -> bool {
+        let is_it = |file: &OpenFile| file.kind == FileKind::Regular(id) && file.can_write();
+        self.files.iter().flatten().any(is_it)
+    }
+
     /// Number of open files.
     #[must_use]
     pub fn nr_open(&self) -> usize {

@@ -60,6 +60,7 @@ impl Vfs {
                 let id = self.new_directory(parent, with);
                 if let Ok(directory) = self.directory_mut(id) {
                     directory.unlisted = Some(place);
+                    directory.nr_bytes = entry.nr_bytes;
                 }
                 id
             }
@@ -75,7 +76,7 @@ impl Vfs {
 
 impl Kernel {
     /// Lists a directory of the host, where that has not been done.
-    pub(super) fn list_host_directory(&mut self, id: InodeId) -> Result<(), Errno> {
+    pub(crate) fn list_host_directory(&mut self, id: InodeId) -> Result<(), Errno> {
         let Some(place) = self.vfs.directory_mut(id)?.unlisted.take() else { return Ok(()) };
         let entries = match self.inputs.host_directory(&place) {
             Ok(Ok(entries)) => entries,
@@ -143,10 +144,15 @@ impl Kernel {
             if entry.kind != HostKind::Directory {
                 return Err(Errno::ENOTDIR);
             }
-            self.vfs.directory_mut(ROOT)?.unlisted = Some(place);
-            self.vfs.mounts[ROOT_MOUNT.0 as usize].read_only = read_only;
+            let directory = self.vfs.directory_mut(ROOT)?;
+            directory.unlisted = Some(place);
+            directory.nr_bytes = entry.nr_bytes;
+            let mount = &mut self.vfs.mounts[ROOT_MOUNT.0 as usize];
+            mount.read_only = read_only;
+            mount.kind = "overlay";
             let root = self.vfs.inode_mut(ROOT);
             root.permissions = entry.permissions & 0o7777;
+            root.times = Times::all(entry.modified_ns);
             return Ok(());
         };
         let parent = self.make_path(above)?;

@@ -11,6 +11,7 @@ use perf_core::Errno;
 
 use super::pseudo::PseudoFile;
 use super::regular::Regular;
+use super::stat::mode;
 use crate::inputs::HostPlace;
 
 /// Number of an inode.
@@ -77,6 +78,8 @@ pub struct Directory {
     next_offset: u64,
     /// The host's directory, until it has been listed.
     pub(super) unlisted: Option<HostPlace>,
+    /// Its size on the host.
+    pub(super) nr_bytes: u64,
     /// Whether the processes are in it too: `/proc`.
     pub(super) has_processes: bool,
 }
@@ -89,6 +92,7 @@ impl Directory {
             by_offset: BTreeMap::new(),
             next_offset: FIRST_OFFSET,
             unlisted: None,
+            nr_bytes: 0,
             has_processes: false,
         }
     }
@@ -116,6 +120,12 @@ impl Directory {
         let entry = self.entries.remove(name)?;
         self.by_offset.remove(&entry.offset);
         Some(entry.inode)
+    }
+
+    /// Names in it, as far as it was listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether it holds nothing.
@@ -156,6 +166,20 @@ pub enum Body {
     Pseudo(&'static PseudoFile),
 }
 
+impl Body {
+    /// Type bits of `st_mode`.
+    #[must_use]
+    pub const fn type_bits(&self) -> u32 {
+        match self {
+            Self::Directory(_) => mode::DIRECTORY,
+            Self::Regular(_) | Self::Pseudo(_) => mode::REGULAR,
+            Self::Link(_) => mode::LINK,
+            Self::Device(..) => mode::CHARACTER,
+            Self::Special(kind) => *kind,
+        }
+    }
+}
+
 /// An inode.
 #[derive(Debug)]
 pub struct Inode {
@@ -174,6 +198,8 @@ pub struct Inode {
     /// The file system that it belongs to.
     pub mount: MountId,
     pub(crate) users: u32,
+    /// Whether it may be named although it has no name (`I_LINKABLE`, of `O_TMPFILE`).
+    pub(crate) is_linkable: bool,
 }
 
 /// A mounted file system.
@@ -382,7 +408,17 @@ impl Inode {
     /// An inode with one name, owned by the superuser, without users.
     #[must_use]
     pub fn new(body: Body, permissions: u32, mount: MountId, times: Times) -> Self {
-        Self { body, permissions, uid: 0, gid: 0, nr_links: 1, times, mount, users: 0 }
+        Self {
+            body,
+            permissions,
+            uid: 0,
+            gid: 0,
+            nr_links: 1,
+            times,
+            mount,
+            users: 0,
+            is_linkable: false,
+        }
     }
 
     /// Number of users.

@@ -7,6 +7,7 @@
 use perf_core::{Errno, TaskId};
 
 use super::inode::{Body, InodeId, ROOT};
+use super::permission::MAY_EXEC;
 use super::proc::{ProcEntry, ProcNode, number};
 use super::{FileId, FileKind};
 use crate::kernel::Kernel;
@@ -124,7 +125,8 @@ impl Kernel {
     /// Follows a path from `base`; `last` says what becomes of a link at its end.
     ///
     /// # Errors
-    /// ENOENT for an empty path or a name missing on the way, ENOTDIR, ELOOP, ENAMETOOLONG.
+    /// ENOENT for an empty path or a name missing on the way, EACCES, ENOTDIR, ELOOP,
+    /// ENAMETOOLONG.
     pub(crate) fn walk(
         &mut self,
         task: TaskId,
@@ -148,6 +150,7 @@ impl Kernel {
             if !self.is_directory(at) {
                 return Err(Errno::ENOTDIR);
             }
+            self.permission(task, at, MAY_EXEC)?;
             match name.as_slice() {
                 b"." => continue,
                 b".." => {

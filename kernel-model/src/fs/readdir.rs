@@ -4,7 +4,7 @@
 use perf_core::Errno;
 
 use super::file::{FileId, FileKind};
-use super::inode::{Body, InodeId};
+use super::inode::InodeId;
 use super::namei::Node;
 use super::proc::{FIRST_PROCESS_OFFSET, ProcNode};
 use crate::kernel::Kernel;
@@ -111,17 +111,8 @@ impl Kernel {
 
     fn listed(&self, offset: u64, name: Vec<u8>, node: Node) -> Result<Listed, Errno> {
         let (inode, mode) = match node {
-            Node::Inode(id) => {
-                // What is listed exists; only its type is needed.
-                let mode = match &self.vfs.inode(id).body {
-                    Body::Directory(_) => 0o040_000,
-                    Body::Regular(_) | Body::Pseudo(_) => 0o100_000,
-                    Body::Link(_) => 0o120_000,
-                    Body::Device(..) => 0o020_000,
-                    Body::Special(kind) => *kind,
-                };
-                (id.0, mode)
-            }
+            // What is listed exists; only its type is needed.
+            Node::Inode(id) => (id.0, self.vfs.inode(id).body.type_bits()),
             Node::Proc(node) => (node.inode(), node.mode()),
         };
         Ok(Listed { offset, name, inode, kind: (mode >> 12 & 0xf) as u8 })

@@ -38,7 +38,7 @@ pub(crate) enum Source {
 
 /// Where pages are that differ from the source.
 #[derive(Debug)]
-enum Pages {
+pub(super) enum Pages {
     /// In host memory, by number.
     Apart(BTreeMap<u64, Box<[u8]>>),
     /// In guest memory; pages of the source that were mapped are there too.
@@ -53,7 +53,7 @@ pub struct Regular {
     source: Source,
     /// Bytes that the source still stands for; what was cut off is zero when the file grows.
     source_bytes: u64,
-    pages: Pages,
+    pub(super) pages: Pages,
     /// The last piece that was read from the host, with its offset.
     piece: Option<(u64, Vec<u8>)>,
 }
@@ -89,6 +89,11 @@ impl Regular {
     /// Forgets what can be read again.
     pub(super) fn forget_piece(&mut self) {
         self.piece = None;
+    }
+
+    /// Pages that the source stands for.
+    pub(super) const fn source_pages(&self) -> u64 {
+        self.source_bytes.div_ceil(PAGE_SIZE)
     }
 
     /// Bytes of page `page` that the source still gives.
@@ -241,7 +246,7 @@ impl Kernel {
     }
 
     /// Writes within one page.
-    fn write_page(
+    pub(super) fn write_page(
         &mut self,
         id: InodeId,
         page: u64,
@@ -361,6 +366,12 @@ impl Kernel {
         let mut at = offset;
         while at < end {
             let now = (PAGE_SIZE - at % PAGE_SIZE).min(end - at);
+            let page = at >> PAGE_SHIFT;
+            if now == PAGE_SIZE && self.is_apart_from_source(id, page)? {
+                self.drop_page(id, page)?;
+                at += now;
+                continue;
+            }
             self.write_page(
                 id,
                 at >> PAGE_SHIFT,
@@ -370,6 +381,12 @@ impl Kernel {
             at += now;
         }
         Ok(())
+    }
+
+    /// Whether a page has nothing below it, and no mapping: it can become a hole.
+    fn is_apart_from_source(&self, id: InodeId, page: u64) -> Result<bool, Errno> {
+        let file = self.regular(id)?;
+        Ok(matches!(file.pages, Pages::Apart(_)) && page >= file.source_pages())
     }
 
     /// Reads `len` bytes of a file at `offset` into guest memory, where mappings find them.

@@ -162,7 +162,7 @@ impl World {
 
     fn unlink(&mut self, path: &str) -> Result<(), Errno> {
         let walked = self.kernel.walk_to_name(self.task, AT_FDCWD, path.as_bytes())?;
-        self.kernel.vfs_unlink(&walked)
+        self.kernel.vfs_unlink(self.task, &walked)
     }
 
     fn inode(&mut self, path: &str) -> InodeId {
@@ -182,7 +182,7 @@ fn paths_lead_where_linux_says() {
     for (name, target) in [("to", "d/file"), ("loop", "loop"), ("none", "/gone"), ("dir", "/tmp/d")]
     {
         let walked = world.walked_name(&format!("/tmp/{name}"));
-        world.kernel.vfs_symlink(&walked, target.as_bytes()).unwrap();
+        world.kernel.vfs_symlink(world.task, &walked, target.as_bytes()).unwrap();
     }
     let file = Ok(Node::Inode(world.inode("/tmp/d/file")));
     let long = format!("/{}", "a".repeat(256));
@@ -211,7 +211,7 @@ fn open_flags_decide() {
     let mut world = World::new(&[], &[]);
     world.mkdir("/tmp/d").unwrap();
     let walked = world.walked_name("/tmp/link");
-    world.kernel.vfs_symlink(&walked, b"file").unwrap();
+    world.kernel.vfs_symlink(world.task, &walked, b"file").unwrap();
     let made = world.open("/tmp/file", O_CREAT | O_EXCL | O_RDWR).unwrap();
     assert_eq!(world.write(made, b"one two"), IoResult::Done(7));
     world.kernel.release_file(made);
@@ -293,9 +293,9 @@ fn a_read_only_mount_refuses_changes() {
     assert_eq!(world.unlink("/data/in/x"), Err(Errno::EROFS));
     world.mkdir("/data/out").unwrap();
     let (from, to) = (world.walked_name("/data/in/x"), world.walked_name("/data/out/x"));
-    assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EROFS));
+    assert_eq!(world.kernel.vfs_rename(world.task, &from, &to, 0), Err(Errno::EROFS));
     let (from, to) = (world.walked_name("/data/in"), world.walked_name("/data/there"));
-    assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EBUSY));
+    assert_eq!(world.kernel.vfs_rename(world.task, &from, &to, 0), Err(Errno::EBUSY));
 }
 
 #[test]

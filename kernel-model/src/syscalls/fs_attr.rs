@@ -8,6 +8,7 @@ use super::table::Syscall;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::fs::inode::{Body, Inode, InodeId, ROOT_MOUNT, Times};
 use crate::fs::namei::Node;
+use crate::fs::permission::{MAY_WRITE, without_set_ids};
 use crate::fs::regular::Regular;
 use crate::fs::{FileKind, OnExec};
 use crate::kernel::Kernel;
@@ -24,11 +25,17 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(75, "fdatasync", check_fd),
     Syscall::plain(76, "truncate", |kernel, task, args| {
         let node = kernel.resolve(task, &Place::plain(args[0]))?;
-        truncate(kernel, node, args[1])
+        if let Node::Inode(id) = node
+            && kernel.regular(id).is_ok()
+        {
+            kernel.permission(task, node, MAY_WRITE)?;
+            kernel.get_write_access(id)?;
+        }
+        truncate(kernel, task, node, args[1])
     }),
     Syscall::plain(77, "ftruncate", |kernel, task, args| {
         let id = writable(kernel, task, args[0])?;
-        truncate(kernel, Node::Inode(id), args[1])
+        truncate(kernel, task, Node::Inode(id), args[1])
     }),
     Syscall::plain(90, "chmod", |kernel, task, args| {
         chmod(kernel, task, &Place::plain(args[0]), args[1])
@@ -129,7 +136,7 @@ fn writable(kernel: &Kernel, task: TaskId, fd: u64) -> Result<InodeId, Errno> {
     }
 }
 
-fn truncate(kernel: &mut Kernel, node: Node, size: u64) -> Result<u64, Errno> {
+fn truncate(kernel: &mut Kernel, task: TaskId, node: Node, size: u64) -> Result<u64, Errno> {
     if (size as i64) < 0 {
         return Err(Errno::EINVAL);
     }
@@ -140,6 +147,7 @@ fn truncate(kernel: &mut Kernel, node: Node, size: u64) -> Result<u64, Errno> {
     kernel.regular(id)?;
     kernel.want_write(id)?;
     kernel.truncate_inode(id, size)?;
+    kernel.drop_set_ids(task, id);
     Ok(0)
 }
 
@@ -157,11 +165,17 @@ fn changeable(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<InodeI
 fn chmod(kernel: &mut Kernel, task: TaskId, place: &Place, mode: u64) -> Result<u64, Errno> {
     let id = changeable(kernel, task, place)?;
     let now = kernel.realtime_ns();
-    let inode = kernel.vfs.inode_mut(id);
+    let inode = kernel.vfs.inode(id);
     if matches!(inode.body, Body::Link(_)) {
         return Err(Errno::EOPNOTSUPP);
     }
-    inode.permissions = mode as u32 & 0o7777;
+    let cred = &kernel.tasks.task(task).cred;
+    if !cred.owns(inode) {
+        return Err(Errno::EPERM);
+    }
+    let permissions = cred.allowed_mode(mode as u32, inode.gid);
+    let inode = kernel.vfs.inode_mut(id);
+    inode.permissions = permissions;
     inode.times.change = now;
     Ok(0)
 }
@@ -174,15 +188,18 @@ fn chown(
 ) -> Result<u64, Errno> {
     let id = changeable(kernel, task, place)?;
     let now = kernel.realtime_ns();
-    let inode = kernel.vfs.inode_mut(id);
     // -1 leaves it.
-    for (owner, new) in [(&mut inode.uid, uid as u32), (&mut inode.gid, gid as u32)] {
-        if new != u32::MAX {
-            *owner = new;
-        }
+    let [uid, gid] = [uid, gid].map(|id| Some(id as u32).filter(|id| *id != u32::MAX));
+    let (inode, cred) = (kernel.vfs.inode(id), &kernel.tasks.task(task).cred);
+    if !cred.may_chown(inode, uid, gid) {
+        return Err(Errno::EPERM);
     }
-    if matches!(inode.body, Body::Regular(_)) && inode.permissions & 0o111 != 0 {
-        inode.permissions &= !0o6000;
+    let kept = without_set_ids(cred, inode.permissions, inode.gid);
+    let inode = kernel.vfs.inode_mut(id);
+    inode.uid = uid.unwrap_or(inode.uid);
+    inode.gid = gid.unwrap_or(inode.gid);
+    if !matches!(inode.body, Body::Directory(_)) {
+        inode.permissions = kept;
     }
     inode.times.change = now;
     Ok(0)
@@ -199,11 +216,13 @@ fn sys_utimensat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u
     }
     let now = kernel.realtime_ns();
     let mut wanted = [Some(now); 2];
+    let mut is_touch = true;
     if times_at != 0 {
         let mut bytes = [0; 2 * TIME_BYTES];
         kernel.copy_from_user(times_at, &mut bytes)?;
         for (time, bytes) in wanted.iter_mut().zip(bytes.chunks_exact(TIME_BYTES)) {
             let (seconds, ns) = (word_at(bytes, 0), word_at(bytes, 8));
+            is_touch &= ns == UTIME_NOW;
             *time = match ns {
                 UTIME_NOW => Some(now),
                 UTIME_OMIT => None,
@@ -218,7 +237,16 @@ fn sys_utimensat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u
     if path_at == 0 && dirfd as i32 == AT_FDCWD {
         return Err(Errno::EFAULT);
     }
+    if wanted == [None; 2] {
+        return Ok(0);
+    }
     let id = changeable(kernel, task, &Place { dirfd: dirfd as i32, path_at, flags })?;
+    if !kernel.tasks.task(task).cred.owns(kernel.vfs.inode(id)) {
+        if !is_touch {
+            return Err(Errno::EPERM);
+        }
+        kernel.permission(task, Node::Inode(id), MAY_WRITE)?;
+    }
     let Times { access, modify, .. } = kernel.vfs.inode(id).times;
     kernel.vfs.inode_mut(id).times = Times {
         access: wanted[0].unwrap_or(access),
@@ -251,6 +279,9 @@ fn sys_fallocate(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u
     }
     if mode & (PUNCH_HOLE | ZERO_RANGE) != 0 {
         kernel.file_zero(id, offset, len)?;
+    }
+    if mode & PUNCH_HOLE == 0 {
+        kernel.file_allocate(id, offset, end)?;
     }
     if mode & KEEP_SIZE == 0 && end > kernel.regular(id)?.nr_bytes() {
         kernel.truncate_inode(id, end)?;

@@ -6,6 +6,8 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
+use crate::fs::io::{SEEK_DATA, SEEK_HOLE};
+use crate::fs::sparse::Extent;
 use crate::fs::{FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
@@ -65,8 +67,14 @@ fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result
 fn sys_lseek(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [fd, offset, whence, ..] = *args;
     let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
-    let nr_bytes = match kernel.files.file(file).kind {
-        FileKind::Regular(id) => kernel.regular(id)?.nr_bytes(),
+    let nr_bytes = match (kernel.files.file(file).kind, whence as u32) {
+        (FileKind::Regular(id), SEEK_DATA | SEEK_HOLE) => {
+            let what = if whence as u32 == SEEK_DATA { Extent::Data } else { Extent::Hole };
+            let position = kernel.file_seek(id, offset as i64, what)?;
+            kernel.files.file_mut(file).position = position;
+            return Ok(position);
+        }
+        (FileKind::Regular(id), _) => kernel.regular(id)?.nr_bytes(),
         _ => 0,
     };
     kernel.files.lseek(file, offset as i64, whence as u32, nr_bytes)

@@ -71,7 +71,7 @@ fn mkdir(
 fn rmdir(kernel: &mut Kernel, task: TaskId, dirfd: i32, path_at: u64) -> Result<u64, Errno> {
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_rmdir(&walked, &path)?;
+    kernel.vfs_rmdir(task, &walked, &path)?;
     Ok(0)
 }
 
@@ -83,7 +83,7 @@ fn unlink(kernel: &mut Kernel, task: TaskId, dirfd: i32, path_at: u64) -> Result
     {
         return Err(if kernel.is_directory(node) { Errno::EISDIR } else { Errno::ENOTDIR });
     }
-    kernel.vfs_unlink(&walked)?;
+    kernel.vfs_unlink(task, &walked)?;
     Ok(0)
 }
 
@@ -100,7 +100,7 @@ fn link(
     let node = kernel.resolve(task, &from)?;
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_link(node, &walked)?;
+    kernel.vfs_link(task, node, &walked)?;
     Ok(0)
 }
 
@@ -117,7 +117,7 @@ fn symlink(
     }
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_symlink(&walked, &target)?;
+    kernel.vfs_symlink(task, &walked, &target)?;
     Ok(0)
 }
 
@@ -135,6 +135,6 @@ fn rename(
     let (from, to) = (read_path(kernel, paths_at[0])?, read_path(kernel, paths_at[1])?);
     let from = kernel.walk_to_name(task, dirfds[0], &from)?;
     let to = kernel.walk_to_name(task, dirfds[1], &to)?;
-    kernel.vfs_rename(&from, &to, flags)?;
+    kernel.vfs_rename(task, &from, &to, flags)?;
     Ok(0)
 }

@@ -6,6 +6,7 @@ use perf_core::{Errno, TaskId};
 use super::table::Syscall;
 use crate::fs::namei::{LastLink, Node, PATH_MAX, Walked};
 use crate::fs::open::access_mode;
+use crate::fs::permission::MAY_EXEC;
 use crate::fs::stat::Stat;
 use crate::fs::{FileId, FileKind, OnExec};
 use crate::kernel::Kernel;
@@ -20,7 +21,7 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(2, "open", |kernel, task, args| {
         open_at(kernel, task, AT_FDCWD, args[0], [args[1] as u32, args[2] as u32])
     })
-    .partial("no O_TMPFILE, no leases"),
+    .partial("no leases"),
     Syscall::plain(4, "stat", |kernel, task, args| {
         stat_at(kernel, task, &Place::plain(args[0]), args[1])
     }),
@@ -54,7 +55,7 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(257, "openat", |kernel, task, args| {
         open_at(kernel, task, args[0] as i32, args[1], [args[2] as u32, args[3] as u32])
     })
-    .partial("no O_TMPFILE, no leases"),
+    .partial("no leases"),
     Syscall::plain(262, "newfstatat", |kernel, task, args| {
         let flags = args[3] & 0xffff_ffff;
         let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
@@ -162,7 +163,15 @@ impl Kernel {
 
     fn stat_of(&mut self, task: TaskId, place: &Place) -> Result<Stat, Errno> {
         match self.name_or_file(task, place)? {
-            Named::Node(node) => self.stat_node(node),
+            Named::Node(node) => {
+                // The links of a directory are counted where it is listed.
+                if let Node::Inode(id) = node
+                    && self.vfs.directory(id).is_ok()
+                {
+                    self.list_host_directory(id)?;
+                }
+                self.stat_node(node)
+            }
             Named::File(file) => self.fstat(file),
         }
     }
@@ -254,8 +263,10 @@ fn access_at(kernel: &mut Kernel, task: TaskId, place: &Place, mode: u64) -> Res
     if mode & !7 != 0 {
         return Err(Errno::EINVAL);
     }
+    let own = &kernel.tasks.task(task).cred;
+    let cred = if place.flags & AT_EACCESS != 0 { own.clone() } else { own.for_access() };
     match kernel.name_or_file(task, place)? {
-        Named::Node(node) => kernel.access(node, mode).map(|()| 0),
+        Named::Node(node) => kernel.access(&cred, node, mode).map(|()| 0),
         // Root may read and write whatever has no name.
         Named::File(_) if mode & access_mode::X_OK != 0 => Err(Errno::EACCES),
         Named::File(_) => Ok(0),
@@ -290,6 +301,7 @@ fn set_cwd(kernel: &mut Kernel, task: TaskId, node: Node) -> Result<u64, Errno> 
     if !kernel.is_directory(node) {
         return Err(Errno::ENOTDIR);
     }
+    kernel.permission(task, node, MAY_EXEC)?;
     kernel.get_node(node);
     let before = std::mem::replace(&mut kernel.tasks.process_of_mut(task).cwd, node);
     kernel.put_node(before);
