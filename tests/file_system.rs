@@ -49,3 +49,9 @@ fn compare(name: &str) {
 fn permissions() {
     compare("permissions");
 }
+
+/// FIFOs, devices, files without a name, holes, copies inside the kernel, attributes, locks.
+#[test]
+fn special_files() {
+    compare("special");
+}

@@ -10,6 +10,7 @@ use super::permission::{MAY_WRITE, Owned};
 use super::regular::Regular;
 use super::stat::mode;
 use crate::kernel::Kernel;
+use crate::task::cred::Cap;
 
 /// `rename` fails where the new name exists.
 pub const RENAME_NOREPLACE: u64 = 1;
@@ -95,6 +96,43 @@ impl Kernel {
         }
         let permissions = mode & 0o7777 & !self.tasks.process_of(task).umask;
         self.create(task, walked, Body::Regular(Regular::empty()), permissions)
+    }
+
+    /// `mknod`: a file, FIFO, socket or device.
+    ///
+    /// # Errors
+    /// EPERM for a directory, and for a device without CAP_MKNOD; EINVAL for other types; as
+    /// making names.
+    pub(crate) fn vfs_mknod(
+        &mut self,
+        task: TaskId,
+        walked: &Walked,
+        mode: u32,
+        number: u64,
+    ) -> Result<(), Errno> {
+        let permissions = mode & 0o7777 & !self.tasks.process_of(task).umask;
+        let kind = mode & !0o7777;
+        let is_device = matches!(kind, mode::CHARACTER | mode::BLOCK);
+        match kind {
+            0 | mode::REGULAR => return self.create_file(task, walked, mode).map(|_| ()),
+            mode::DIRECTORY => return Err(Errno::EPERM),
+            mode::FIFO | mode::SOCKET | mode::CHARACTER | mode::BLOCK => {}
+            _ => return Err(Errno::EINVAL),
+        }
+        if walked.node.is_none() && walked.has_slash {
+            return Err(Errno::ENOENT);
+        }
+        let capable = self.tasks.task(task).cred.capable(Cap::Mknod);
+        if is_device && !capable {
+            self.may_create(task, walked)?;
+            return Err(Errno::EPERM);
+        }
+        let driven = if kind == mode::CHARACTER { super::pseudo::device(number) } else { None };
+        let body = match driven {
+            Some(device) => Body::Device(device, number),
+            None => Body::Special { kind, number: if is_device { number } else { 0 } },
+        };
+        self.create(task, walked, body, permissions).map(|_| ())
     }
 
     /// `mkdir`.

@@ -69,7 +69,7 @@ impl Vfs {
                 self.insert(with(Body::Regular(file)))
             }
             HostKind::Link => self.insert(with(Body::Link(entry.target))),
-            kind => self.insert(with(Body::Special(special(kind)))),
+            kind => self.insert(with(Body::Special { kind: special(kind), number: 0 })),
         }
     }
 }
@@ -160,7 +160,7 @@ impl Kernel {
         let id = MountId(self.vfs.mounts.len() as u32);
         let root = self.vfs.host_inode(entry, place, parent, id);
         let target = mount.target.clone();
-        self.vfs.mounts.push(Mount { target, kind: "overlay", read_only, root });
+        self.vfs.mounts.push(Mount { target, kind: "overlay", read_only, root, is_gone: false });
         self.vfs.add_name(parent, name, root)
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use perf_core::Errno;
 
+use super::mounts::Cover;
 use super::pseudo::PseudoFile;
 use super::regular::Regular;
 use super::stat::mode;
@@ -159,9 +160,13 @@ pub enum Body {
     Link(Vec<u8>),
     /// A memory device, with its device number (major shifted left by 8).
     Device(Device, u64),
-    /// A file of the host that cannot be opened here (a device, socket or FIFO), with its type
-    /// bits of `st_mode`.
-    Special(u32),
+    /// A FIFO, a socket, or a device that nothing drives.
+    Special {
+        /// Type bits of `st_mode`.
+        kind: u32,
+        /// Number of a device.
+        number: u64,
+    },
     /// A file whose text the kernel makes.
     Pseudo(&'static PseudoFile),
 }
@@ -175,7 +180,7 @@ impl Body {
             Self::Regular(_) | Self::Pseudo(_) => mode::REGULAR,
             Self::Link(_) => mode::LINK,
             Self::Device(..) => mode::CHARACTER,
-            Self::Special(kind) => *kind,
+            Self::Special { kind, .. } => *kind,
         }
     }
 }
@@ -198,6 +203,8 @@ pub struct Inode {
     /// The file system that it belongs to.
     pub mount: MountId,
     pub(crate) users: u32,
+    /// Extended attributes by name.
+    pub(crate) attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether it may be named although it has no name (`I_LINKABLE`, of `O_TMPFILE`).
     pub(crate) is_linkable: bool,
 }
@@ -213,6 +220,8 @@ pub struct Mount {
     pub read_only: bool,
     /// The directory or file that is mounted.
     pub root: InodeId,
+    /// Whether it was unmounted.
+    pub is_gone: bool,
 }
 
 impl Mount {
@@ -236,6 +245,8 @@ pub struct Vfs {
     inodes: BTreeMap<InodeId, Inode>,
     next: u64,
     pub(super) mounts: Vec<Mount>,
+    /// Mounts that programs made, in order.
+    pub(super) covers: Vec<Cover>,
     /// Pages of contents that are not in guest memory.
     pub(super) nr_pages: u64,
     /// The most of them: half of guest memory, as for Linux's tmpfs.
@@ -264,7 +275,9 @@ impl Vfs {
                 kind: "tmpfs",
                 read_only: false,
                 root: ROOT,
+                is_gone: false,
             }],
+            covers: Vec::new(),
             nr_pages: 0,
             max_pages: nr_frames / 2,
             max_inodes: (nr_frames / 2).max(MIN_INODES),
@@ -323,7 +336,12 @@ impl Vfs {
     /// Whether something is mounted on it.
     #[must_use]
     pub fn is_mount_root(&self, id: InodeId) -> bool {
-        self.mounts.iter().any(|mount| mount.root == id)
+        self.mounts.iter().any(|mount| mount.root == id && !mount.is_gone)
+    }
+
+    /// All inodes, ascending.
+    pub(super) fn all(&self) -> impl Iterator<Item = (InodeId, &Inode)> {
+        self.inodes.iter().map(|(id, inode)| (*id, inode))
     }
 
     /// Refuses what would be too many inodes.
@@ -417,6 +435,7 @@ impl Inode {
             times,
             mount,
             users: 0,
+            attributes: BTreeMap::new(),
             is_linkable: false,
         }
     }

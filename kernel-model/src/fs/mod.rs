@@ -7,7 +7,7 @@
 //!
 //! - [`fd`]: descriptors, and [`fcntl`] on them; [`lock`]: locks on files
 //! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
-//! - [`inode`]: inodes, directories, mounts; [`regular`]: what files hold; [`sparse`]: which parts
+//! - [`inode`]: inodes, directories; [`mounts`]; [`regular`]: what files hold; [`sparse`]: which parts
 //! - [`namei`]: path lookup; [`permission`]; [`open`]; [`dirs`]: making, removing and renaming names;
 //!   [`stat`]; [`readdir`]
 //! - [`proc`]: processes in `/proc`; [`pseudo`]: **how a file with a text of the kernel's is
@@ -23,6 +23,7 @@ pub mod host;
 pub mod inode;
 pub mod io;
 pub mod lock;
+pub mod mounts;
 pub mod namei;
 pub mod open;
 pub mod permission;

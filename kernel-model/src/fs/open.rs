@@ -4,17 +4,19 @@
 
 use perf_core::{Errno, TaskId};
 
-use super::file::{FileId, FileKind};
+use super::file::{FileId, FileKind, PipeEnd};
 use super::inode::{Body, Device, InodeId};
 use super::namei::{LastLink, Node, Walked};
 use super::permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 use super::proc::{ProcEntry, ProcNode};
 use super::regular::Regular;
+use super::stat::mode;
 use crate::kernel::Kernel;
 use crate::task::cred::Cred;
+use crate::task::wait::Channel;
 use crate::uapi::fcntl::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY,
-    O_NOFOLLOW, O_PATH, O_TMPFILE, O_TRUNC, O_WRONLY,
+    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_TMPFILE, O_TRUNC, O_WRONLY,
 };
 
 /// Tests of `access`.
@@ -27,8 +29,19 @@ pub mod access_mode {
     pub const R_OK: u32 = 4;
 }
 
+/// How a file is opened (`struct open_how`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenHow {
+    /// `O_*`.
+    pub(crate) flags: u32,
+    /// Rights of a new file.
+    pub(crate) mode: u32,
+    /// `RESOLVE_*`: [`super::namei::resolve`].
+    pub(crate) resolve: u64,
+}
+
 /// `O_TMPFILE` without `O_DIRECTORY`.
-const TMPFILE_BIT: u32 = O_TMPFILE & !O_DIRECTORY;
+pub(crate) const TMPFILE_BIT: u32 = O_TMPFILE & !O_DIRECTORY;
 
 impl Kernel {
     /// `openat`: opens a path, with one use of the open file. `O_CLOEXEC` is for the caller to
@@ -41,9 +54,9 @@ impl Kernel {
         task: TaskId,
         dirfd: i32,
         path: &[u8],
-        flags: u32,
-        mode: u32,
+        how: &OpenHow,
     ) -> Result<FileId, Errno> {
+        let OpenHow { flags, mode, resolve } = *how;
         let flags = if flags & O_PATH != 0 {
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         } else {
@@ -53,12 +66,12 @@ impl Kernel {
             return Err(Errno::EINVAL);
         }
         if flags & TMPFILE_BIT != 0 {
-            return self.open_tmpfile(task, dirfd, path, flags, mode);
+            return self.open_tmpfile(task, dirfd, path, how);
         }
-        let base = self.base_of(task, dirfd, path)?;
+        let base = self.base_with(task, dirfd, path, resolve)?;
         let keeps = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
         let last = if keeps { LastLink::Keep } else { LastLink::Follow };
-        let walked = self.walk(task, base, path, last)?;
+        let walked = self.walk_with(task, base, path, last, resolve)?;
         let full = self.walked_path(&walked)?;
         match walked.node {
             None if flags & O_CREAT == 0 => Err(Errno::ENOENT),
@@ -78,16 +91,16 @@ impl Kernel {
         task: TaskId,
         dirfd: i32,
         path: &[u8],
-        flags: u32,
-        mode: u32,
+        how: &OpenHow,
     ) -> Result<FileId, Errno> {
+        let OpenHow { flags, mode, resolve } = *how;
         if flags & O_TMPFILE != O_TMPFILE || flags & O_ACCMODE == 0 {
             return Err(Errno::EINVAL);
         }
-        let base = self.base_of(task, dirfd, path)?;
+        let base = self.base_with(task, dirfd, path, resolve)?;
         let keeps = flags & O_NOFOLLOW != 0;
         let last = if keeps { LastLink::Keep } else { LastLink::Follow };
-        let node = self.walk(task, base, path, last)?.found()?;
+        let node = self.walk_with(task, base, path, last, resolve)?.found()?;
         if !self.is_directory(node) {
             return Err(Errno::ENOTDIR);
         }
@@ -196,7 +209,7 @@ impl Kernel {
     }
 
     /// Opens what a link in `/proc/PID/fd` leads to, where that has no place of its own: the
-    /// streams to the outside. Pipes and events cannot be opened again: ENXIO.
+    /// streams to the outside, and pipes. Events cannot be opened again: ENXIO.
     fn open_again(
         &mut self,
         place: ProcNode,
@@ -208,6 +221,12 @@ impl Kernel {
         let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
         match self.files.file(file).kind {
             kind @ FileKind::Console(_) => Ok(self.open_kind(kind, flags, full, Vec::new())),
+            FileKind::Pipe { pipe, fifo, .. } => {
+                let end = PipeEnd::of_flags(flags);
+                self.files.pipe_mut(pipe).open(end);
+                let kind = FileKind::Pipe { pipe, end, fifo };
+                Ok(self.open_kind(kind, flags, full, Vec::new()))
+            }
             _ => Err(Errno::ENXIO),
         }
     }
@@ -221,7 +240,8 @@ impl Kernel {
         writes: bool,
     ) -> Result<FileId, Errno> {
         match &self.vfs.inode(id).body {
-            Body::Device(Device::Tty, _) | Body::Special(_) => Err(Errno::ENXIO),
+            Body::Special { kind: mode::FIFO, .. } => self.open_fifo(id, flags, full),
+            Body::Device(Device::Tty, _) | Body::Special { .. } => Err(Errno::ENXIO),
             Body::Device(device, _) => {
                 let kind = FileKind::Device { node: id, device: *device };
                 Ok(self.open_kind(kind, flags, full, Vec::new()))
@@ -250,6 +270,38 @@ impl Kernel {
                 Ok(self.open_kind(FileKind::Regular(id), flags, full, Vec::new()))
             }
             Body::Directory(_) | Body::Link(_) => Err(Errno::EISDIR),
+        }
+    }
+
+    /// Opens a FIFO; the caller waits for who opens the other end
+    /// ([`Kernel::fifo_partners`]).
+    fn open_fifo(&mut self, id: InodeId, flags: u32, full: Vec<u8>) -> Result<FileId, Errno> {
+        let end = PipeEnd::of_flags(flags);
+        let kind = self.files.open_fifo(id, end);
+        let file = self.open_kind(kind, flags, full, Vec::new());
+        let is_alone = self.fifo_partners(file).is_some_and(|(now, _)| now == 0);
+        if end == PipeEnd::Write && is_alone && flags & O_NONBLOCK != 0 {
+            self.release_file(file);
+            return Err(Errno::ENXIO);
+        }
+        self.wake_file(file);
+        Ok(file)
+    }
+
+    /// Of an open FIFO, those at the other end: how many there are, and ever were.
+    pub(crate) fn fifo_partners(&self, file: FileId) -> Option<(u32, u64)> {
+        match self.files.file(file).kind {
+            FileKind::Pipe { pipe, end, fifo: Some(_) } => {
+                Some(self.files.pipe(pipe).partners(end))
+            }
+            _ => None,
+        }
+    }
+
+    /// Wakes who waits for a pipe.
+    fn wake_file(&mut self, file: FileId) {
+        if let FileKind::Pipe { pipe, .. } = self.files.file(file).kind {
+            self.wake(Channel::Pipe(pipe.0));
         }
     }
 

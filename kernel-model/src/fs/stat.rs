@@ -15,6 +15,8 @@ pub const STAT_BYTES: usize = 144;
 /// Type bits of `st_mode`.
 pub(crate) mod mode {
     pub(crate) const FIFO: u32 = 0o010_000;
+    pub(crate) const BLOCK: u32 = 0o060_000;
+    pub(crate) const SOCKET: u32 = 0o140_000;
     pub(crate) const CHARACTER: u32 = 0o020_000;
     pub(crate) const DIRECTORY: u32 = 0o040_000;
     pub(crate) const REGULAR: u32 = 0o100_000;
@@ -121,7 +123,7 @@ impl Kernel {
             // Those of /proc lead to the caller and have no size.
             Body::Link(target) if target.first() == Some(&0) => 0,
             Body::Link(target) => target.len() as u64,
-            Body::Device(..) | Body::Special(_) => 0,
+            Body::Device(..) | Body::Special { .. } => 0,
             // Files of sysfs have the size of a page, files of procfs none.
             Body::Pseudo(file) => {
                 let pages = ["/sys/devices/", "/sys/bus/", "/sys/kernel/mm/"];
@@ -130,7 +132,7 @@ impl Kernel {
             }
         };
         let special_device = match inode.body {
-            Body::Device(_, number) => number,
+            Body::Device(_, number) | Body::Special { number, .. } => number,
             _ => 0,
         };
         Stat {
@@ -178,7 +180,7 @@ impl Kernel {
         let fifo = |inode| plain(PIPE_DEVICE, inode, mode::FIFO | 0o600);
         Ok(match self.files.file(id).kind {
             FileKind::Console(stream) => fifo(FIRST_PIPE_INODE - 3 + stream as u64),
-            FileKind::Pipe { pipe, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
+            FileKind::Pipe { pipe, fifo: None, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
             FileKind::PerfEvent(_) => plain(ANON_DEVICE, ANON_INODE, 0o600),
             _ => {
                 let node = self.node_of_file(id).ok_or(Errno::EBADF)?;
@@ -195,7 +197,7 @@ impl Kernel {
             FileKind::Console(stream) => {
                 format!("pipe:[{}]", FIRST_PIPE_INODE - 3 + stream as u64).into_bytes()
             }
-            FileKind::Pipe { pipe, .. } => {
+            FileKind::Pipe { pipe, fifo: None, .. } => {
                 format!("pipe:[{}]", FIRST_PIPE_INODE + u64::from(pipe.0)).into_bytes()
             }
             FileKind::PerfEvent(_) => b"anon_inode:[perf_event]".to_vec(),

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::host::{HostMount, MountAccess};
 use super::inode::InodeId;
 use super::namei::{LastLink, Node};
+use super::open::OpenHow;
 use super::{At, FileId, FileKind, IoResult};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::inputs::{FixedInputs, HostEntry, HostKind, HostPlace, InputError, Inputs};
@@ -124,7 +125,8 @@ impl World {
     }
 
     fn open(&mut self, path: &str, flags: u32) -> Result<FileId, Errno> {
-        self.kernel.open_path(self.task, AT_FDCWD, path.as_bytes(), flags, 0o644)
+        let how = OpenHow { flags, mode: 0o644, resolve: 0 };
+        self.kernel.open_path(self.task, AT_FDCWD, path.as_bytes(), &how)
     }
 
     fn read(&mut self, file: FileId, len: usize) -> Vec<u8> {

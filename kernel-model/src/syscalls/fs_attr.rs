@@ -1,5 +1,5 @@
 //! Calls that change what a file is rather than what it is called: rights, owner, times, size.
-//! Source: Linux 6.18 `fs/open.c`, `fs/utimes.c`, `fs/statfs.c`, `mm/memfd.c`, `mm/fadvise.c`.
+//! Source: Linux 6.18 `fs/open.c`, `fs/statfs.c`, `mm/memfd.c`, `mm/fadvise.c`.
 
 use perf_core::{Errno, TaskId};
 
@@ -15,10 +15,7 @@ use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_LARGEFILE, O_RDWR,
 };
-use crate::uapi::time::{NSEC_PER_SEC, TIME_BYTES};
-use crate::uapi::{put, word_at};
-
-const NO_XATTRS: &str = "a file system without extended attributes";
+use crate::uapi::put;
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(74, "fsync", check_fd),
@@ -67,15 +64,6 @@ pub(super) const CALLS: &[Syscall] = &[
         statfs(kernel, node, args[1])
     }),
     Syscall::plain(162, "sync", |_, _, _| Ok(0)),
-    Syscall::plain(188, "setxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(189, "lsetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(190, "fsetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(191, "getxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(192, "lgetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(193, "fgetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(194, "listxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(195, "llistxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(196, "flistxattr", no_xattrs).partial(NO_XATTRS),
     Syscall::plain(221, "fadvise64", |kernel, task, args| {
         check_fd(kernel, task, args)?;
         if args[3] & 0xffff_ffff > 5 { Err(Errno::EINVAL) } else { Ok(0) }
@@ -92,8 +80,28 @@ pub(super) const CALLS: &[Syscall] = &[
         let place = Place { dirfd: args[0] as i32, path_at: args[1], flags: 0 };
         chmod(kernel, task, &place, args[2])
     }),
-    Syscall::plain(280, "utimensat", sys_utimensat),
     Syscall::plain(285, "fallocate", sys_fallocate).partial("no collapsing, no inserting"),
+    Syscall::plain(187, "readahead", |kernel, task, args| {
+        let file = kernel.files.file(kernel.tasks.process_of(task).files.get(args[0] as i32)?);
+        match file.kind {
+            _ if !file.can_read() => Err(Errno::EBADF),
+            FileKind::Regular(_) => Ok(0),
+            _ => Err(Errno::EINVAL),
+        }
+    }),
+    Syscall::plain(277, "sync_file_range", |kernel, task, args| {
+        let [fd, offset, len, flags, ..] = *args;
+        let file = kernel.files.file(kernel.tasks.process_of(task).files.get(fd as i32)?);
+        let end = offset.checked_add(len).is_some_and(|end| (end as i64) >= 0);
+        if flags & 0xffff_ffff & !7 != 0 || (offset as i64) < 0 || !end {
+            return Err(Errno::EINVAL);
+        }
+        match file.kind {
+            FileKind::Path(_) => Err(Errno::EBADF),
+            FileKind::Regular(_) | FileKind::Directory(_) => Ok(0),
+            _ => Err(Errno::ESPIPE),
+        }
+    }),
     Syscall::plain(306, "syncfs", check_fd),
     Syscall::plain(319, "memfd_create", sys_memfd_create).partial("no seals, no large pages"),
     Syscall::plain(452, "fchmodat2", |kernel, task, args| {
@@ -107,7 +115,7 @@ pub(super) const CALLS: &[Syscall] = &[
 ];
 
 /// A descriptor as a path argument.
-fn descriptor(fd: u64) -> Place {
+pub(super) fn descriptor(fd: u64) -> Place {
     // AT_FDCWD itself is no descriptor.
     let dirfd = if fd as i32 == AT_FDCWD { -1 } else { fd as i32 };
     Place { dirfd, path_at: 0, flags: AT_EMPTY_PATH }
@@ -120,10 +128,6 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         FileKind::Pipe { .. } | FileKind::Console(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
-}
-
-fn no_xattrs(_: &mut Kernel, _: TaskId, _: &[u64; 6]) -> Result<u64, Errno> {
-    Err(Errno::EOPNOTSUPP)
 }
 
 /// The regular file behind a descriptor that was opened for writing.
@@ -152,7 +156,11 @@ fn truncate(kernel: &mut Kernel, task: TaskId, node: Node, size: u64) -> Result<
 }
 
 /// The inode whose attributes are to change.
-fn changeable(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<InodeId, Errno> {
+pub(super) fn changeable(
+    kernel: &mut Kernel,
+    task: TaskId,
+    place: &Place,
+) -> Result<InodeId, Errno> {
     match kernel.resolve(task, place)? {
         Node::Inode(id) => {
             kernel.want_write(id)?;
@@ -202,57 +210,6 @@ fn chown(
         inode.permissions = kept;
     }
     inode.times.change = now;
-    Ok(0)
-}
-
-fn sys_utimensat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    const UTIME_NOW: u64 = 0x3fff_ffff;
-    const UTIME_OMIT: u64 = 0x3fff_fffe;
-
-    let [dirfd, path_at, times_at, flags, ..] = *args;
-    let flags = flags & 0xffff_ffff;
-    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let now = kernel.realtime_ns();
-    let mut wanted = [Some(now); 2];
-    let mut is_touch = true;
-    if times_at != 0 {
-        let mut bytes = [0; 2 * TIME_BYTES];
-        kernel.copy_from_user(times_at, &mut bytes)?;
-        for (time, bytes) in wanted.iter_mut().zip(bytes.chunks_exact(TIME_BYTES)) {
-            let (seconds, ns) = (word_at(bytes, 0), word_at(bytes, 8));
-            is_touch &= ns == UTIME_NOW;
-            *time = match ns {
-                UTIME_NOW => Some(now),
-                UTIME_OMIT => None,
-                NSEC_PER_SEC.. => return Err(Errno::EINVAL),
-                // Before 1970 there is nothing here.
-                _ => Some((seconds as i64).max(0) as u64)
-                    .map(|seconds| seconds.saturating_mul(NSEC_PER_SEC).saturating_add(ns)),
-            };
-        }
-    }
-    let flags = if path_at == 0 { AT_EMPTY_PATH } else { flags };
-    if path_at == 0 && dirfd as i32 == AT_FDCWD {
-        return Err(Errno::EFAULT);
-    }
-    if wanted == [None; 2] {
-        return Ok(0);
-    }
-    let id = changeable(kernel, task, &Place { dirfd: dirfd as i32, path_at, flags })?;
-    if !kernel.tasks.task(task).cred.owns(kernel.vfs.inode(id)) {
-        if !is_touch {
-            return Err(Errno::EPERM);
-        }
-        kernel.permission(task, Node::Inode(id), MAY_WRITE)?;
-    }
-    let Times { access, modify, .. } = kernel.vfs.inode(id).times;
-    kernel.vfs.inode_mut(id).times = Times {
-        access: wanted[0].unwrap_or(access),
-        modify: wanted[1].unwrap_or(modify),
-        change: now,
-    };
     Ok(0)
 }
 

@@ -11,8 +11,8 @@ use crate::fs::sparse::Extent;
 use crate::fs::{FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLK, F_SETLKW, F_SETOWN,
-    F_SETOWN_EX, O_CLOEXEC,
+    F_GETLK, F_GETOWN_EX, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
+    F_OWNER_PID, F_OWNER_TID, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -23,12 +23,17 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(32, "dup", sys_dup),
     Syscall::plain(33, "dup2", sys_dup2),
     Syscall::waiting(72, "fcntl", |kernel, task, args| match args[1] & 0xffff_ffff {
-        command @ (F_GETLK | F_SETLK | F_SETLKW) => {
+        command @ (F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW) => {
             fs_lock::fcntl_lock(kernel, task, args[0], command, args[2])
+        }
+        F_SETLEASE | F_NOTIFY => {
+            kernel.tasks.process_of(task).files.get(args[0] as i32)?;
+            kernel.tell_unsupported(task, Some("fcntl: leases and F_NOTIFY"));
+            Err(Errno::EINVAL)
         }
         _ => sys_fcntl(kernel, task, args).map(|value| Outcome::Done(Ok(value))),
     })
-    .partial("no leases, seals or pipe sizes; no OFD locks"),
+    .partial("no leases, no F_NOTIFY; pipes keep their size"),
     Syscall::plain(292, "dup3", sys_dup3),
     Syscall::plain(293, "pipe2", |kernel, task, args| {
         open_pipe(kernel, task, args[0], args[1] as u32)

@@ -26,6 +26,12 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(88, "symlink", |kernel, task, args| {
         symlink(kernel, task, args[0], AT_FDCWD, args[1])
     }),
+    Syscall::plain(133, "mknod", |kernel, task, args| {
+        mknod(kernel, task, AT_FDCWD, args[0], [args[1], args[2]])
+    }),
+    Syscall::plain(259, "mknodat", |kernel, task, args| {
+        mknod(kernel, task, args[0] as i32, args[1], [args[2], args[3]])
+    }),
     Syscall::plain(258, "mkdirat", |kernel, task, args| {
         mkdir(kernel, task, args[0] as i32, args[1], args[2])
     }),
@@ -65,6 +71,19 @@ fn mkdir(
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
     kernel.vfs_mkdir(task, &walked, mode as u32)?;
+    Ok(0)
+}
+
+fn mknod(
+    kernel: &mut Kernel,
+    task: TaskId,
+    dirfd: i32,
+    path_at: u64,
+    [mode, number]: [u64; 2],
+) -> Result<u64, Errno> {
+    let path = read_path(kernel, path_at)?;
+    let walked = kernel.walk_to_name(task, dirfd, &path)?;
+    kernel.vfs_mknod(task, &walked, mode as u32 & 0xffff, number & 0xffff_ffff)?;
     Ok(0)
 }
 

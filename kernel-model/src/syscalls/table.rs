@@ -86,13 +86,17 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 27] = [
+const GROUPS: [&[Syscall]; 31] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
     super::fs_attr::CALLS,
     super::fs_fd::CALLS,
     super::fs_lock::CALLS,
+    super::fs_mount::CALLS,
+    super::fs_copy::CALLS,
+    super::fs_times::CALLS,
+    super::fs_xattr::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
     super::mm::CALLS,
