@@ -143,7 +143,11 @@ impl Kernel {
                 Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
             }
             FileKind::Pipe { fifo, .. } => fifo.map(Node::Inode),
-            FileKind::Console(_) | FileKind::PerfEvent(_) => None,
+            FileKind::Console(_)
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_)
+            | FileKind::PerfEvent(_) => None,
         }
     }
 

@@ -143,6 +143,11 @@ impl Pipe {
         if nr == 0 { IoResult::WouldBlock } else { IoResult::Done(nr) }
     }
 
+    /// Whether writers have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffers.len() >= NR_BUFFERS
+    }
+
     pub(super) fn poll(&self, end: PipeEnd) -> u32 {
         let when = |condition, bits| if condition { bits } else { 0 };
         let mut bits = 0;
@@ -152,7 +157,7 @@ impl Pipe {
             bits |= when(self.nr_writers == 0 && self.all_writers > 0, POLLHUP);
         }
         if end != PipeEnd::Read {
-            bits |= when(self.buffers.len() < NR_BUFFERS, POLLOUT | POLLWRNORM);
+            bits |= when(!self.is_full(), POLLOUT | POLLWRNORM);
             bits |= when(self.nr_readers == 0, POLLERR);
         }
         bits

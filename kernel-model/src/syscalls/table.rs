@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 31] = [
+const GROUPS: [&[Syscall]; 39] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -99,6 +99,8 @@ const GROUPS: [&[Syscall]; 31] = [
     super::fs_xattr::CALLS,
     super::ioctl::CALLS,
     super::poll::CALLS,
+    super::epoll::CALLS,
+    super::eventfd::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
@@ -109,9 +111,15 @@ const GROUPS: [&[Syscall]; 31] = [
     super::identity::CALLS,
     super::cred::CALLS,
     super::signal::CALLS,
+    super::kill::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
+    super::itimer::CALLS,
+    super::posix_timer::CALLS,
+    super::timerfd::CALLS,
+    super::signalfd::CALLS,
+    super::pidfd::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,
