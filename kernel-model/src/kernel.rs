@@ -83,6 +83,8 @@ pub struct Kernel {
     pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// System V IPC.
+    pub(crate) ipc: crate::ipc::Ipc,
     /// Locks on files.
     pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.

@@ -10,6 +10,7 @@ pub mod events;
 pub mod exec;
 pub mod fs;
 pub mod inputs;
+pub mod ipc;
 pub mod kernel;
 pub mod mm;
 pub mod notify;

@@ -37,6 +37,7 @@ pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;
 pub mod regular;
+pub mod seals;
 pub mod sparse;
 pub mod stat;
 pub mod sys;

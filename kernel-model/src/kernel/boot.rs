@@ -227,6 +227,7 @@ impl Kernel {
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
             epolls: crate::fs::epoll::Epolls::default(),
+            ipc: crate::ipc::Ipc::new(config.ram_bytes),
             locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,

@@ -170,6 +170,16 @@ impl Kernel {
         waiting.len() as u32
     }
 
+    /// Wakes one task, where it waits on a channel.
+    pub(crate) fn wake_one(&mut self, task: TaskId, channel: Channel) {
+        let waits = self.tasks.tasks.get(&task).is_some_and(|task| {
+            matches!(&task.state, TaskState::Blocked(wait) if wait.channels.contains(&channel))
+        });
+        if waits {
+            self.wake_task(task, WakeCause::Channel(channel));
+        }
+    }
+
     /// Wakes a task for a signal, unless its wait does not allow that.
     pub(crate) fn wake_for_signal(&mut self, task: TaskId) {
         let interruptible = matches!(

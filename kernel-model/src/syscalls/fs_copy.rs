@@ -15,6 +15,7 @@ use crate::fs::{At, FileId, FileKind, IoResult, PipeId};
 use crate::kernel::Kernel;
 use crate::task::wait::Channel;
 use crate::uapi::fcntl::{O_APPEND, O_NONBLOCK};
+use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::waiting(40, "sendfile", sys_sendfile),
@@ -151,10 +152,10 @@ impl Kernel {
         };
         if let Some((pipe, _)) = from.pipe(self) {
             self.files.consume_pipe(pipe, nr);
-            self.wake(Channel::Pipe(pipe.0));
+            self.wake_poll(Channel::Pipe(pipe.0), POLLOUT | POLLWRNORM);
         }
         if let Some((pipe, _)) = to.pipe(self) {
-            self.wake(Channel::Pipe(pipe.0));
+            self.wake_poll(Channel::Pipe(pipe.0), POLLIN | POLLRDNORM);
         }
         Ok(Step::Moved(nr as u64))
     }
@@ -314,7 +315,7 @@ fn sys_tee(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome
     }
     match kernel.write_file(task, to.file, &bytes, At::Position) {
         IoResult::Done(nr) => {
-            kernel.wake(Channel::Pipe(target.0));
+            kernel.wake_poll(Channel::Pipe(target.0), POLLIN | POLLRDNORM);
             Ok(Outcome::Done(Ok(nr as u64)))
         }
         IoResult::Err(errno) => Err(errno),
@@ -363,6 +364,7 @@ fn sys_vmsplice(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Ou
         kernel.files.consume_pipe(pipe, copied as usize);
         copied
     };
-    kernel.wake(Channel::Pipe(pipe.0));
+    let bits = if writes { POLLIN | POLLRDNORM } else { POLLOUT | POLLWRNORM };
+    kernel.wake_poll(Channel::Pipe(pipe.0), bits);
     Ok(Outcome::Done(Ok(done)))
 }

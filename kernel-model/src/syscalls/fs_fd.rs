@@ -11,8 +11,9 @@ use crate::fs::sparse::Extent;
 use crate::fs::{FileId, FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_GETLK, F_GETOWN_EX, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_OWNER_PGRP,
-    F_OWNER_PID, F_OWNER_TID, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
+    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK,
+    F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN,
+    F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -184,6 +185,8 @@ fn sys_fcntl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
             kernel.copy_to_user(arg, &bytes)?;
             Ok(0)
         }
+        F_GET_SEALS => kernel.seals_of_file(id).map(u64::from),
+        F_ADD_SEALS => kernel.add_seals(id, arg as u32).map(|()| 0),
         _ => {
             if command == F_SETOWN {
                 let who = arg as i32;

@@ -7,7 +7,8 @@
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
-//! - `mm`: memory; `futex`, `robust`: locks
+//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
+//! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest
@@ -31,10 +32,15 @@ mod fs_xattr;
 mod futex;
 mod identity;
 mod ioctl;
+mod ipc_msg;
+mod ipc_sem;
+mod ipc_shm;
 mod itimer;
 mod kill;
 mod limits;
 mod mm;
+mod mm_lock;
+mod mm_policy;
 pub(crate) mod perf;
 mod pidfd;
 mod poll;

@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 39] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -98,10 +98,15 @@ const GROUPS: [&[Syscall]; 39] = [
     super::fs_times::CALLS,
     super::fs_xattr::CALLS,
     super::ioctl::CALLS,
+    super::ipc_msg::CALLS,
+    super::ipc_sem::CALLS,
+    super::ipc_shm::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
     super::mm::CALLS,
+    super::mm_lock::CALLS,
+    super::mm_policy::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,

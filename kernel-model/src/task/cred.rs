@@ -31,6 +31,10 @@ pub enum Cap {
     Setuid = 7,
     /// `CAP_SETPCAP`: drops capabilities from the bounding set.
     Setpcap = 8,
+    /// `CAP_IPC_LOCK`: locks any memory.
+    IpcLock = 14,
+    /// `CAP_IPC_OWNER`: everyone's System V IPC objects.
+    IpcOwner = 15,
     /// `CAP_SYS_CHROOT`.
     SysChroot = 18,
     /// `CAP_SYS_PTRACE`: access to anyone's processes.

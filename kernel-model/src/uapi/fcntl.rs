@@ -86,6 +86,10 @@ pub const F_DUPFD_CLOEXEC: u64 = 1030;
 pub const F_SETPIPE_SZ: u64 = 1031;
 /// Bytes of a pipe.
 pub const F_GETPIPE_SZ: u64 = 1032;
+/// Add seals.
+pub const F_ADD_SEALS: u64 = 1033;
+/// Get the seals.
+pub const F_GET_SEALS: u64 = 1034;
 
 /// The flag of a descriptor that is closed at exec.
 pub const FD_CLOEXEC: u64 = 1;
