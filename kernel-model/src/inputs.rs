@@ -62,7 +62,7 @@ pub struct HostEntry {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Bytes of a regular file.
+    /// Bytes of a regular file, or of a directory as `stat` tells them.
     pub nr_bytes: u64,
     /// Time of the last change, ns since 1970.
     pub modified_ns: u64,

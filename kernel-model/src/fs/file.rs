@@ -26,6 +26,20 @@ pub enum PipeEnd {
     Read,
     /// The end that is written to.
     Write,
+    /// Both, of a FIFO that was opened so.
+    Both,
+}
+
+impl PipeEnd {
+    /// What an open with these flags is for.
+    #[must_use]
+    pub const fn of_flags(flags: u32) -> Self {
+        match flags & O_ACCMODE {
+            0 => Self::Read,
+            O_WRONLY => Self::Write,
+            _ => Self::Both,
+        }
+    }
 }
 
 /// The streams that connect the program to the outside. They look like pipes.
@@ -59,6 +73,8 @@ pub enum FileKind {
         pipe: PipeId,
         /// Which end.
         end: PipeEnd,
+        /// The FIFO that it was opened by.
+        fifo: Option<InodeId>,
     },
     /// A memory device under `/dev`.
     Device {
@@ -195,9 +211,24 @@ impl FileTable {
             return Err(Errno::EINVAL);
         }
         let pipe = PipeId(place(&mut self.pipes, Pipe::new()));
-        let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
-        let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
+        let mut end = |end, flags| {
+            self.pipe_mut(pipe).open(end);
+            self.open(FileKind::Pipe { pipe, end, fifo: None }, flags)
+        };
+        let read = end(PipeEnd::Read, flags);
+        let write = end(PipeEnd::Write, flags | O_WRONLY);
         Ok((read, write))
+    }
+
+    /// What an open file of a FIFO is: an end of the pipe that all who have it open share.
+    pub(super) fn open_fifo(&mut self, fifo: InodeId, end: PipeEnd) -> FileKind {
+        let shared = self.files.iter().flatten().find_map(|file| match file.kind {
+            FileKind::Pipe { pipe, fifo: Some(of), .. } if of == fifo => Some(pipe),
+            _ => None,
+        });
+        let pipe = shared.unwrap_or_else(|| PipeId(place(&mut self.pipes, Pipe::new())));
+        self.pipe_mut(pipe).open(end);
+        FileKind::Pipe { pipe, end, fifo: Some(fifo) }
     }
 
     /// Opens a new eventfd with this count.
@@ -251,7 +282,7 @@ impl FileTable {
         }
         let kind = file.kind;
         self.files[id.0 as usize] = None;
-        if let FileKind::Pipe { pipe, end } = kind {
+        if let FileKind::Pipe { pipe, end, .. } = kind {
             self.pipe_mut(pipe).close(end);
             if self.pipe(pipe).is_closed() {
                 self.pipes[pipe.0 as usize] = None;
@@ -269,10 +300,33 @@ impl FileTable {
         self.files.iter().flatten().find(|file| file.kind == FileKind::PerfEvent(event))
     }
 
+    /// Whether a regular file is open for writing.
+    #[must_use]
+    pub fn is_open_for_writing(&self, id: InodeId) -> bool {
+        let is_it = |file: &OpenFile| file.kind == FileKind::Regular(id) && file.can_write();
+        self.files.iter().flatten().any(is_it)
+    }
+
     /// Number of open files.
     #[must_use]
     pub fn nr_open(&self) -> usize {
         self.files.iter().flatten().count()
+    }
+
+    /// What waits in a pipe, at most `max` bytes, and whether anybody can still write.
+    pub(crate) fn peek_pipe(&self, id: PipeId, max: usize) -> (Vec<u8>, bool) {
+        (self.pipe(id).peek(max), self.pipe(id).has_writers())
+    }
+
+    /// Bytes that a pipe takes now, and whether anybody can still read.
+    pub(crate) fn room_in_pipe(&self, id: PipeId) -> (usize, bool) {
+        (self.pipe(id).room(), self.pipe(id).has_readers())
+    }
+
+    /// Takes bytes from a pipe that were looked at.
+    pub(crate) fn consume_pipe(&mut self, id: PipeId, nr: usize) {
+        let mut bytes = vec![0; nr];
+        self.pipe_mut(id).read(&mut bytes);
     }
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
@@ -327,7 +381,7 @@ mod tests {
         files.release(write);
         let (again, _) = files.open_pipe(O_NONBLOCK).unwrap();
         assert_eq!(again, read);
-        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read });
+        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read, fifo: None });
         assert_eq!(files.open_pipe(O_DIRECT), Err(Errno::EINVAL));
     }
 }

@@ -31,7 +31,7 @@ impl FileTable {
         Readiness::Bits(match self.file(id).kind {
             FileKind::Console(Console::Stdin) => POLLIN | POLLRDNORM,
             FileKind::Console(Console::Stdout | Console::Stderr) => POLLOUT | POLLWRNORM,
-            FileKind::Pipe { pipe, end } => self.pipe(pipe).poll(end),
+            FileKind::Pipe { pipe, end, .. } => self.pipe(pipe).poll(end),
             FileKind::Device { .. }
             | FileKind::Regular(_)
             | FileKind::Text(_)

@@ -363,6 +363,7 @@ impl Kernel {
                 exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
+                root: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
                 auxv: started.auxv,
                 exec_task: None,

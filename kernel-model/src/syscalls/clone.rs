@@ -353,7 +353,7 @@ fn add_process(
     if request.flags & CLONE_CLEAR_SIGHAND != 0 {
         handlers.clear_for_clone();
     }
-    let (cwd, exe, umask) = (parent.cwd, parent.exe, parent.umask);
+    let (cwd, root, exe, umask) = (parent.cwd, parent.root, parent.exe, parent.umask);
     let process = Process {
         pid,
         parent: if is_sibling { parent.parent } else { Some(parent_id) },
@@ -375,6 +375,7 @@ fn add_process(
         auxv: parent.auxv.clone(),
         exec_task: None,
         cwd,
+        root,
         exe,
         umask,
         leader,
@@ -386,6 +387,7 @@ fn add_process(
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);
     kernel.get_node(cwd);
+    kernel.get_node(root);
     if let Some(exe) = exe {
         kernel.vfs.get(exe);
     }

@@ -6,11 +6,14 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
+use crate::fs::io::{SEEK_DATA, SEEK_HOLE};
+use crate::fs::sparse::Extent;
 use crate::fs::{FileId, FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID,
-    F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
+    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK,
+    F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN,
+    F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -21,12 +24,17 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(32, "dup", sys_dup),
     Syscall::plain(33, "dup2", sys_dup2),
     Syscall::waiting(72, "fcntl", |kernel, task, args| match args[1] & 0xffff_ffff {
-        command @ (F_GETLK | F_SETLK | F_SETLKW) => {
+        command @ (F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW) => {
             fs_lock::fcntl_lock(kernel, task, args[0], command, args[2])
+        }
+        F_SETLEASE | F_NOTIFY => {
+            kernel.tasks.process_of(task).files.get(args[0] as i32)?;
+            kernel.tell_unsupported(task, Some("fcntl: leases and F_NOTIFY"));
+            Err(Errno::EINVAL)
         }
         _ => sys_fcntl(kernel, task, args).map(|value| Outcome::Done(Ok(value))),
     })
-    .partial("no leases or pipe sizes; no OFD locks"),
+    .partial("no leases, no F_NOTIFY; pipes keep their size"),
     Syscall::plain(292, "dup3", sys_dup3),
     Syscall::plain(293, "pipe2", |kernel, task, args| {
         open_pipe(kernel, task, args[0], args[1] as u32)
@@ -65,8 +73,14 @@ fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result
 fn sys_lseek(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [fd, offset, whence, ..] = *args;
     let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
-    let nr_bytes = match kernel.files.file(file).kind {
-        FileKind::Regular(id) => kernel.regular(id)?.nr_bytes(),
+    let nr_bytes = match (kernel.files.file(file).kind, whence as u32) {
+        (FileKind::Regular(id), SEEK_DATA | SEEK_HOLE) => {
+            let what = if whence as u32 == SEEK_DATA { Extent::Data } else { Extent::Hole };
+            let position = kernel.file_seek(id, offset as i64, what)?;
+            kernel.files.file_mut(file).position = position;
+            return Ok(position);
+        }
+        (FileKind::Regular(id), _) => kernel.regular(id)?.nr_bytes(),
         _ => 0,
     };
     kernel.files.lseek(file, offset as i64, whence as u32, nr_bytes)

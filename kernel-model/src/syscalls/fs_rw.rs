@@ -14,6 +14,7 @@ use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::{SigFields, SigInfo};
+use crate::uapi::fcntl::{O_APPEND, O_NONBLOCK};
 use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::uapi::signal::{SIGPIPE, si_code};
 use crate::uapi::word_at;
@@ -47,6 +48,32 @@ pub(super) const CALLS: &[Syscall] = &[
         let segments = import_iovec(kernel, args[1], args[2])?;
         write(kernel, task, args[0], &segments, At::Position)
     }),
+    Syscall::waiting(295, "preadv", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        read(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(296, "pwritev", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        write(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(327, "preadv2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| read(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
+    Syscall::waiting(328, "pwritev2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| write(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
 ];
 
 /// Most bytes of one call (`MAX_RW_COUNT`).
@@ -65,6 +92,40 @@ fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
 
 fn offset(at: u64) -> Result<At, Errno> {
     if (at as i64) < 0 { Err(Errno::EINVAL) } else { Ok(At::Offset(at)) }
+}
+
+fn offset_or_position(at: u64) -> Result<At, Errno> {
+    if at as i64 == -1 { Ok(At::Position) } else { offset(at) }
+}
+
+/// Runs a read or write with the `RWF_*` flags of one call, which stand for those of the file.
+fn with_flags(
+    kernel: &mut Kernel,
+    id: FileId,
+    flags: u64,
+    run: impl FnOnce(&mut Kernel) -> Result<Outcome, Errno>,
+) -> Result<Outcome, Errno> {
+    const HIPRI_AND_SYNC: u64 = 7;
+    const NOWAIT: u64 = 8;
+    const APPEND: u64 = 16;
+    const NOAPPEND: u64 = 32;
+
+    let flags = flags & 0xffff_ffff;
+    if flags & !(HIPRI_AND_SYNC | NOWAIT | APPEND | NOAPPEND) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & (APPEND | NOAPPEND) == APPEND | NOAPPEND {
+        return Err(Errno::EINVAL);
+    }
+    let before = kernel.files.file(id).flags;
+    let set = |flag, bit| if flags & flag != 0 { bit } else { 0 };
+    let now = (before | set(NOWAIT, O_NONBLOCK) | set(APPEND, O_APPEND)) & !set(NOAPPEND, O_APPEND);
+    kernel.files.file_mut(id).flags = now;
+    let result = run(kernel);
+    if kernel.files.kind_of(id).is_some() {
+        kernel.files.file_mut(id).flags = before;
+    }
+    result
 }
 
 fn check_fd(kernel: &Kernel, task: TaskId, fd: u64) -> Result<FileId, Errno> {
@@ -97,7 +158,7 @@ fn parse_iovec(bytes: &[u8]) -> Result<Segments, Errno> {
 }
 
 /// The segments without the bytes that are done, cut to `max` bytes.
-fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
+pub(super) fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
     let (mut skip, mut left) = (done, max);
     let mut rest = Segments::new();
     for &(base, len) in segments {
@@ -206,7 +267,7 @@ fn read_zeroes(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Outcome, 
 }
 
 /// Copies to the segments; tells how many bytes went.
-fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
+pub(super) fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
     let mut rest = bytes;
     let mut done = 0;
     for &(base, len) in segments {
@@ -222,7 +283,7 @@ fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
 }
 
 /// Copies from the segments.
-fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
+pub(super) fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; total(segments) as usize];
     let mut rest = &mut bytes[..];
     for &(base, len) in segments {
@@ -275,16 +336,20 @@ fn write(
             }
             IoResult::Err(errno) => {
                 if errno == Errno::EPIPE {
-                    let pid = kernel.tasks.process_of(task).pid;
-                    let sender = SigFields::Kill { pid, uid: 0 };
-                    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, sender);
-                    kernel.send_signal_to_thread(task, info);
+                    broken_pipe(kernel, task);
                 }
                 return partly(done, errno);
             }
             IoResult::PerfEvent(_) => return Err(Errno::EINVAL),
         }
     }
+}
+
+/// Tells who writes to a pipe that nobody reads.
+pub(super) fn broken_pipe(kernel: &mut Kernel, task: TaskId) {
+    let (pid, uid) = (kernel.tasks.process_of(task).pid, kernel.tasks.task(task).cred.user.real);
+    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, SigFields::Kill { pid, uid });
+    kernel.send_signal_to_thread(task, info);
 }
 
 /// What was done counts more than the error that ended it.

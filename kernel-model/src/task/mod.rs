@@ -250,6 +250,8 @@ pub struct Process {
     pub exe: Option<InodeId>,
     /// Working directory.
     pub cwd: Node,
+    /// Root directory.
+    pub root: Node,
     /// Rights that new files do not get.
     pub umask: u32,
     /// The auxiliary vector of its program, for `/proc/PID/auxv`.
