@@ -74,6 +74,7 @@ pub struct Kernel {
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    pub(crate) net: crate::net::Net,
     pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,

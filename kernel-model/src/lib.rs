@@ -12,6 +12,7 @@ pub mod fs;
 pub mod inputs;
 pub mod kernel;
 pub mod mm;
+pub mod net;
 pub mod notify;
 pub mod observe;
 pub mod ptrace;

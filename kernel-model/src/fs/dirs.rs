@@ -49,7 +49,15 @@ impl Kernel {
     }
 
     /// Makes an inode for a new name.
-    fn create(&mut self, walked: &Walked, body: Body, permissions: u32) -> Result<InodeId, Errno> {
+    ///
+    /// # Errors
+    /// As Linux, for the directory.
+    pub(crate) fn create(
+        &mut self,
+        walked: &Walked,
+        body: Body,
+        permissions: u32,
+    ) -> Result<InodeId, Errno> {
         let parent = self.may_create(walked)?;
         let times = Times::all(self.realtime_ns());
         let mount = self.vfs.inode(parent).mount;

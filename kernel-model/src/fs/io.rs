@@ -97,9 +97,10 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem { .. } | FileKind::Epoll(_) => {
-                IoResult::Err(Errno::EINVAL)
-            }
+            FileKind::Regular(_)
+            | FileKind::ProcMem { .. }
+            | FileKind::Epoll(_)
+            | FileKind::Socket(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).read(out);
                 self.or_again(id, result)
@@ -170,6 +171,7 @@ impl FileTable {
             | FileKind::ProcMem { .. }
             | FileKind::Text(_)
             | FileKind::Epoll(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).write(bytes);
@@ -200,7 +202,10 @@ impl FileTable {
     ) -> Result<u64, Errno> {
         let file = self.file_mut(id);
         let end = match file.kind {
-            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => {
+            FileKind::Console(_)
+            | FileKind::Pipe { .. }
+            | FileKind::Socket(_)
+            | FileKind::PerfEvent(_) => {
                 return Err(Errno::ESPIPE);
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
@@ -258,6 +263,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Path(_)
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
+        | FileKind::Socket(_)
         | FileKind::PerfEvent(_) => false,
     }
 }

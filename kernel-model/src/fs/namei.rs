@@ -113,6 +113,7 @@ impl Kernel {
             | FileKind::Pipe { .. }
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => None,
         }
     }

@@ -7,6 +7,7 @@ use super::epoll::EpollId;
 use super::file::{Console, FileId, FileKind, FileTable};
 use super::inode::Device;
 use crate::kernel::Kernel;
+use crate::net::SocketId;
 use crate::task::wait::Channel;
 use crate::uapi::poll::{DEFAULT_POLLMASK, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM};
 
@@ -19,6 +20,8 @@ pub enum Readiness {
     PerfEvent(EventId),
     /// The files that it watches must answer.
     Epoll(EpollId),
+    /// The socket must answer.
+    Socket(SocketId),
 }
 
 impl FileTable {
@@ -38,6 +41,7 @@ impl FileTable {
             FileKind::Eventfd(event) => self.eventfd(event).poll(),
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
             FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
+            FileKind::Socket(socket) => return Readiness::Socket(socket),
         })
     }
 }
@@ -50,6 +54,7 @@ impl FileKind {
             Self::PerfEvent(event) => Some(Channel::PerfEvent(event)),
             Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
             Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
+            Self::Socket(socket) => Some(Channel::Socket(socket.0)),
             Self::Console(_)
             | Self::Device { .. }
             | Self::Regular(_)
@@ -87,6 +92,7 @@ impl Kernel {
             Readiness::PerfEvent(event) => self.perf.poll(event).0,
             Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
             Readiness::Epoll(_) => 0,
+            Readiness::Socket(socket) => self.socket_poll(socket),
         };
         PollState { bits, channel }
     }

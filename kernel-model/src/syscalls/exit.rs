@@ -11,6 +11,7 @@ use crate::fs::lock::LockOwner;
 use crate::fs::namei::Node;
 use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
+use crate::net::socket::Release;
 use crate::observe::ExitStatus;
 use crate::ptrace::Stop;
 use crate::signal::group_stop::{StopWhy, Told};
@@ -161,6 +162,7 @@ impl Kernel {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
+                FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);

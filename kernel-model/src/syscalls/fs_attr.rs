@@ -113,7 +113,8 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         FileKind::Pipe { .. }
         | FileKind::Console(_)
         | FileKind::Eventfd(_)
-        | FileKind::Epoll(_) => Err(Errno::EINVAL),
+        | FileKind::Epoll(_)
+        | FileKind::Socket(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
 }

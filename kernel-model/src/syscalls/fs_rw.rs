@@ -7,6 +7,7 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::net_transfer::{self, SendArgs};
 use super::waiting::{Restart, on};
 use super::{perf, table::Syscall};
 use crate::fs::inode::Device;
@@ -57,9 +58,9 @@ const UIO_MAXIOV: u64 = 1024;
 const PIECE_BYTES: u64 = 65_536;
 
 /// User memory, piece by piece: address and bytes of each.
-type Segments = Vec<(u64, u64)>;
+pub(super) type Segments = Vec<(u64, u64)>;
 
-fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
+pub(super) fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
     Ok(vec![(addr, len.min(MAX_RW_COUNT))])
 }
 
@@ -97,7 +98,7 @@ fn parse_iovec(bytes: &[u8]) -> Result<Segments, Errno> {
 }
 
 /// The segments without the bytes that are done, cut to `max` bytes.
-fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
+pub(super) fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
     let (mut skip, mut left) = (done, max);
     let mut rest = Segments::new();
     for &(base, len) in segments {
@@ -112,12 +113,12 @@ fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
     rest
 }
 
-fn total(segments: &[(u64, u64)]) -> u64 {
+pub(super) fn total(segments: &[(u64, u64)]) -> u64 {
     segments.iter().map(|(_, len)| len).sum()
 }
 
 /// Refuses memory outside of user space (`access_ok`).
-fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
+pub(super) fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
     let is_ok =
         |&(base, len): &(u64, u64)| base.checked_add(len).is_some_and(|end| end <= TASK_SIZE_MAX);
     if segments.iter().all(is_ok) { Ok(()) } else { Err(Errno::EFAULT) }
@@ -138,7 +139,7 @@ fn read(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -151,6 +152,9 @@ fn read(
     if let (FileKind::PerfEvent(event), At::Position) = (kind, at) {
         let (addr, len) = segments.first().copied().unwrap_or_default();
         return Ok(perf::read(kernel, event, addr, len as usize));
+    }
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::read(kernel, task, side, segments);
     }
     if let FileKind::Device { device: Device::Zero | Device::Full, .. } = kind {
         return read_zeroes(kernel, segments);
@@ -206,7 +210,7 @@ fn read_zeroes(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Outcome, 
 }
 
 /// Copies to the segments; tells how many bytes went.
-fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
+pub(super) fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
     let mut rest = bytes;
     let mut done = 0;
     for &(base, len) in segments {
@@ -222,7 +226,7 @@ fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
 }
 
 /// Copies from the segments.
-fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
+pub(super) fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; total(segments) as usize];
     let mut rest = &mut bytes[..];
     for &(base, len) in segments {
@@ -237,7 +241,7 @@ fn write(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -247,6 +251,9 @@ fn write(
         return Err(Errno::EBADF);
     }
     check_segments(segments)?;
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::send(kernel, task, side, segments, SendArgs::default());
+    }
     let wanted = total(segments);
     let mut done = progress(kernel, task);
     loop {
@@ -275,10 +282,7 @@ fn write(
             }
             IoResult::Err(errno) => {
                 if errno == Errno::EPIPE {
-                    let pid = kernel.tasks.process_of(task).pid;
-                    let sender = SigFields::Kill { pid, uid: 0 };
-                    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, sender);
-                    kernel.send_signal_to_thread(task, info);
+                    send_sigpipe(kernel, task);
                 }
                 return partly(done, errno);
             }
@@ -287,17 +291,25 @@ fn write(
     }
 }
 
+/// The other side will never read what a task writes.
+pub(super) fn send_sigpipe(kernel: &mut Kernel, task: TaskId) {
+    let pid = kernel.tasks.process_of(task).pid;
+    let sender = SigFields::Kill { pid, uid: 0 };
+    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, sender);
+    kernel.send_signal_to_thread(task, info);
+}
+
 /// What was done counts more than the error that ended it.
 fn partly(done: u64, errno: Errno) -> Result<Outcome, Errno> {
     if done > 0 { Ok(Outcome::Done(Ok(done))) } else { Err(errno) }
 }
 
 /// Bytes that a write moved before it had to wait.
-fn progress(kernel: &Kernel, task: TaskId) -> u64 {
+pub(super) fn progress(kernel: &Kernel, task: TaskId) -> u64 {
     kernel.tasks.task(task).syscall.map_or(0, |call| call.moved.bytes)
 }
 
-fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
+pub(super) fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
     if let Some(call) = &mut kernel.tasks.task_mut(task).syscall {
         call.moved.bytes = done;
     }

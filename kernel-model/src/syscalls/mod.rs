@@ -6,6 +6,7 @@
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
+//! - `net`, `net_message`, `net_control`, `net_transfer`, `net_option`: sockets
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
@@ -29,6 +30,11 @@ mod identity;
 mod ioctl;
 mod limits;
 mod mm;
+mod net;
+mod net_control;
+mod net_message;
+mod net_option;
+mod net_transfer;
 pub(crate) mod perf;
 mod poll;
 mod prctl;

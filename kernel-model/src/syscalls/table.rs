@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 29] = [
+const GROUPS: [&[Syscall]; 32] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -97,6 +97,9 @@ const GROUPS: [&[Syscall]; 29] = [
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
+    super::net::CALLS,
+    super::net_message::CALLS,
+    super::net_option::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,

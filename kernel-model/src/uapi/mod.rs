@@ -7,6 +7,7 @@ pub mod futex;
 pub mod poll;
 pub mod ptrace;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod syscall_nr;
 pub mod time;
