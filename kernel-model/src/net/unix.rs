@@ -19,8 +19,8 @@ use crate::uapi::fcntl::AT_FDCWD;
 pub(crate) enum UnixName {
     /// A place in the file system.
     Inode(InodeId),
-    /// A name outside of it.
-    Abstract(Vec<u8>),
+    /// A name outside of it; each type of sockets has its own.
+    Abstract(u32, Vec<u8>),
 }
 
 /// Names that autobind can give: 5 hexadecimal digits.
@@ -90,7 +90,8 @@ impl Kernel {
     }
 
     fn unix_bind_abstract(&mut self, id: SocketId, name: &[u8]) -> Result<(), Errno> {
-        let key = UnixName::Abstract(name.to_vec());
+        let kind = self.net.socket(id).kind.number();
+        let key = UnixName::Abstract(kind, name.to_vec());
         if self.net.unix_names.contains_key(&key) {
             return Err(Errno::EADDRINUSE);
         }
@@ -131,7 +132,9 @@ impl Kernel {
                     Node::Proc(_) => return Err(Errno::ECONNREFUSED),
                 }
             }
-            Address::Unix(UnixAddress::Abstract(name)) => UnixName::Abstract(name.clone()),
+            Address::Unix(UnixAddress::Abstract(name)) => {
+                UnixName::Abstract(kind.number(), name.clone())
+            }
             Address::Unnamed | Address::Inet(_) => return Err(Errno::ECONNREFUSED),
         };
         let id = *self.net.unix_names.get(&name).ok_or(Errno::ECONNREFUSED)?;

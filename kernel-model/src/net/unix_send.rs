@@ -22,6 +22,8 @@ const MIN_HEAD_BYTES: usize = 512;
 /// Data in the head of a stream's piece (`SKB_MAX_HEAD(0)`), and pages behind it.
 const MAX_HEAD: usize = PAGE - SHARED_INFO_BYTES;
 const STREAM_FRAGS: usize = 32_768;
+/// The largest piece of a stream.
+pub(crate) const STREAM_PIECE: usize = MAX_HEAD + STREAM_FRAGS;
 /// Data in the head of a message (`SKB_MAX_ALLOC`), and pages behind it.
 const MAX_ALLOC: usize = 4 * PAGE - SHARED_INFO_BYTES;
 const MAX_FRAGS: usize = 17 * PAGE;
@@ -75,7 +77,7 @@ impl Kernel {
             return Err(Errno::EPIPE);
         }
         let most = (socket.options.send_buffer() / 2).saturating_sub(64);
-        let most = most.min(MAX_HEAD + STREAM_FRAGS);
+        let most = most.min(STREAM_PIECE);
         let mut done = 0;
         while done < out.bytes.len() {
             if let Err(errno) = self.net.socket_mut(id).take_error() {
@@ -121,10 +123,11 @@ impl Kernel {
         if self.net.get(peer).is_some() {
             return self.unix_send_message(id, peer, out);
         }
+        let socket = self.net.socket_mut(id);
         if socket.is_connection() {
+            socket.take_error()?;
             return Err(Errno::EPIPE);
         }
-        let socket = self.net.socket_mut(id);
         (socket.peer, socket.remote, socket.state) = (None, None, State::Closed);
         Err(Errno::ECONNREFUSED)
     }

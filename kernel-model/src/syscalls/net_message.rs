@@ -11,7 +11,7 @@ use super::net_transfer::{Incoming, Receive, SendArgs, Side, receive, send};
 use super::table::Syscall;
 use crate::kernel::Kernel;
 use crate::net::address::{Address, SOCKADDR_STORAGE_BYTES, parse_inet, parse_unix};
-use crate::net::{Family, SocketId};
+use crate::net::{Family, SockType, SocketId};
 use crate::uapi::socket::{
     MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_WAITFORONE,
 };
@@ -88,6 +88,8 @@ fn destination(
     let bytes = read_sockaddr(kernel, at, u64::from(len))?;
     let socket = kernel.net.socket(id);
     match socket.family {
+        // A stream refuses it, whatever it is.
+        Family::Unix if socket.kind == SockType::Stream => Ok(Some(Address::Unnamed)),
         Family::Unix => parse_unix(&bytes).map(Some),
         // TCP knows where it goes.
         _ if socket.is_tcp() => Ok(None),

@@ -14,13 +14,14 @@ use crate::kernel::Kernel;
 use crate::net::address::Address;
 use crate::net::queue::Peek;
 use crate::net::socket::{Outgoing, Received, Sent};
+use crate::net::unix_send::STREAM_PIECE;
 use crate::net::{SockType, SocketId, Ucred};
 use crate::uapi::socket::{
     MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
 };
 
-/// Bytes of a stream that go through the kernel at once.
-const PIECE_BYTES: u64 = 65_536;
+/// Bytes of a stream that go through the kernel at once: whole pieces of a unix socket.
+const PIECE_BYTES: u64 = 4 * STREAM_PIECE as u64;
 /// More than any message may have.
 const MAX_MESSAGE_BYTES: u64 = 1 << 24;
 
