@@ -82,6 +82,7 @@ pub struct Kernel {
     pub(crate) seccomp_filters: crate::seccomp::Filters,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    pub(crate) net: crate::net::Net,
     pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,

@@ -13,6 +13,7 @@ pub mod inputs;
 pub mod ipc;
 pub mod kernel;
 pub mod mm;
+pub mod net;
 pub mod notify;
 pub mod observe;
 pub mod ptrace;

@@ -9,7 +9,8 @@ use super::inode::{Device, InodeId};
 use super::namei::Node;
 use super::pipe::Pipe;
 use super::task_file::TaskFile;
-use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
+use crate::net::SocketId;
+use crate::uapi::fcntl::{O_ACCMODE, O_ASYNC, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +107,8 @@ pub enum FileKind {
     Epoll(EpollId),
     /// A timer, signals or a process.
     Task(TaskFile),
+    /// A socket.
+    Socket(SocketId),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
@@ -294,10 +297,18 @@ impl FileTable {
         Some(kind)
     }
 
-    /// The open file of a perf event.
+    /// The open files of this kind whose owners are told about input and output (O_ASYNC).
     #[must_use]
-    pub fn of_perf_event(&self, event: EventId) -> Option<&OpenFile> {
-        self.files.iter().flatten().find(|file| file.kind == FileKind::PerfEvent(event))
+    pub fn async_files(&self, kind: FileKind) -> Vec<FileId> {
+        let is_told = |file: &OpenFile| file.kind == kind && file.flags & O_ASYNC != 0;
+        let all = (0..).map(FileId).zip(&self.files);
+        all.filter(|(_, file)| file.as_ref().is_some_and(is_told)).map(|(id, _)| id).collect()
+    }
+
+    /// Uses of an open file; `None` once it is closed.
+    #[must_use]
+    pub fn nr_users(&self, id: FileId) -> Option<u32> {
+        self.files.get(id.0 as usize)?.as_ref().map(|file| file.users)
     }
 
     /// Whether a regular file is open for writing.

@@ -232,6 +232,7 @@ impl Kernel {
             files: FileTable::default(),
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
+            net: crate::net::Net::default(),
             epolls: crate::fs::epoll::Epolls::default(),
             ipc: crate::ipc::Ipc::new(config.ram_bytes),
             locks: crate::fs::lock::Locks::default(),

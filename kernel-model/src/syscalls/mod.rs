@@ -6,6 +6,7 @@
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
+//! - `net`, `net_message`, `net_control`, `net_transfer`, `net_option`: sockets
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
 //! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
 //! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
@@ -42,6 +43,11 @@ mod limits;
 mod mm;
 mod mm_lock;
 mod mm_policy;
+mod net;
+mod net_control;
+mod net_message;
+mod net_option;
+mod net_transfer;
 mod not_modelled;
 pub(crate) mod perf;
 mod pidfd;
