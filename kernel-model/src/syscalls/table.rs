@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 35] = [
+const GROUPS: [&[Syscall]; 39] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -117,6 +117,10 @@ const GROUPS: [&[Syscall]; 35] = [
     super::signalfd::CALLS,
     super::pidfd::CALLS,
     super::sched::CALLS,
+    super::sched_policy::CALLS,
+    super::priority::CALLS,
+    super::rseq::CALLS,
+    super::namespace::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,
     super::system::CALLS,
