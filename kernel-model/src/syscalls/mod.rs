@@ -25,6 +25,7 @@ mod fs_names;
 mod fs_path;
 mod fs_rw;
 mod futex;
+mod futex_waitv;
 mod identity;
 mod ioctl;
 mod itimer;

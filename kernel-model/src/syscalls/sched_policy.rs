@@ -44,8 +44,9 @@ pub(super) const CALLS: &[Syscall] = &[
 const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
 /// Time slice of `SCHED_RR`, ns.
 const RR_TIMESLICE_NS: u64 = 100_000_000;
-/// Time slice of other policies, ns (`sysctl_sched_base_slice`).
-const BASE_SLICE_NS: u64 = TICK_NS;
+/// Time slice of other policies on one CPU, ns (`sysctl_sched_base_slice`); it grows with their
+/// number.
+const BASE_SLICE_NS: u64 = 700_000;
 /// Bytes of `struct sched_attr` in its first and its present version.
 const SCHED_ATTR_SIZE_VER0: usize = 48;
 const SCHED_ATTR_BYTES: usize = 56;
@@ -54,6 +55,10 @@ const FLAG_RESET_ON_FORK: u64 = 1;
 const FLAG_KEEP_POLICY: u64 = 8;
 const FLAG_KEEP_PARAMS: u64 = 16;
 const FLAG_ALL: u64 = 0x7f;
+
+fn slice_ns(kernel: &Kernel) -> u64 {
+    BASE_SLICE_NS * u64::from(1 + kernel.hw.nr_cpus().clamp(1, 8).ilog2())
+}
 
 fn priorities(policy: u64) -> Result<(u32, u32), Errno> {
     const SCHED_EXT: u32 = 7;
@@ -158,7 +163,8 @@ fn sys_sched_rr_get_interval(
     let slice = match kernel.tasks.task(target).sched.policy {
         Policy::RoundRobin => RR_TIMESLICE_NS,
         Policy::Fifo | Policy::Deadline => 0,
-        Policy::Other | Policy::Batch | Policy::Idle => BASE_SLICE_NS,
+        // In whole ticks.
+        Policy::Other | Policy::Batch | Policy::Idle => slice_ns(kernel) / TICK_NS * TICK_NS,
     };
     kernel.copy_to_user(args[1], &timespec(slice))?;
     Ok(0)
@@ -249,7 +255,7 @@ fn sys_sched_getattr(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Resu
         }
         Policy::Other | Policy::Batch | Policy::Idle => {
             put(&mut bytes, 16, attr.nice.to_le_bytes());
-            put(&mut bytes, 24, BASE_SLICE_NS.to_le_bytes());
+            put(&mut bytes, 24, slice_ns(kernel).to_le_bytes());
         }
     }
     kernel.copy_to_user(at, &bytes[..size])?;

@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 39] = [
+const GROUPS: [&[Syscall]; 40] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -99,6 +99,7 @@ const GROUPS: [&[Syscall]; 39] = [
     super::eventfd::CALLS,
     super::mm::CALLS,
     super::futex::CALLS,
+    super::futex_waitv::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,
     super::exit::CALLS,
