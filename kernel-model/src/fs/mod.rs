@@ -35,6 +35,7 @@ pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;
 pub mod regular;
+pub mod seals;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;

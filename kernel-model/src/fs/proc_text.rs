@@ -6,6 +6,7 @@ use std::fmt::Write;
 use perf_core::{Errno, TaskId};
 
 use super::proc::ProcNode;
+use crate::arch::x86::vsyscall::MAPS_LINE;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
@@ -107,6 +108,7 @@ fn maps(kernel: &mut Kernel, node: ProcNode) -> Vec<u8> {
     for vma in space.vmas() {
         text.extend(map_line(vma, heap));
     }
+    text.extend_from_slice(MAPS_LINE.as_bytes());
     text
 }
 

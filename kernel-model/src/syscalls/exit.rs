@@ -85,6 +85,7 @@ impl Kernel {
         if self.perf.config.generation == Generation::V2_6_33 {
             self.flush_ptrace_hw_breakpoint(task);
         }
+        self.ipc.forget(task);
         self.exit_task_perf(task);
         self.flush_ptrace_hw_breakpoint(task);
         self.switch_out(self.this_cpu);
@@ -153,6 +154,7 @@ impl Kernel {
         for event in space.teardown(&mut self.hw, &mut self.frames) {
             self.perf_mapping_closed(event);
         }
+        self.reap_segments();
     }
 
     /// Does what follows from the closing of files.

@@ -20,7 +20,9 @@ impl Kernel {
     /// The last thread of a process has gone: its descriptors are closed.
     pub(super) fn end_process(&mut self, process: ProcessId) {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
-        let leader = entry.leader;
+        let (leader, pid) = (entry.leader, entry.pid);
+        self.exit_sem(process, pid);
+        let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let closed = entry.files.close_all(&mut self.files);
         self.after_close(closed);
         self.delete_timers(process);

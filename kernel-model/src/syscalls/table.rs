@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 40] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -94,10 +94,16 @@ const GROUPS: [&[Syscall]; 40] = [
     super::fs_fd::CALLS,
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
+    super::ipc_msg::CALLS,
+    super::ipc_sem::CALLS,
+    super::ipc_shm::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
     super::mm::CALLS,
+    super::mm_lock::CALLS,
+    super::mm_policy::CALLS,
     super::futex::CALLS,
     super::futex_waitv::CALLS,
     super::robust::CALLS,
@@ -127,6 +133,7 @@ const GROUPS: [&[Syscall]; 40] = [
     super::system::CALLS,
     super::waiting::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
 
 /// One more than the largest number.

@@ -37,6 +37,8 @@ pub enum Channel {
     Pidfd(u32),
     /// A process has used more CPU time.
     CpuTime(ProcessId),
+    /// What a task waits for in System V IPC is done; the task.
+    Ipc(TaskId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
     /// An eventfd's counter has changed; its number.
