@@ -64,6 +64,8 @@ pub struct Kernel {
     pub(crate) timers: crate::timer::TimerQueue,
     /// Timers with descriptors.
     pub(crate) timerfds: crate::timer::file::TimerFds,
+    /// The system's own names.
+    pub(crate) uts: crate::syscalls::UtsNames,
     /// CPUs whose task is to enter the kernel at once, a bit each.
     pub(crate) kicks: u64,
     pub(crate) perf: Perf,

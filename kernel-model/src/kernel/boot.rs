@@ -40,9 +40,11 @@ use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
+use crate::syscalls::UtsNames;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::limits::Rlimits;
 use crate::task::pid::PID_MAX;
+use crate::task::sched_attr::SchedAttr;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
 use crate::timer::file::TimerFds;
 use crate::timer::usage::Usage;
@@ -220,6 +222,7 @@ impl Kernel {
             timers: TimerQueue::default(),
             timerfds: TimerFds::default(),
             kicks: 0,
+            uts: UtsNames::default(),
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -334,6 +337,9 @@ impl Kernel {
             step: StepState::default(),
             trace: TraceState::default(),
             personality: 0,
+            sched: SchedAttr::default(),
+            rseq: None,
+            pdeath_signal: 0,
             restart_block: None,
             sigtraps: Vec::new(),
             usage: Usage::default(),
@@ -372,6 +378,7 @@ impl Kernel {
                 dead_usage: Usage::default(),
                 children_usage: Usage::default(),
                 timers: ProcessTimers::default(),
+                membarrier: 0,
                 limits: Rlimits::default(),
                 vfork_parent: None,
             },

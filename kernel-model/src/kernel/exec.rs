@@ -238,7 +238,10 @@ impl Kernel {
         let process = self.tasks.process_of_mut(task);
         let closed = process.files.close_on_exec(&mut self.files);
         self.after_close(closed);
-        self.tasks.task_mut(task).altstack = (0, 0, 0);
+        let entry = self.tasks.task_mut(task);
+        entry.altstack = (0, 0, 0);
+        entry.rseq = None;
+        self.tasks.process_of_mut(task).membarrier = 0;
         self.exec_perf(task, bprm);
         let process = self.tasks.process_of_mut(task);
         process.handlers.flush_for_exec();

@@ -14,9 +14,10 @@ use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
 use crate::sched::shuffle::{Pick, Shuffle};
 use crate::seccomp::{Recheck, Verdict};
-use crate::signal::{self, Delivery};
+use crate::signal::{self, Delivery, SigInfo};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
+use crate::uapi::signal::SIGSEGV;
 
 /// Guest time that a CPU runs before another one may, ns: the grain of interleaving.
 const QUANTUM_NS: u64 = 50_000;
@@ -462,6 +463,10 @@ impl Kernel {
         if self.sched.need_resched(cpu) {
             self.preempt(cpu);
             return;
+        }
+        if self.rseq_resume(task).is_err() {
+            self.force_signal(task, SigInfo::from_kernel(SIGSEGV));
+            return self.exit_to_user(cpu, ReturnBy::Iret);
         }
         let regs = self.tasks.task(task).regs;
         self.kicks &= !(1 << cpu.0);

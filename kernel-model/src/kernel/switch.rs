@@ -26,6 +26,9 @@ impl Kernel {
         entry.cpu = cpu;
         entry.on_cpu_since_ns = now;
         entry.in_kernel_since_ns = Some(now);
+        if let Some(rseq) = &mut entry.rseq {
+            rseq.has_event = true;
+        }
         self.hw.load_fpu(cpu, &entry.fpu);
         self.hw.set_block_step(cpu, entry.step.is_block_step());
         self.load_segments(cpu, task);

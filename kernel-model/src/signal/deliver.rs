@@ -218,7 +218,9 @@ fn handle_signal(kernel: &mut Kernel, task: TaskId, info: &SigInfo, action: &Sig
     if is_stepped {
         kernel.user_disable_single_step(task);
     }
-    if setup_rt_frame(kernel, task, info, action).is_err() {
+    kernel.rseq_note_event(task);
+    let ready = kernel.rseq_resume(task);
+    if ready.and_then(|()| setup_rt_frame(kernel, task, info, action)).is_err() {
         let segv = SigInfo::from_kernel(SIGSEGV);
         if info.si_signo == SIGSEGV {
             kernel.force_fatal_signal(task, segv);

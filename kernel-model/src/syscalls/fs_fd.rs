@@ -44,7 +44,8 @@ pub(super) const CALLS: &[Syscall] = &[
         Ok(perf_event_open(kernel, task, args))
     })
     .partial("breakpoint and software events"),
-    Syscall::plain(436, "close_range", sys_close_range).partial("no flags"),
+    Syscall::plain(436, "close_range", sys_close_range)
+        .partial("no CLOSE_RANGE_UNSHARE for one thread among several"),
 ];
 
 fn perf_event_open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Outcome {
@@ -59,12 +60,25 @@ fn sys_close(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
     Ok(0)
 }
 
+/// Gives the caller a descriptor table of its own before.
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// Closes at exec.
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let (first, last, flags) = (args[0] as u32, args[1] as u32, args[2] as u32);
-    if flags != 0 || first > last {
+    if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLOSE_RANGE_UNSHARE != 0 && kernel.tasks.process_of(task).threads.len() > 1 {
+        kernel.tell_unsupported(task, Some("close_range: CLOSE_RANGE_UNSHARE among threads"));
         return Err(Errno::EINVAL);
     }
     let process = kernel.tasks.process_of_mut(task);
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        process.files.cloexec_range(first, last);
+        return Ok(0);
+    }
     let closed = process.files.close_range(&mut kernel.files, first, last);
     kernel.after_close(closed);
     Ok(0)
