@@ -4,8 +4,10 @@
 use perf_core::{Errno, EventId};
 
 use super::inode::{Device, InodeId};
+use super::io::IoResult;
 use super::namei::Node;
 use super::pipe::Pipe;
+use super::slots::Slots;
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
@@ -139,8 +141,11 @@ impl OpenFile {
 /// All open files and pipes of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct FileTable {
-    files: Vec<Option<OpenFile>>,
-    pipes: Vec<Option<Pipe>>,
+    files: Slots<OpenFile>,
+    pipes: Slots<Pipe>,
+    /// Pages that wait in pipes.
+    nr_pipe_pages: usize,
+    max_pipe_pages: Option<usize>,
 }
 
 impl FileTable {
@@ -168,7 +173,7 @@ impl FileTable {
             text,
             users: 1,
         };
-        FileId(place(&mut self.files, file))
+        FileId(self.files.insert(file))
     }
 
     /// Opens both ends of a new pipe, the reading one first (`pipe2`).
@@ -179,7 +184,7 @@ impl FileTable {
         if flags & !O_NONBLOCK != 0 {
             return Err(Errno::EINVAL);
         }
-        let pipe = PipeId(place(&mut self.pipes, Pipe::new()));
+        let pipe = PipeId(self.pipes.insert(Pipe::new()));
         let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
         let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
         Ok((read, write))
@@ -191,7 +196,7 @@ impl FileTable {
     /// Where it is closed: an id outlived its use.
     #[must_use]
     pub fn file(&self, id: FileId) -> &OpenFile {
-        self.files.get(id.0 as usize).and_then(Option::as_ref).expect("the file is open")
+        self.files.get(id.0).expect("the file is open")
     }
 
     /// An open file, to be changed.
@@ -199,13 +204,13 @@ impl FileTable {
     /// # Panics
     /// Where it is closed.
     pub fn file_mut(&mut self, id: FileId) -> &mut OpenFile {
-        self.files.get_mut(id.0 as usize).and_then(Option::as_mut).expect("the file is open")
+        self.files.get_mut(id.0).expect("the file is open")
     }
 
     /// What an open file is; `None` once it is closed.
     #[must_use]
     pub fn kind_of(&self, id: FileId) -> Option<FileKind> {
-        self.files.get(id.0 as usize)?.as_ref().map(|file| file.kind)
+        self.files.get(id.0).map(|file| file.kind)
     }
 
     /// Adds a use.
@@ -223,11 +228,12 @@ impl FileTable {
             return None;
         }
         let kind = file.kind;
-        self.files[id.0 as usize] = None;
+        self.files.remove(id.0);
         if let FileKind::Pipe { pipe, end } = kind {
             self.pipe_mut(pipe).close(end);
             if self.pipe(pipe).is_closed() {
-                self.pipes[pipe.0 as usize] = None;
+                self.nr_pipe_pages -= self.pipe(pipe).nr_pages();
+                self.pipes.remove(pipe.0);
             }
         }
         Some(kind)
@@ -236,32 +242,47 @@ impl FileTable {
     /// The open file of a perf event.
     #[must_use]
     pub fn of_perf_event(&self, event: EventId) -> Option<&OpenFile> {
-        self.files.iter().flatten().find(|file| file.kind == FileKind::PerfEvent(event))
+        self.files.iter().find(|file| file.kind == FileKind::PerfEvent(event))
     }
 
     /// Number of open files.
     #[must_use]
     pub fn nr_open(&self) -> usize {
-        self.files.iter().flatten().count()
+        self.files.len()
+    }
+
+    /// Bounds what may wait in all pipes together.
+    pub fn set_max_pipe_pages(&mut self, max: usize) {
+        self.max_pipe_pages = Some(max);
+    }
+
+    /// Reads from a pipe, and counts the pages that become free.
+    pub(super) fn read_pipe(&mut self, id: PipeId, out: &mut [u8]) -> IoResult {
+        let before = self.pipe(id).nr_pages();
+        let result = self.pipe_mut(id).read(out);
+        self.nr_pipe_pages -= before - self.pipe(id).nr_pages();
+        result
+    }
+
+    /// Writes to a pipe. Linux counts its pages as the kernel's memory: ENOMEM where there are
+    /// too many.
+    pub(super) fn write_pipe(&mut self, id: PipeId, bytes: &[u8]) -> IoResult {
+        if self.max_pipe_pages.is_some_and(|max| self.nr_pipe_pages >= max) {
+            return IoResult::Err(Errno::ENOMEM);
+        }
+        let before = self.pipe(id).nr_pages();
+        let result = self.pipe_mut(id).write(bytes);
+        self.nr_pipe_pages += self.pipe(id).nr_pages() - before;
+        result
     }
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
-        self.pipes.get(id.0 as usize).and_then(Option::as_ref).expect("an end is open")
+        self.pipes.get(id.0).expect("an end is open")
     }
 
     pub(super) fn pipe_mut(&mut self, id: PipeId) -> &mut Pipe {
-        self.pipes.get_mut(id.0 as usize).and_then(Option::as_mut).expect("an end is open")
+        self.pipes.get_mut(id.0).expect("an end is open")
     }
-}
-
-/// Puts a value into the lowest free place and tells which.
-fn place<T>(slots: &mut Vec<Option<T>>, value: T) -> u32 {
-    let free = slots.iter().position(Option::is_none).unwrap_or(slots.len());
-    if free == slots.len() {
-        slots.push(None);
-    }
-    slots[free] = Some(value);
-    free as u32
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod pseudo;
 pub mod readdir;
 pub mod regular;
 pub mod seals;
+mod slots;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;
