@@ -3,11 +3,14 @@
 
 use perf_core::{Errno, EventId};
 
+use super::epoll::EpollId;
+use super::eventfd::{Eventfd, EventfdId, EventfdRead};
 use super::inode::{Device, InodeId};
 use super::io::IoResult;
 use super::namei::Node;
 use super::pipe::Pipe;
 use super::slots::Slots;
+use super::task_file::TaskFile;
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
@@ -83,6 +86,12 @@ pub enum FileKind {
     },
     /// A perf event.
     PerfEvent(EventId),
+    /// A counter that is waited for.
+    Eventfd(EventfdId),
+    /// A set of files that are waited for.
+    Epoll(EpollId),
+    /// A timer, signals or a process.
+    Task(TaskFile),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
@@ -116,6 +125,8 @@ pub struct OpenFile {
     /// Contents of a [`FileKind::Text`].
     pub(super) text: Vec<u8>,
     users: u32,
+    /// Number among all files ever opened: tells a file from another one with its id.
+    serial: u64,
 }
 
 impl OpenFile {
@@ -146,6 +157,8 @@ pub struct FileTable {
     /// Pages that wait in pipes.
     nr_pipe_pages: usize,
     max_pipe_pages: Option<usize>,
+    eventfds: Slots<Eventfd>,
+    nr_opened: u64,
 }
 
 impl FileTable {
@@ -172,7 +185,9 @@ impl FileTable {
             path,
             text,
             users: 1,
+            serial: self.nr_opened,
         };
+        self.nr_opened += 1;
         FileId(self.files.insert(file))
     }
 
@@ -188,6 +203,18 @@ impl FileTable {
         let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
         let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
         Ok((read, write))
+    }
+
+    /// Opens a new eventfd with this count.
+    pub fn open_eventfd(&mut self, count: u64, reads: EventfdRead, flags: u32) -> FileId {
+        let id = EventfdId(self.eventfds.insert(Eventfd::new(count, reads)));
+        self.open(FileKind::Eventfd(id), flags)
+    }
+
+    /// The number of an open file among all that were ever opened; `None` once it is closed.
+    #[must_use]
+    pub fn serial_of(&self, id: FileId) -> Option<u64> {
+        self.files.get(id.0).map(|file| file.serial)
     }
 
     /// An open file.
@@ -236,6 +263,9 @@ impl FileTable {
                 self.pipes.remove(pipe.0);
             }
         }
+        if let FileKind::Eventfd(id) = kind {
+            self.eventfds.remove(id.0);
+        }
         Some(kind)
     }
 
@@ -278,6 +308,14 @@ impl FileTable {
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
         self.pipes.get(id.0).expect("an end is open")
+    }
+
+    pub(super) fn eventfd(&self, id: EventfdId) -> &Eventfd {
+        self.eventfds.get(id.0).expect("its file is open")
+    }
+
+    pub(super) fn eventfd_mut(&mut self, id: EventfdId) -> &mut Eventfd {
+        self.eventfds.get_mut(id.0).expect("its file is open")
     }
 
     pub(super) fn pipe_mut(&mut self, id: PipeId) -> &mut Pipe {

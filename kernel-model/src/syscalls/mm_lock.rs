@@ -3,13 +3,13 @@
 
 use perf_core::{Errno, TaskId};
 
-use super::limits::memlock_limit;
 use super::mm::with_space;
 use super::table::Syscall;
 use crate::kernel::Kernel;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX, offset_in_page, page_align_down, page_align_up};
 use crate::mm::mlock::{Invalidate, Lock};
 use crate::task::cred::Cap;
+use crate::task::limits::{RLIM_INFINITY, Resource};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(26, "msync", sys_msync),
@@ -28,9 +28,9 @@ fn may_lock(kernel: &Kernel, task: TaskId) -> Result<Option<u64>, Errno> {
     if kernel.tasks.task(task).cred.capable(Cap::IpcLock) {
         return Ok(None);
     }
-    match memlock_limit(kernel, task) {
+    match kernel.tasks.process_of(task).limits.soft(Resource::Memlock) {
         0 => Err(Errno::EPERM),
-        u64::MAX => Ok(None),
+        RLIM_INFINITY => Ok(None),
         limit => Ok(Some(limit)),
     }
 }

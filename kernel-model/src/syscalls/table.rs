@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 32] = [
+const GROUPS: [&[Syscall]; 40] = [
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -98,6 +98,8 @@ const GROUPS: [&[Syscall]; 32] = [
     super::ipc_sem::CALLS,
     super::ipc_shm::CALLS,
     super::poll::CALLS,
+    super::epoll::CALLS,
+    super::eventfd::CALLS,
     super::mm::CALLS,
     super::mm_lock::CALLS,
     super::mm_policy::CALLS,
@@ -110,9 +112,15 @@ const GROUPS: [&[Syscall]; 32] = [
     super::identity::CALLS,
     super::cred::CALLS,
     super::signal::CALLS,
+    super::kill::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
+    super::itimer::CALLS,
+    super::posix_timer::CALLS,
+    super::timerfd::CALLS,
+    super::signalfd::CALLS,
+    super::pidfd::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,

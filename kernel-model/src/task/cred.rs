@@ -29,7 +29,9 @@ pub enum Cap {
     SysPtrace = 19,
     /// `CAP_SYS_ADMIN`.
     SysAdmin = 21,
-    /// `CAP_SYS_RESOURCE`: beyond resource limits.
+    /// `CAP_SYS_NICE`: other priorities and CPUs.
+    SysNice = 23,
+    /// `CAP_SYS_RESOURCE`: beyond limits.
     SysResource = 24,
     /// `CAP_PERFMON`.
     Perfmon = 38,
