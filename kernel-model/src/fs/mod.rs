@@ -31,6 +31,7 @@ pub mod open;
 pub mod pipe;
 pub mod poll;
 pub mod proc;
+mod proc_memory;
 pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;

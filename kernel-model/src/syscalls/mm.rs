@@ -10,7 +10,7 @@ use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
-use crate::mm::layout::offset_in_page;
+use crate::mm::layout::{offset_in_page, page_align_up};
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::mremap::MremapArgs;
 use crate::mm::vma::Prot;
@@ -147,7 +147,17 @@ fn sys_mremap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64,
 }
 
 fn sys_madvise(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const MADV_REMOVE: u64 = 9;
+
     let [addr, len, advice, ..] = *args;
+    if advice & 0xffff_ffff == MADV_REMOVE && offset_in_page(addr) == 0 {
+        let end = page_align_up(len).and_then(|len| addr.checked_add(len)).ok_or(Errno::EINVAL)?;
+        for (object, pages) in kernel.tasks.space_of_mut(task).shared_pages(addr, end) {
+            for (space, _) in kernel.tasks.spaces.values_mut() {
+                space.forget_pages(&mut kernel.hw, &mut kernel.frames, object, pages.clone());
+            }
+        }
+    }
     with_space(kernel, task, |space, hw, frames| space.madvise(hw, frames, addr, len, advice))?;
     Ok(0)
 }
