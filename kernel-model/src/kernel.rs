@@ -78,6 +78,8 @@ pub struct Kernel {
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
+    /// Programs of seccomp that threads have.
+    pub(crate) seccomp_filters: crate::seccomp::Filters,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     pub(crate) epolls: crate::fs::epoll::Epolls,

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod ptrace;
 pub mod scenario;
 pub mod sched;
+pub mod seccomp;
 pub mod signal;
 pub mod syscalls;
 pub mod task;

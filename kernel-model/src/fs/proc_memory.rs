@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::proc::ProcNode;
 use crate::arch::x86::hw::{Hw, PAGE_SHIFT, PAGE_SIZE};
+use crate::arch::x86::vsyscall::MAPS_LINE;
 use crate::kernel::Kernel;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
@@ -35,7 +36,9 @@ fn with_space<T: Default>(
 /// `maps`.
 pub(super) fn maps(kernel: &Kernel, node: ProcNode) -> Vec<u8> {
     with_space(kernel, node, |space, _, _| {
-        space.vmas().flat_map(|vma| map_line(vma, space.heap())).collect()
+        let mut text: Vec<u8> = space.vmas().flat_map(|vma| map_line(vma, space.heap())).collect();
+        text.extend_from_slice(MAPS_LINE.as_bytes());
+        text
     })
 }
 

@@ -17,6 +17,7 @@ use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
@@ -34,6 +35,7 @@ use crate::mm::page_object::PageObject;
 use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
@@ -227,11 +229,12 @@ impl Kernel {
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
+            seccomp_filters: crate::seccomp::Filters::default(),
             files,
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
-            ipc: crate::ipc::Ipc::new(config.ram_bytes),
             epolls: crate::fs::epoll::Epolls::default(),
+            ipc: crate::ipc::Ipc::new(config.ram_bytes),
             locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,
@@ -308,6 +311,9 @@ impl Kernel {
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            arch: ThreadStruct::default(),
+            seccomp: Mode::Disabled,
+            user_dispatch: None,
             cred: Cred::default(),
             mm,
             cpu: CpuId(0),

@@ -5,12 +5,14 @@ use perf_core::{CpuId, Errno, TaskId};
 use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
+use crate::arch::x86::int80::SyscallAbi;
 use crate::arch::x86::layout::EntryPoint;
 use crate::arch::x86::pmc::NMI_VECTOR;
-use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::pt_regs::{PtRegs, RAX};
 use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
+use crate::seccomp::{Recheck, Verdict};
 use crate::signal::{self, Delivery};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
@@ -109,6 +111,10 @@ impl Kernel {
                 self.after_syscall_stop(task);
                 self.after_syscall_entry(cpu, task, work);
             }
+            ResumeAt::Seccomp => {
+                self.after_ptrace_stop(task);
+                self.after_seccomp_stop(cpu, task);
+            }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
@@ -136,8 +142,20 @@ impl Kernel {
             self.leave_syscall(cpu, task, ReturnBy::Iret);
             return;
         }
-        entry.syscall = Some(InSyscall::new(&entry.regs));
-        self.run_syscall(cpu, task);
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::No);
+    }
+
+    /// The same after the stop that a filter of seccomp asked for.
+    fn after_seccomp_stop(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task_mut(task);
+        if entry.regs.orig_ax as i32 == -1 || entry.trace.fatal_pending {
+            entry.syscall = None;
+            self.leave_syscall(cpu, task, ReturnBy::Iret);
+            return;
+        }
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::Yes);
     }
 
     fn deadlock(&self) -> StopReason {
@@ -201,19 +219,20 @@ impl Kernel {
             return;
         }
         let (fs_base, gs_base) = self.hw.bases(cpu);
+        let selectors = self.hw.selectors(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
+        current.arch.selectors = selectors;
         match entry {
             EntryPoint::Syscall => {
                 let regs = self.hw.syscall_regs(cpu);
-                self.hw.charge_work(cpu, Work::Syscall);
-                let entry = self.tasks.task_mut(task);
-                entry.regs = regs;
-                entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
-                entry.syscall = Some(InSyscall::new(&regs));
-                if self.report_syscall_entry(task) == Stop::Not {
-                    self.run_syscall(cpu, task);
-                }
+                self.enter_syscall(cpu, task, regs, SyscallAbi::X86_64);
+            }
+            EntryPoint::Int80 => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                let mut regs = self.hw.trap_regs(cpu, &frame);
+                regs.orig_ax = regs.gpr[RAX] & 0xffff_ffff;
+                self.enter_syscall(cpu, task, regs, SyscallAbi::I386);
             }
             EntryPoint::Exception(NMI_VECTOR) => {
                 let frame = self.hw.trap_frame(cpu, entry);
@@ -250,6 +269,34 @@ impl Kernel {
         }
     }
 
+    /// The current task makes a system call.
+    fn enter_syscall(&mut self, cpu: CpuId, task: TaskId, regs: PtRegs, abi: SyscallAbi) {
+        self.hw.charge_work(cpu, Work::Syscall);
+        let entry = self.tasks.task_mut(task);
+        entry.regs = regs;
+        entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
+        entry.arch.abi = abi;
+        entry.syscall = Some(InSyscall::new(&regs, abi));
+        if self.dispatches_to_user(task) {
+            self.tasks.task_mut(task).syscall = None;
+            self.exit_to_user(cpu, ReturnBy::Iret);
+        } else if self.report_syscall_entry(task) == Stop::Not {
+            self.start_syscall(cpu, task, Recheck::No);
+        }
+    }
+
+    /// Makes the call that the current task is at, where seccomp lets it.
+    fn start_syscall(&mut self, cpu: CpuId, task: TaskId, recheck: Recheck) {
+        match self.secure_computing(task, recheck) {
+            Verdict::Allow => self.run_syscall(cpu, task),
+            Verdict::Skip => {
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
+            Verdict::OffCpu => {}
+        }
+    }
+
     /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
     /// whether it was one.
     fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
@@ -257,6 +304,9 @@ impl Kernel {
         let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
         if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
             return false;
+        }
+        if self.fixup_bad_iret(cpu, entry) {
+            return true;
         }
         match self.kernel_trap(cpu, entry) {
             KernelTrap::Resumed => {}
@@ -343,10 +393,9 @@ impl Kernel {
             self.preempt(cpu);
             return;
         }
-        let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
         self.kicks &= !(1 << cpu.0);
-        self.hw.return_to_user(cpu, &area, &regs, by);
+        self.return_to_user(cpu, &regs, by);
         self.account_kernel_exit(cpu);
         self.count_user(cpu);
     }

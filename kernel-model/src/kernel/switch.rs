@@ -27,9 +27,22 @@ impl Kernel {
         entry.on_cpu_since_ns = now;
         entry.in_kernel_since_ns = Some(now);
         self.hw.load_fpu(cpu, &entry.fpu);
-        self.hw.load_bases(cpu, entry.fs_base, entry.gs_base);
         self.hw.set_block_step(cpu, entry.step.is_block_step());
+        self.load_segments(cpu, task);
         self.perf_sched_in(cpu, task);
+    }
+
+    /// Loads a task's descriptors and segment registers (`load_TLS`, `load_mm_ldt`,
+    /// `x86_fsgsbase_load`).
+    pub(super) fn load_segments(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task(task);
+        let (arch, fs_base, gs_base) = (entry.arch, entry.fs_base, entry.gs_base);
+        let area = *self.layout.area(cpu);
+        self.hw.load_tsc_mode(cpu, arch.tsc);
+        self.hw.load_tls(cpu, &area, &arch.tls);
+        // Without room for the table its selectors cannot be loaded.
+        let _no_memory = self.load_mm_ldt(cpu, task);
+        self.hw.load_selectors(cpu, &arch.selectors, fs_base, gs_base);
     }
 
     /// Takes the current task off its CPU, whatever state it is in.

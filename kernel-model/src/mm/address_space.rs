@@ -63,6 +63,8 @@ pub struct AddressSpace {
     pub(super) def_flags: VmFlags,
     /// Where the program's image lies.
     pub image: ImageLayout,
+    /// The LDT that its threads share: descriptors from entry 0 on.
+    pub ldt: Vec<u64>,
     closed_perf_buffers: Vec<EventId>,
 }
 
@@ -99,6 +101,7 @@ impl AddressSpace {
             brk: 0,
             def_flags: VmFlags::NONE,
             image: ImageLayout::default(),
+            ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
         })
     }
@@ -112,6 +115,7 @@ impl AddressSpace {
         Ok(Self {
             page_table: PageTable::with_kernel_half(hw, frames, &self.page_table)?,
             vmas: BTreeMap::new(),
+            ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
             def_flags: VmFlags::NONE,
             gap_hint: GapHint::new(self.mmap_base),

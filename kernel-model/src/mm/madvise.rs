@@ -189,7 +189,7 @@ impl AddressSpace {
         need: Need,
     ) -> Result<(), Errno> {
         let allows = |vma: &Vma| match need {
-            Need::Read => vma.prot != Prot::NONE,
+            Need::Read => vma.prot.has(Prot::READ),
             Need::Write => vma.prot.has(Prot::WRITE),
         };
         if !self.find_vma(start).is_some_and(allows) {

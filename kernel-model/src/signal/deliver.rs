@@ -129,7 +129,9 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             continue;
         }
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
-        if info.si_signo != SIGKILL && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
+        let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
+        let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
+        if is_shown && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
             return Due::Stopped;
         }
         if let Step::Due(due) = act_on(kernel, task, info) {
@@ -269,6 +271,9 @@ fn setup_rt_frame(
     regs.gpr[RSP] = place.frame;
     regs.ip = action.handler;
     regs.cs = USER_CS;
-    regs.ss = USER_DS;
+    let ss = regs.ss;
+    if ss != USER_DS && !kernel.hw.is_valid_ss(kernel.this_cpu, ss) {
+        kernel.tasks.task_mut(task).regs.ss = USER_DS;
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::table::Syscall;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::arch::x86::pt_regs::{RAX, RSP};
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -295,6 +296,9 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        seccomp: from.seccomp.clone(),
+        user_dispatch: None,
+        arch: child_arch(from.arch, has(CLONE_SETTLS)),
         cred: from.cred.clone(),
         mm,
         cpu: from.cpu,
@@ -325,6 +329,14 @@ fn add_task(
         add_process(kernel, parent, request, id, tid);
     }
     id
+}
+
+/// What a new task has of its maker's (`copy_thread`); a thread pointer of its own clears FS.
+fn child_arch(mut arch: ThreadStruct, has_tls: bool) -> ThreadStruct {
+    if has_tls {
+        arch.selectors.fs = 0;
+    }
+    arch
 }
 
 fn add_process(

@@ -33,6 +33,7 @@ mod ipc_sem;
 mod ipc_shm;
 mod itimer;
 mod kill;
+mod ldt;
 mod limits;
 mod mm;
 mod mm_lock;
@@ -53,11 +54,13 @@ mod system;
 pub mod table;
 mod time;
 mod timerfd;
+mod user_dispatch;
 mod wait;
 mod waiting;
 
 use perf_core::{Errno, TaskId};
 
+use crate::arch::x86::int80::SyscallAbi;
 use crate::kernel::Kernel;
 use crate::observe::Observation;
 use crate::task::wait::WaitFor;
@@ -67,6 +70,7 @@ pub(crate) use prctl::comm_of_bytes;
 pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;
 use table::{Handler, Support};
+pub use user_dispatch::UserDispatch;
 pub use waiting::Restart;
 
 /// What became of a system call.
@@ -105,7 +109,9 @@ pub fn dispatch(kernel: &mut Kernel, task: TaskId) -> Outcome {
     };
     let (nr, args) = (call.nr, call.args);
     let Some(entry) = table::find(nr) else {
-        kernel.tell_unsupported(task, name_of(nr));
+        let is_32_bit = kernel.tasks.task(task).arch.abi == SyscallAbi::I386;
+        let by_int80 = is_32_bit.then_some("INT 0x80: this 32-bit call");
+        kernel.tell_unsupported(task, by_int80.or(name_of(nr)));
         return Outcome::Done(Err(Errno::ENOSYS));
     };
     if let Support::Refused(errno, _) = entry.support {
@@ -125,7 +131,9 @@ impl Kernel {
     /// Tells, once for each system call, that something about it is not supported.
     pub(crate) fn tell_unsupported(&mut self, task: TaskId, name: Option<&'static str>) {
         let Some(call) = self.tasks.task(task).syscall else { return };
-        if self.told_syscalls.insert(call.nr) {
+        // All numbers without a name are told of once.
+        let key = if name.is_some() { call.nr } else { u64::MAX };
+        if self.told_syscalls.insert(key) {
             let tag = self.tasks.tag(task);
             let (nr, task) = (call.nr, tag);
             self.observations.push(Observation::UnsupportedSyscall { nr, name, task });

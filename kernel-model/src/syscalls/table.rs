@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 40] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -97,6 +97,7 @@ const GROUPS: [&[Syscall]; 40] = [
     super::ipc_msg::CALLS,
     super::ipc_sem::CALLS,
     super::ipc_shm::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
@@ -127,6 +128,7 @@ const GROUPS: [&[Syscall]; 40] = [
     super::system::CALLS,
     super::waiting::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
 
 /// One more than the largest number.
