@@ -82,7 +82,7 @@ impl FileTable {
                 IoResult::Err(Errno::EBADF)
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).read(out);
+                let result = self.read_pipe(pipe, out);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Null, .. } => IoResult::Done(0),
@@ -161,7 +161,7 @@ impl FileTable {
                 IoResult::Done(bytes.len())
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).write(bytes);
+                let result = self.write_pipe(pipe, bytes);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Full, .. } => IoResult::Err(Errno::ENOSPC),

@@ -53,6 +53,8 @@ use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
+/// What part of memory may wait in pipes.
+const PIPE_PART: u64 = 4;
 /// Most CPUs: affinities are one word.
 const MAX_CPUS: u32 = 64;
 /// The file mode mask of the first process.
@@ -212,6 +214,8 @@ impl Kernel {
             CounterKinds::Work
         };
         let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
+        let mut files = FileTable::default();
+        files.set_max_pipe_pages((hw.nr_frames() / PIPE_PART) as usize);
         let mut kernel = Self {
             hw,
             frames,
@@ -232,7 +236,7 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             seccomp_filters: crate::seccomp::Filters::default(),
-            files: FileTable::default(),
+            files,
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
             net: crate::net::Net::default(),
