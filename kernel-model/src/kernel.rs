@@ -60,6 +60,12 @@ pub struct Kernel {
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,
+    /// Armed timers on the machine's clock.
+    pub(crate) timers: crate::timer::TimerQueue,
+    /// Timers with descriptors.
+    pub(crate) timerfds: crate::timer::file::TimerFds,
+    /// CPUs whose task is to enter the kernel at once, a bit each.
+    pub(crate) kicks: u64,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
@@ -72,12 +78,16 @@ pub struct Kernel {
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
+    /// Programs of seccomp that threads have.
+    pub(crate) seccomp_filters: crate::seccomp::Filters,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
     pub(crate) net: crate::net::Net,
     pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
+    /// System V IPC.
+    pub(crate) ipc: crate::ipc::Ipc,
     /// Locks on files.
     pub(crate) locks: crate::fs::lock::Locks,
     /// Inodes and mounts.
@@ -90,6 +100,8 @@ pub struct Kernel {
     /// Where each task ran last, for migrations.
     pub(crate) ran_on: std::collections::BTreeMap<TaskId, CpuId>,
     pub(crate) observations: Vec<Observation>,
+    /// What is kept for a tracer of system calls, where there is one.
+    pub(crate) strace: Option<Box<crate::strace::CallTrace>>,
     pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
     /// The CPU that runs kernel code now.
     pub(crate) this_cpu: CpuId,

@@ -14,6 +14,8 @@ pub mod kept_hits;
 pub mod kernel;
 pub mod scenario;
 mod size;
+pub mod strace;
+pub mod syscalls;
 pub mod watch_spec;
 
 use std::ffi::OsString;
@@ -53,6 +55,8 @@ pub enum Command {
     Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
+    /// List the system calls, and how far each is supported.
+    Syscalls(syscalls::SyscallsArgs),
     /// Measure speed beside the processor's own and other emulators'.
     Bench(bench::BenchArgs),
 }
@@ -168,6 +172,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub kernel_symbols: Option<PathBuf>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -194,6 +202,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "PLACE", hide = true)]
     pub kgdb: Option<String>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -214,6 +226,10 @@ pub struct ReplayArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
 
     /// How much is printed.
     #[command(flatten)]

@@ -15,6 +15,8 @@ mod replay;
 mod ring0;
 mod run;
 mod scenario;
+mod strace;
+mod syscalls;
 
 #[cfg(test)]
 mod cmd_tests;
@@ -36,6 +38,7 @@ use crate::session::guest::{GuestError, Machine};
 use crate::session::host_tree::MountError;
 use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
+use crate::syscall_table::UnknownSyscall;
 
 pub use bench::BenchError;
 pub use boot::{BareEnd, BootError, CpuStates};
@@ -191,6 +194,12 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
+    /// A filter of system calls that says nothing.
+    #[error("--strace-filter: {0}")]
+    Filter(#[source] crate::strace::filter::FilterError),
+    /// A system call that does not exist.
+    #[error("{0}")]
+    Syscall(#[from] UnknownSyscall),
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -217,6 +226,7 @@ pub fn execute(
         Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
         Command::Instructions(args) => instructions::instructions(&args, streams),
+        Command::Syscalls(args) => syscalls::syscalls(&args, streams),
         Command::Scenario(args) => scenario::scenario(&args, streams),
         Command::Bench(args) => bench::bench(&args, machine, streams),
     }

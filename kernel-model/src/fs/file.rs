@@ -8,6 +8,7 @@ use super::eventfd::{Eventfd, EventfdId, EventfdRead};
 use super::inode::{Device, InodeId};
 use super::namei::Node;
 use super::pipe::Pipe;
+use super::task_file::TaskFile;
 use crate::net::SocketId;
 use crate::uapi::fcntl::{O_ACCMODE, O_ASYNC, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
@@ -90,6 +91,8 @@ pub enum FileKind {
     Epoll(EpollId),
     /// A socket.
     Socket(SocketId),
+    /// A timer, signals or a process.
+    Task(TaskFile),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.

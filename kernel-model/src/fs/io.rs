@@ -100,7 +100,8 @@ impl FileTable {
             FileKind::Regular(_)
             | FileKind::ProcMem { .. }
             | FileKind::Epoll(_)
-            | FileKind::Socket(_) => IoResult::Err(Errno::EINVAL),
+            | FileKind::Socket(_)
+            | FileKind::Task(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).read(out);
                 self.or_again(id, result)
@@ -172,6 +173,7 @@ impl FileTable {
             | FileKind::Text(_)
             | FileKind::Epoll(_)
             | FileKind::Socket(_)
+            | FileKind::Task(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).write(bytes);
@@ -210,7 +212,10 @@ impl FileTable {
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
             // null_lseek and noop_llseek: the position of a device is always 0.
-            FileKind::Device { .. } | FileKind::Eventfd(_) | FileKind::Epoll(_) => return Ok(0),
+            FileKind::Device { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
             FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
@@ -264,6 +269,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
         | FileKind::Socket(_)
+        | FileKind::Task(_)
         | FileKind::PerfEvent(_) => false,
     }
 }
@@ -286,6 +292,9 @@ impl Kernel {
         let result = match kind {
             _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
             FileKind::Regular(inode) => self.file_read(inode, offset, out),
+            FileKind::Task(file) if at == At::Position => {
+                return Ok(self.read_task_file(id, file, out));
+            }
             FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };

@@ -35,9 +35,11 @@ pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;
 pub mod regular;
+pub mod seals;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;
+pub mod task_file;
 
 pub use fd::{FdTable, OnExec};
 pub use file::{Console, FileId, FileKind, FileTable, OpenFile, PipeEnd, PipeId};

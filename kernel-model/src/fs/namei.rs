@@ -114,6 +114,7 @@ impl Kernel {
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
             | FileKind::Socket(_)
+            | FileKind::Task(_)
             | FileKind::PerfEvent(_) => None,
         }
     }

@@ -6,6 +6,7 @@ use perf_core::EventId;
 use super::epoll::EpollId;
 use super::file::{Console, FileId, FileKind, FileTable};
 use super::inode::Device;
+use super::task_file::TaskFile;
 use crate::kernel::Kernel;
 use crate::net::SocketId;
 use crate::task::wait::Channel;
@@ -18,6 +19,8 @@ pub enum Readiness {
     Bits(u32),
     /// The event layer must answer.
     PerfEvent(EventId),
+    /// The kernel must answer.
+    Task(TaskFile),
     /// The files that it watches must answer.
     Epoll(EpollId),
     /// The socket must answer.
@@ -42,6 +45,7 @@ impl FileTable {
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
             FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
             FileKind::Socket(socket) => return Readiness::Socket(socket),
+            FileKind::Task(file) => return Readiness::Task(file),
         })
     }
 }
@@ -55,6 +59,7 @@ impl FileKind {
             Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
             Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
             Self::Socket(socket) => Some(Channel::Socket(socket.0)),
+            Self::Task(file) => Some(file.channel()),
             Self::Console(_)
             | Self::Device { .. }
             | Self::Regular(_)
@@ -93,6 +98,7 @@ impl Kernel {
             Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
             Readiness::Epoll(_) => 0,
             Readiness::Socket(socket) => self.socket_poll(socket),
+            Readiness::Task(file) => self.poll_task_file(id, file),
         };
         PollState { bits, channel }
     }

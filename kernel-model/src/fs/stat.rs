@@ -170,9 +170,10 @@ impl Kernel {
             FileKind::Socket(socket) => {
                 plain(SOCKET_DEVICE, FIRST_SOCKET_INODE + u64::from(socket.0), mode::SOCKET | 0o777)
             }
-            FileKind::PerfEvent(_) | FileKind::Eventfd(_) | FileKind::Epoll(_) => {
-                plain(ANON_DEVICE, ANON_INODE, 0o600)
-            }
+            FileKind::PerfEvent(_)
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => plain(ANON_DEVICE, ANON_INODE, 0o600),
             _ => {
                 let node = self.node_of_file(id).ok_or(Errno::EBADF)?;
                 return self.stat_node(node);
@@ -197,6 +198,7 @@ impl Kernel {
             }
             FileKind::Eventfd(_) => b"anon_inode:[eventfd]".to_vec(),
             FileKind::Epoll(_) => b"anon_inode:[eventpoll]".to_vec(),
+            FileKind::Task(file) => file.name().to_vec(),
             FileKind::Directory(Node::Inode(directory)) => self.vfs.path_of(directory),
             FileKind::Regular(inode) if self.vfs.inode(inode).nr_links == 0 => {
                 [file.path.as_slice(), b" (deleted)"].concat()

@@ -17,6 +17,7 @@ use crate::arch::x86::hw_breakpoint::AddressRules;
 use crate::arch::x86::layout::KernelLayout;
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::arch::x86::vdso;
 use crate::events::bp_slots::SlotReport;
 use crate::events::cpu_pmu::{CounterKinds, CpuPmu};
@@ -34,13 +35,18 @@ use crate::mm::page_object::PageObject;
 use crate::notify::DieChain;
 use crate::observe::{ExitStatus, WatchAccess, WatchId, WatchRequest};
 use crate::sched::Scheduler;
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
+use crate::task::limits::Rlimits;
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
+use crate::timer::file::TimerFds;
+use crate::timer::usage::Usage;
+use crate::timer::{ProcessTimers, TimerQueue};
 use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -208,6 +214,9 @@ impl Kernel {
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
+            timers: TimerQueue::default(),
+            timerfds: TimerFds::default(),
+            kicks: 0,
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -216,11 +225,13 @@ impl Kernel {
             rings: BTreeMap::new(),
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
+            seccomp_filters: crate::seccomp::Filters::default(),
             files: FileTable::default(),
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
             net: crate::net::Net::default(),
             epolls: crate::fs::epoll::Epolls::default(),
+            ipc: crate::ipc::Ipc::new(config.ram_bytes),
             locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,
@@ -229,6 +240,7 @@ impl Kernel {
             counters: Vec::new(),
             ran_on: BTreeMap::new(),
             observations: Vec::new(),
+            strace: None,
             told_syscalls: BTreeSet::new(),
             this_cpu: CpuId(0),
             init: None,
@@ -271,6 +283,7 @@ impl Kernel {
         if let Some(loader) = &bprm.loader {
             self.put_inode(loader.inode);
         }
+        self.strace_first_program(task, path.as_bytes(), argv.len());
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);
@@ -297,6 +310,9 @@ impl Kernel {
             fpu: FpuState::default(),
             fs_base: 0,
             gs_base: 0,
+            arch: ThreadStruct::default(),
+            seccomp: Mode::Disabled,
+            user_dispatch: None,
             cred: Cred::default(),
             mm,
             cpu: CpuId(0),
@@ -316,7 +332,8 @@ impl Kernel {
             personality: 0,
             restart_block: None,
             sigtraps: Vec::new(),
-            runtime_ns: 0,
+            usage: Usage::default(),
+            in_kernel_since_ns: None,
             on_cpu_since_ns: 0,
         };
         self.tasks.tasks.insert(id, task);
@@ -347,7 +364,10 @@ impl Kernel {
                 auxv: started.auxv,
                 exec_task: None,
                 leader: id,
-                dead_runtime_ns: 0,
+                dead_usage: Usage::default(),
+                children_usage: Usage::default(),
+                timers: ProcessTimers::default(),
+                limits: Rlimits::default(),
                 vfork_parent: None,
             },
         );

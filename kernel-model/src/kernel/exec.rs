@@ -13,6 +13,7 @@ use super::{Kernel, comm_of};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::Hw;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::segments::ThreadStruct;
 use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
 use crate::exec::elf::ElfImage;
 use crate::exec::load::{self, LoadedElf, ProgramFile, Role};
@@ -229,6 +230,7 @@ impl Kernel {
         self.hold_program(task, bprm);
         self.exec_mmap(task, space);
         self.flush_thread(task);
+        self.delete_posix_timers(self.tasks.task(task).process);
         let process = self.tasks.process_of_mut(task);
         let closed = process.files.close_on_exec(&mut self.files);
         self.after_close(closed);
@@ -280,7 +282,9 @@ impl Kernel {
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
         (entry.fs_base, entry.gs_base) = (0, 0);
-        self.hw.load_bases(self.this_cpu, 0, 0);
+        entry.arch = ThreadStruct { tsc: entry.arch.tsc, ..ThreadStruct::default() };
+        entry.user_dispatch = None;
+        self.load_segments(self.this_cpu, task);
     }
 
     /// Perf events of the task, then its new name.

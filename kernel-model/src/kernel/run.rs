@@ -5,12 +5,14 @@ use perf_core::{CpuId, Errno, TaskId};
 use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
+use crate::arch::x86::int80::SyscallAbi;
 use crate::arch::x86::layout::EntryPoint;
 use crate::arch::x86::pmc::NMI_VECTOR;
-use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::pt_regs::{PtRegs, RAX};
 use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
+use crate::seccomp::{Recheck, Verdict};
 use crate::signal::{self, Delivery};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
@@ -63,11 +65,17 @@ impl Kernel {
                 .filter(|&cpu| self.sched.is_busy(cpu))
                 .min_by_key(|&cpu| (self.hw.cycles(cpu), cpu));
             let next_time = next.map(|cpu| self.hw.time_ns(cpu));
+            let is_due = |deadline| next_time.is_none_or(|time| deadline <= time);
+            let first_timer = self.timers.first();
+            let is_earlier = |deadline| first_timer.is_some_and(|(first, _)| first < deadline);
             match self.sched.first_sleeper() {
-                Some((deadline, task)) if next_time.is_none_or(|time| deadline <= time) => {
+                Some((deadline, task)) if is_due(deadline) && !is_earlier(deadline) => {
                     self.wake_sleeper(deadline, task);
                 }
-                _ => return next,
+                _ => match self.timers.first() {
+                    Some((deadline, key)) if is_due(deadline) => self.fire_timer(deadline, key),
+                    _ => return next,
+                },
             }
         }
     }
@@ -103,6 +111,10 @@ impl Kernel {
                 self.after_syscall_stop(task);
                 self.after_syscall_entry(cpu, task, work);
             }
+            ResumeAt::Seccomp => {
+                self.after_ptrace_stop(task);
+                self.after_seccomp_stop(cpu, task);
+            }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
                 self.exit_to_user(cpu, ReturnBy::Iret);
@@ -130,8 +142,20 @@ impl Kernel {
             self.leave_syscall(cpu, task, ReturnBy::Iret);
             return;
         }
-        entry.syscall = Some(InSyscall::new(&entry.regs));
-        self.run_syscall(cpu, task);
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::No);
+    }
+
+    /// The same after the stop that a filter of seccomp asked for.
+    fn after_seccomp_stop(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task_mut(task);
+        if entry.regs.orig_ax as i32 == -1 || entry.trace.fatal_pending {
+            entry.syscall = None;
+            self.leave_syscall(cpu, task, ReturnBy::Iret);
+            return;
+        }
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::Yes);
     }
 
     fn deadlock(&self) -> StopReason {
@@ -154,6 +178,10 @@ impl Kernel {
             if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
                 deadline = deadline.min(counter);
             }
+            if self.kicks >> cpu.0 & 1 != 0 && !self.kgdb_steps(cpu) {
+                self.kicks &= !(1 << cpu.0);
+                self.hw.raise_timer(cpu);
+            }
             let was_user = self.hw.is_user(cpu);
             match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
@@ -170,6 +198,7 @@ impl Kernel {
                 RunExit::Entry(entry) => {
                     tick_raised &= entry != EntryPoint::Timer;
                     nmi_raised &= entry != EntryPoint::Exception(NMI_VECTOR);
+                    self.account_kernel_entry(cpu);
                     self.count_kernel(cpu, entry);
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
@@ -190,19 +219,20 @@ impl Kernel {
             return;
         }
         let (fs_base, gs_base) = self.hw.bases(cpu);
+        let selectors = self.hw.selectors(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
+        current.arch.selectors = selectors;
         match entry {
             EntryPoint::Syscall => {
                 let regs = self.hw.syscall_regs(cpu);
-                self.hw.charge_work(cpu, Work::Syscall);
-                let entry = self.tasks.task_mut(task);
-                entry.regs = regs;
-                entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
-                entry.syscall = Some(InSyscall::new(&regs));
-                if self.report_syscall_entry(task) == Stop::Not {
-                    self.run_syscall(cpu, task);
-                }
+                self.enter_syscall(cpu, task, regs, SyscallAbi::X86_64);
+            }
+            EntryPoint::Int80 => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                let mut regs = self.hw.trap_regs(cpu, &frame);
+                regs.orig_ax = regs.gpr[RAX] & 0xffff_ffff;
+                self.enter_syscall(cpu, task, regs, SyscallAbi::I386);
             }
             EntryPoint::Exception(NMI_VECTOR) => {
                 let frame = self.hw.trap_frame(cpu, entry);
@@ -225,7 +255,10 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                self.timer_tick(cpu);
+                // An interrupt before its time only calls into the kernel (`sysvec_reschedule_ipi`).
+                if self.hw.cycles(cpu) >= self.hw.cycles_at(self.sched.next_tick_ns(cpu)) {
+                    self.timer_tick(cpu);
+                }
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::RoutineDone => {
@@ -236,6 +269,39 @@ impl Kernel {
         }
     }
 
+    /// The current task makes a system call.
+    fn enter_syscall(&mut self, cpu: CpuId, task: TaskId, regs: PtRegs, abi: SyscallAbi) {
+        self.hw.charge_work(cpu, Work::Syscall);
+        let entry = self.tasks.task_mut(task);
+        entry.regs = regs;
+        entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
+        entry.arch.abi = abi;
+        entry.syscall = Some(InSyscall::new(&regs, abi));
+        if self.dispatches_to_user(task) {
+            self.tasks.task_mut(task).syscall = None;
+            self.exit_to_user(cpu, ReturnBy::Iret);
+            return;
+        }
+        if self.strace.is_some() {
+            self.strace_entry(task);
+        }
+        if self.report_syscall_entry(task) == Stop::Not {
+            self.start_syscall(cpu, task, Recheck::No);
+        }
+    }
+
+    /// Makes the call that the current task is at, where seccomp lets it.
+    fn start_syscall(&mut self, cpu: CpuId, task: TaskId, recheck: Recheck) {
+        match self.secure_computing(task, recheck) {
+            Verdict::Allow => self.run_syscall(cpu, task),
+            Verdict::Skip => {
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
+            Verdict::OffCpu => {}
+        }
+    }
+
     /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
     /// whether it was one.
     fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
@@ -243,6 +309,9 @@ impl Kernel {
         let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
         if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
             return false;
+        }
+        if self.fixup_bad_iret(cpu, entry) {
+            return true;
         }
         match self.kernel_trap(cpu, entry) {
             KernelTrap::Resumed => {}
@@ -263,6 +332,7 @@ impl Kernel {
         self.sched.tick(cpu, now);
         self.update_jiffies(now);
         self.perf_tick(cpu);
+        self.run_cpu_timers(cpu);
     }
 
     /// Runs the current task's system call, for the first time or again.
@@ -301,6 +371,9 @@ impl Kernel {
 
     /// The way from a system call to user mode (`syscall_exit_to_user_mode`).
     fn leave_syscall(&mut self, cpu: CpuId, task: TaskId, by: ReturnBy) {
+        if self.strace.is_some() {
+            self.strace_exit(task);
+        }
         if self.report_syscall_exit(task) == Stop::Not {
             self.exit_to_user(cpu, by);
         }
@@ -328,9 +401,10 @@ impl Kernel {
             self.preempt(cpu);
             return;
         }
-        let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
-        self.hw.return_to_user(cpu, &area, &regs, by);
+        self.kicks &= !(1 << cpu.0);
+        self.return_to_user(cpu, &regs, by);
+        self.account_kernel_exit(cpu);
         self.count_user(cpu);
     }
 

@@ -25,10 +25,24 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         entry.cpu = cpu;
         entry.on_cpu_since_ns = now;
+        entry.in_kernel_since_ns = Some(now);
         self.hw.load_fpu(cpu, &entry.fpu);
-        self.hw.load_bases(cpu, entry.fs_base, entry.gs_base);
         self.hw.set_block_step(cpu, entry.step.is_block_step());
+        self.load_segments(cpu, task);
         self.perf_sched_in(cpu, task);
+    }
+
+    /// Loads a task's descriptors and segment registers (`load_TLS`, `load_mm_ldt`,
+    /// `x86_fsgsbase_load`).
+    pub(super) fn load_segments(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task(task);
+        let (arch, fs_base, gs_base) = (entry.arch, entry.fs_base, entry.gs_base);
+        let area = *self.layout.area(cpu);
+        self.hw.load_tsc_mode(cpu, arch.tsc);
+        self.hw.load_tls(cpu, &area, &arch.tls);
+        // Without room for the table its selectors cannot be loaded.
+        let _no_memory = self.load_mm_ldt(cpu, task);
+        self.hw.load_selectors(cpu, &arch.selectors, fs_base, gs_base);
     }
 
     /// Takes the current task off its CPU, whatever state it is in.
@@ -42,11 +56,18 @@ impl Kernel {
         self.counters_after_kernel_work(cpu, task);
         self.perf_sched_out(cpu, task, direction);
         self.hw.cancel_timer(cpu);
+        self.account_kernel_exit(cpu);
+        self.kicks &= !(1 << cpu.0);
         let now = self.now_ns();
         let fpu = self.hw.save_fpu(cpu);
         let entry = self.tasks.task_mut(task);
         entry.fpu = fpu;
-        entry.runtime_ns += now.saturating_sub(entry.on_cpu_since_ns);
+        entry.usage.runtime_ns += now.saturating_sub(entry.on_cpu_since_ns);
+        match direction {
+            SwitchDirection::Out => entry.usage.nr_voluntary += 1,
+            SwitchDirection::OutPreempted => entry.usage.nr_involuntary += 1,
+            SwitchDirection::In => {}
+        }
         self.sched.clear_current(cpu)
     }
 
@@ -162,6 +183,16 @@ impl Kernel {
         waiting.len() as u32
     }
 
+    /// Wakes one task, where it waits on a channel.
+    pub(crate) fn wake_one(&mut self, task: TaskId, channel: Channel) {
+        let waits = self.tasks.tasks.get(&task).is_some_and(|task| {
+            matches!(&task.state, TaskState::Blocked(wait) if wait.channels.contains(&channel))
+        });
+        if waits {
+            self.wake_task(task, WakeCause::Channel(channel));
+        }
+    }
+
     /// Wakes a task for a signal, unless its wait does not allow that.
     pub(crate) fn wake_for_signal(&mut self, task: TaskId) {
         let interruptible = matches!(
@@ -170,6 +201,16 @@ impl Kernel {
         );
         if interruptible {
             self.wake_task(task, WakeCause::Signal);
+        } else {
+            self.kick_task(task);
+        }
+    }
+
+    /// Makes a task that runs enter the kernel at once, to see what is due (`kick_process`).
+    pub(crate) fn kick_task(&mut self, task: TaskId) {
+        let cpu = self.tasks.task(task).cpu;
+        if self.current_on(cpu) == Some(task) {
+            self.kicks |= 1 << cpu.0;
         }
     }
 

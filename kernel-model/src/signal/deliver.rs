@@ -17,6 +17,7 @@ use crate::observe::ExitStatus;
 use crate::ptrace::Stop;
 use crate::syscalls::Restart;
 use crate::task::ResumeAt;
+use crate::task::limits::Resource;
 use crate::uapi::signal::{SIGKILL, SIGSEGV, SIGSTOP, STOPPING, sa, sigmask, ss};
 
 /// RFLAGS that a handler starts without: DF, RF, TF.
@@ -127,8 +128,14 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
+        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
-        if info.si_signo != SIGKILL && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
+        let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
+        let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
+        if is_shown {
+            kernel.strace_signal(task, &info);
+        }
+        if is_shown && kernel.ptrace_signal_stop(task, info) == Stop::Stopped {
             return Due::Stopped;
         }
         if let Step::Due(due) = act_on(kernel, task, info) {
@@ -155,7 +162,8 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
             }
         }
         Disposition::Terminate { core } => {
-            let core = core && crate::syscalls::core_limit() > 0;
+            let limit = kernel.tasks.process_of(task).limits.soft(Resource::Core);
+            let core = core && limit > 0;
             let signal = signal as u8;
             Step::Due(Due::Death(ExitStatus::Signaled { signal, core }))
         }
@@ -168,11 +176,8 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
 pub(super) fn dequeue(kernel: &mut Kernel, task: TaskId) -> Option<SigInfo> {
     let entry = kernel.tasks.task_mut(task);
     let blocked = entry.blocked;
-    let info = entry
-        .pending
-        .dequeue_synchronous(blocked)
-        .or_else(|| entry.pending.dequeue(blocked))
-        .or_else(|| kernel.tasks.process_of_mut(task).pending.dequeue(blocked));
+    let info =
+        entry.pending.dequeue_synchronous(blocked).or_else(|| kernel.dequeue_signal(task, blocked));
     if info.is_some_and(|info| sigmask(info.si_signo) & STOPPING != 0) {
         kernel.tasks.task_mut(task).trace.jobctl.set(Jobctl::STOP_DEQUEUED);
     }
@@ -270,6 +275,9 @@ fn setup_rt_frame(
     regs.gpr[RSP] = place.frame;
     regs.ip = action.handler;
     regs.cs = USER_CS;
-    regs.ss = USER_DS;
+    let ss = regs.ss;
+    if ss != USER_DS && !kernel.hw.is_valid_ss(kernel.this_cpu, ss) {
+        kernel.tasks.task_mut(task).regs.ss = USER_DS;
+    }
     Ok(())
 }

@@ -25,6 +25,15 @@ pub enum SigFields {
         /// The address: of the memory, or of the instruction.
         addr: u64,
     },
+    /// A system call that is not allowed.
+    Sys {
+        /// Address behind the instruction.
+        call_addr: u64,
+        /// Number of the call.
+        syscall: i32,
+        /// `AUDIT_ARCH_*`.
+        arch: u32,
+    },
     /// I/O is possible.
     Poll {
         /// Poll event bits.
@@ -55,6 +64,15 @@ pub enum SigFields {
         utime: i64,
         /// System time in ticks of 10 ms.
         stime: i64,
+    },
+    /// A POSIX timer ended.
+    Timer {
+        /// Its number.
+        id: i32,
+        /// How many further ends the signal stands for.
+        overrun: i32,
+        /// The value that goes with it.
+        value: u64,
     },
     /// Sent with a value (`sigqueue`).
     Rt {
@@ -167,6 +185,11 @@ impl SigInfo {
                 put(&mut bytes, 20, uid.to_le_bytes());
             }
             SigFields::Fault { addr } => put(&mut bytes, 16, addr.to_le_bytes()),
+            SigFields::Sys { call_addr, syscall, arch } => {
+                put(&mut bytes, 16, call_addr.to_le_bytes());
+                put(&mut bytes, 24, syscall.to_le_bytes());
+                put(&mut bytes, 28, arch.to_le_bytes());
+            }
             SigFields::Poll { band, fd } => {
                 put(&mut bytes, 16, band.to_le_bytes());
                 put(&mut bytes, 24, fd.to_le_bytes());
@@ -187,6 +210,11 @@ impl SigInfo {
             SigFields::Rt { pid, uid, value } => {
                 put(&mut bytes, 16, pid.to_le_bytes());
                 put(&mut bytes, 20, uid.to_le_bytes());
+                put(&mut bytes, 24, value.to_le_bytes());
+            }
+            SigFields::Timer { id, overrun, value } => {
+                put(&mut bytes, 16, id.to_le_bytes());
+                put(&mut bytes, 20, overrun.to_le_bytes());
                 put(&mut bytes, 24, value.to_le_bytes());
             }
             SigFields::Raw(raw) => put(&mut bytes, FIELDS, raw),

@@ -8,6 +8,7 @@ use super::table::Syscall;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::arch::x86::pt_regs::{RAX, RSP};
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -16,6 +17,8 @@ use crate::signal::PendingSignals;
 use crate::signal::jobctl::GroupStop;
 use crate::task::wait::{Channel, WaitFor};
 use crate::task::{ClonePhase, MmId, Process, ProcessId, Task, TaskState, TraceState};
+use crate::timer::ProcessTimers;
+use crate::timer::usage::Usage;
 use crate::uapi::clone::{
     CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_INTO_CGROUP,
@@ -293,6 +296,9 @@ fn add_task(
         fpu,
         fs_base: if has(CLONE_SETTLS) { request.tls } else { from.fs_base },
         gs_base: from.gs_base,
+        seccomp: from.seccomp.clone(),
+        user_dispatch: None,
+        arch: child_arch(from.arch, has(CLONE_SETTLS)),
         cred: from.cred.clone(),
         mm,
         cpu: from.cpu,
@@ -312,7 +318,8 @@ fn add_task(
         personality: from.personality,
         restart_block: None,
         sigtraps: Vec::new(),
-        runtime_ns: 0,
+        usage: Usage::default(),
+        in_kernel_since_ns: None,
         on_cpu_since_ns: 0,
     };
     kernel.tasks.tasks.insert(id, child);
@@ -322,6 +329,14 @@ fn add_task(
         add_process(kernel, parent, request, id, tid);
     }
     id
+}
+
+/// What a new task has of its maker's (`copy_thread`); a thread pointer of its own clears FS.
+fn child_arch(mut arch: ThreadStruct, has_tls: bool) -> ThreadStruct {
+    if has_tls {
+        arch.selectors.fs = 0;
+    }
+    arch
 }
 
 fn add_process(
@@ -363,7 +378,10 @@ fn add_process(
         exe,
         umask,
         leader,
-        dead_runtime_ns: 0,
+        dead_usage: Usage::default(),
+        children_usage: Usage::default(),
+        timers: ProcessTimers::default(),
+        limits: parent.limits,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);

@@ -7,6 +7,7 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use crate::kernel::Kernel;
+use crate::uapi::syscall_nr::NR_SYSCALLS;
 
 /// How far a system call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 32] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -94,6 +95,10 @@ const GROUPS: [&[Syscall]; 32] = [
     super::fs_fd::CALLS,
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
+    super::ipc_msg::CALLS,
+    super::ipc_sem::CALLS,
+    super::ipc_shm::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
@@ -101,6 +106,8 @@ const GROUPS: [&[Syscall]; 32] = [
     super::net_message::CALLS,
     super::net_option::CALLS,
     super::mm::CALLS,
+    super::mm_lock::CALLS,
+    super::mm_policy::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,
@@ -110,19 +117,24 @@ const GROUPS: [&[Syscall]; 32] = [
     super::identity::CALLS,
     super::cred::CALLS,
     super::signal::CALLS,
+    super::kill::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
+    super::itimer::CALLS,
+    super::posix_timer::CALLS,
+    super::timerfd::CALLS,
+    super::signalfd::CALLS,
+    super::pidfd::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,
     super::system::CALLS,
     super::waiting::CALLS,
+    super::not_modelled::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
-
-/// One more than the largest number.
-const NR_SYSCALLS: usize = 463;
 
 /// By number.
 static TABLE: [Option<&Syscall>; NR_SYSCALLS] = by_number();

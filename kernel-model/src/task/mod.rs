@@ -4,6 +4,7 @@
 //! behalf or it is not running; while it runs in user mode they are in its CPU.
 
 pub mod cred;
+pub mod limits;
 pub mod pid;
 pub mod wait;
 
@@ -12,17 +13,23 @@ use std::collections::BTreeMap;
 use perf_core::{CpuId, TaskId};
 
 use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::int80::{self, SyscallAbi};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::fs::FdTable;
 use crate::fs::inode::InodeId;
 use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
 pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::syscalls::UserDispatch;
+use crate::timer::ProcessTimers;
+use crate::timer::usage::Usage;
 use wait::{WaitFor, WakeCause};
 
 /// Number of an address space.
@@ -47,6 +54,9 @@ pub enum TaskState {
     /// Ended and not waited for yet.
     Zombie(ExitStatus),
 }
+
+/// The number of a 32-bit call that has no 64-bit counterpart.
+const NO_SUCH_CALL: u64 = u64::MAX;
 
 /// The system call that a task is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +89,21 @@ pub struct Moved {
 impl InSyscall {
     /// The call that a task's registers ask for.
     #[must_use]
-    pub fn new(regs: &PtRegs) -> Self {
-        let (nr, args) = (regs.orig_ax, regs.args());
+    pub fn new(regs: &PtRegs, abi: SyscallAbi) -> Self {
+        // The upper half of RAX is not looked at.
+        let nr = regs.orig_ax & 0xffff_ffff;
+        let (nr, args) = match abi {
+            SyscallAbi::X86_64 => (nr, regs.args()),
+            SyscallAbi::I386 => {
+                (int80::translated(nr as u32).unwrap_or(NO_SUCH_CALL), int80::args(regs))
+            }
+        };
+        Self::numbered(nr, args)
+    }
+
+    /// A call with a number and arguments.
+    #[must_use]
+    pub fn numbered(nr: u64, args: [u64; 6]) -> Self {
         Self { nr, args, deadline_ns: None, woken: None, clone: None, moved: Moved::default() }
     }
 }
@@ -134,6 +157,12 @@ pub struct Task {
     pub fs_base: u64,
     /// GS base of user mode.
     pub gs_base: u64,
+    /// What only this architecture has.
+    pub arch: ThreadStruct,
+    /// Which system calls it may make.
+    pub seccomp: Mode,
+    /// Which system calls it handles itself.
+    pub user_dispatch: Option<UserDispatch>,
     /// Ids and capabilities.
     pub cred: cred::Cred,
     /// Its address space.
@@ -172,8 +201,10 @@ pub struct Task {
     pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.
     pub sigtraps: Vec<perf_core::EventId>,
-    /// Time spent on a CPU, ns.
-    pub runtime_ns: u64,
+    /// What it has used.
+    pub usage: Usage,
+    /// Since when it is in the kernel, ns since boot, while it is on its CPU there.
+    pub in_kernel_since_ns: Option<u64>,
     /// When it was put on its CPU, ns since boot.
     pub on_cpu_since_ns: u64,
 }
@@ -228,8 +259,14 @@ pub struct Process {
     pub exec_task: Option<TaskId>,
     /// The task arena id of the leader, kept for reporting after it has gone.
     pub leader: TaskId,
-    /// Time on CPUs of threads that have ended, ns.
-    pub dead_runtime_ns: u64,
+    /// What threads that have ended have used.
+    pub dead_usage: Usage,
+    /// What children that were waited for have used.
+    pub children_usage: Usage,
+    /// Its timers.
+    pub timers: ProcessTimers,
+    /// Its limits.
+    pub limits: limits::Rlimits,
     /// Whether the parent waits in vfork for this process to exec or exit.
     pub vfork_parent: Option<TaskId>,
 }

@@ -4,6 +4,7 @@ pub mod clone;
 pub mod epoll;
 pub mod fcntl;
 pub mod futex;
+pub mod ipc;
 pub mod poll;
 pub mod ptrace;
 pub mod signal;
