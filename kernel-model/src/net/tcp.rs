@@ -77,6 +77,8 @@ impl Kernel {
         match &socket.state {
             State::Listening { .. } | State::Established => return Err(Errno::EISCONN),
             State::Connecting => return Err(Errno::EALREADY),
+            // Once connected it stays so, until it is taken back.
+            State::Closed if socket.peer.is_some() => return Err(Errno::EISCONN),
             State::Closed => socket.take_error()?,
         }
         let (to, from) = route(to)?;

@@ -272,7 +272,8 @@ fn tcp_connect(
             Ok(Connected::Done) if !nonblocking => return Ok(Outcome::Done(Ok(0))),
             Ok(_) => {}
             Err(Errno::ECONNREFUSED) if nonblocking => {
-                kernel.net.socket_mut(id).error = Some(Errno::ECONNREFUSED);
+                let socket = kernel.net.socket_mut(id);
+                (socket.error, socket.shutdown) = (Some(Errno::ECONNREFUSED), shut::BOTH);
             }
             Err(errno) => return Err(errno),
         }
@@ -294,7 +295,7 @@ fn tcp_connect(
             Ok(Outcome::Done(Ok(0)))
         }
         State::Closed | State::Listening { .. } => {
-            socket.is_connecting = false;
+            (socket.is_connecting, socket.shutdown) = (false, 0);
             socket.take_error()?;
             Err(Errno::ECONNABORTED)
         }
