@@ -219,6 +219,7 @@ macro_rules! programs {
 programs!(
     compat,
     event_files,
+    timers_signals,
     exec,
     files,
     hello,
