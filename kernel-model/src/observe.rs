@@ -206,6 +206,15 @@ pub enum Observation {
         /// Who executed it.
         task: TaskTag,
     },
+    /// Memory was used up, and a process killed for that.
+    OutOfMemory {
+        /// Who.
+        task: TaskTag,
+        /// Bytes that it had in memory.
+        resident_bytes: u64,
+        /// Bytes of memory that the machine's programs and files share.
+        ram_bytes: u64,
+    },
     /// A system call that is not supported was made; told once a number.
     UnsupportedSyscall {
         /// Its number.

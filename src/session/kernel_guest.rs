@@ -156,6 +156,9 @@ fn event(observation: Observation) -> Event {
         Observation::UndefinedInsn { ip, insn_bytes, task } => {
             Event::UndefinedInsn { ip, insn_bytes, who: who(task) }
         }
+        Observation::OutOfMemory { task, resident_bytes, ram_bytes } => {
+            Event::OutOfMemory { who: who(task), resident_bytes, ram_bytes }
+        }
         Observation::UnsupportedSyscall { nr, name, task } => {
             Event::UnsupportedSyscall { nr, name: name.map(str::to_owned), who: who(task) }
         }

@@ -68,8 +68,12 @@ impl PseudoFile {
 }
 
 /// All tables.
-const GROUPS: &[&[PseudoFile]] =
-    &[super::sys::FILES, super::sysctl::FILES, crate::trace::files::FILES];
+const GROUPS: &[&[PseudoFile]] = &[
+    super::sys::FILES,
+    super::sysctl::FILES,
+    crate::trace::files::FILES,
+    crate::ipc::proc_files::FILES,
+];
 
 /// Directories that are there even when empty, with the type of file system that begins there.
 const DIRECTORIES: &[(&str, u32, Option<&str>)] = &[

@@ -56,6 +56,8 @@ pub struct AddressSpace {
     pub(super) start_brk: u64,
     /// The program break.
     pub(super) brk: u64,
+    /// What new areas have (`mlockall(MCL_FUTURE)`).
+    pub(super) def_flags: VmFlags,
     /// Where the program's image lies.
     pub image: ImageLayout,
     /// The LDT that its threads share: descriptors from entry 0 on.
@@ -93,6 +95,7 @@ impl AddressSpace {
             stack_limit,
             start_brk: 0,
             brk: 0,
+            def_flags: VmFlags::NONE,
             image: ImageLayout::default(),
             ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
@@ -110,6 +113,7 @@ impl AddressSpace {
             vmas: BTreeMap::new(),
             ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
+            def_flags: VmFlags::NONE,
             ..*self
         })
     }
@@ -192,6 +196,31 @@ impl AddressSpace {
             let kept = new_nr_pages.saturating_sub(*first_page) << PAGE_SHIFT;
             if let Some(start) = vma.start.checked_add(kept).filter(|start| *start < vma.end) {
                 gone.push((start, vma.end));
+            }
+        }
+        for (start, end) in gone {
+            self.zap(hw, frames, start, end);
+        }
+    }
+
+    /// A file has lost pages, which shared mappings must not keep (`unmap_mapping_range`).
+    pub fn forget_pages(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        object: Pfn,
+        pages: std::ops::Range<u64>,
+    ) {
+        let mut gone = Vec::new();
+        for vma in self.vmas.values() {
+            if let Backing::Shared { object: found, first_page, .. } = &vma.backing
+                && found.id() == object
+            {
+                let address = |page: u64| {
+                    let bytes = page.saturating_sub(*first_page).min(vma.nr_pages()) << PAGE_SHIFT;
+                    vma.start + bytes
+                };
+                gone.push((address(pages.start), address(pages.end)));
             }
         }
         for (start, end) in gone {

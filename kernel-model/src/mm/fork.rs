@@ -11,6 +11,9 @@ use super::tlb::TlbGather;
 use super::vma::{VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
+/// What a child does not inherit.
+const LOCKS: VmFlags = VmFlags::LOCKED.with(VmFlags::LOCKONFAULT);
+
 impl AddressSpace {
     /// The child's address space. Shared mappings stay shared and are filled on demand.
     ///
@@ -46,7 +49,7 @@ impl AddressSpace {
                     end: vma.end,
                     prot: vma.prot,
                     max_prot: vma.max_prot,
-                    flags: vma.flags,
+                    flags: vma.flags.without(LOCKS),
                     backing: vma.backing.share_from(frames, 0),
                     name: vma.name.clone(),
                 },

@@ -150,7 +150,7 @@ impl AddressSpace {
         let (first, last) = (vma.page_of(start), vma.page_of(end - PAGE_SIZE));
         match &mut vma.backing {
             Backing::Shared { object, .. } if frames.users(object.id()) == 1 => {
-                for page in first..=last {
+                for page in object.pages_between(hw, first, last + 1) {
                     object.remove(hw, frames, page);
                 }
             }

@@ -9,13 +9,19 @@ use super::jobctl::Jobctl;
 use super::pending::Enqueued;
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
+use crate::task::limits::Resource;
+use crate::task::wait::Channel;
 use crate::task::{ProcessId, TaskState};
-use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sa, sigmask};
+use crate::uapi::signal::{
+    SIG_DFL, SIGCONT, SIGKILL, SIGRTMIN, STOPPING, UNBLOCKABLE, sa, si_code, sigmask,
+};
 
 /// Whose queue a signal goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queue {
+pub(crate) enum Queue {
+    /// A thread's.
     Thread,
+    /// Its process's.
     Process,
 }
 
@@ -104,18 +110,64 @@ impl Kernel {
         }
     }
 
+    /// Sends a timer's signal to its process or to a thread; whether it is not ignored.
+    pub(crate) fn send_timer_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> bool {
+        if !self.prepare_signal(task, info.si_signo) {
+            return false;
+        }
+        match queue {
+            Queue::Thread => self.tasks.task_mut(task).pending.enqueue_timer(info),
+            Queue::Process => self.tasks.process_of_mut(task).pending.enqueue_timer(info),
+        }
+        self.wake(Channel::Signals);
+        self.complete_signal(task, info.si_signo, queue);
+        true
+    }
+
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
             return Enqueued::Merged;
         }
-        let enqueued = match queue {
-            Queue::Thread => self.tasks.task_mut(task).pending.enqueue(info),
-            Queue::Process => self.tasks.process_of_mut(task).pending.enqueue(info),
+        let is_full = !self.may_exceed_limit(&info) && self.queue_is_full(task);
+        let is_real_time = info.si_signo >= SIGRTMIN && info.si_code != si_code::SI_USER;
+        if is_full && is_real_time {
+            return Enqueued::Refused;
+        }
+        let pending = match queue {
+            Queue::Thread => &mut self.tasks.task_mut(task).pending,
+            Queue::Process => &mut self.tasks.process_of_mut(task).pending,
+        };
+        let enqueued = if is_full {
+            pending.add_without_info(info.si_signo);
+            Enqueued::WithoutInfo
+        } else {
+            pending.enqueue(info)
         };
         if enqueued != Enqueued::Merged {
+            self.wake(Channel::Signals);
             self.complete_signal(task, info.si_signo, queue);
         }
         enqueued
+    }
+
+    /// Standard signals of the kernel's and of kill() are queued whatever the limit says.
+    const fn may_exceed_limit(&self, info: &SigInfo) -> bool {
+        info.si_signo < SIGRTMIN && info.si_code >= 0
+    }
+
+    /// Whether the user of a task has as many signals queued as `RLIMIT_SIGPENDING` allows.
+    fn queue_is_full(&self, task: TaskId) -> bool {
+        let user = self.tasks.task(task).cred.user.real;
+        let threads = self.tasks.tasks.values().filter(|task| task.cred.user.real == user);
+        let own: usize = threads.map(|task| task.pending.infos().count()).sum();
+        let is_same = |process: &&crate::task::Process| {
+            let leader = self.tasks.tasks.get(&process.leader);
+            leader.is_some_and(|leader| leader.cred.user.real == user)
+        };
+        let shared = self.tasks.processes.values().filter(is_same);
+        let shared: usize = shared.map(|process| process.pending.infos().count()).sum();
+        let limit = self.tasks.process_of(task).limits.soft(Resource::Sigpending);
+        (own + shared) as u64 >= limit
     }
 
     /// Lets stop and continue signals cancel each other; tells whether the signal has to
@@ -172,6 +224,9 @@ impl Kernel {
 
     fn wants_signal(&self, task: TaskId, signal: u32) -> bool {
         let entry = self.tasks.task(task);
+        if matches!(entry.state, TaskState::Zombie(_)) {
+            return false;
+        }
         if entry.blocked & !entry.pending.waited_for & sigmask(signal) != 0 {
             return false;
         }

@@ -9,6 +9,7 @@ use crate::arch::x86::hw::PAGE_SIZE;
 use crate::fs::inode::{Body, Inode, InodeId, ROOT_MOUNT, Times};
 use crate::fs::namei::Node;
 use crate::fs::regular::Regular;
+use crate::fs::seals::{F_SEAL_EXEC, F_SEAL_SEAL};
 use crate::fs::{FileKind, OnExec};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
@@ -88,7 +89,7 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(280, "utimensat", sys_utimensat),
     Syscall::plain(285, "fallocate", sys_fallocate).partial("no collapsing, no inserting"),
     Syscall::plain(306, "syncfs", check_fd),
-    Syscall::plain(319, "memfd_create", sys_memfd_create).partial("no seals, no large pages"),
+    Syscall::plain(319, "memfd_create", sys_memfd_create).partial("no large pages"),
     Syscall::plain(452, "fchmodat2", |kernel, task, args| {
         let flags = args[3] & 0xffff_ffff;
         if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
@@ -110,7 +111,11 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     let file = kernel.tasks.process_of(task).files.get(args[0] as i32)?;
     match kernel.files.file(file).kind {
         FileKind::Path(_) => Err(Errno::EBADF),
-        FileKind::Pipe { .. } | FileKind::Console(_) => Err(Errno::EINVAL),
+        FileKind::Pipe { .. }
+        | FileKind::Console(_)
+        | FileKind::Eventfd(_)
+        | FileKind::Epoll(_)
+        | FileKind::Task(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
 }
@@ -277,7 +282,12 @@ fn sys_memfd_create(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Resul
     kernel.vfs.check_inodes()?;
     let permissions = if flags & MFD_NOEXEC_SEAL != 0 { 0o666 } else { 0o777 };
     let times = Times::all(kernel.realtime_ns());
-    let body = Body::Regular(Regular::empty());
+    let seals = match flags {
+        _ if flags & MFD_NOEXEC_SEAL != 0 => F_SEAL_EXEC,
+        _ if flags & MFD_ALLOW_SEALING != 0 => 0,
+        _ => F_SEAL_SEAL,
+    };
+    let body = Body::Regular(Regular::empty().with_seals(seals));
     let inode = Inode { nr_links: 0, ..Inode::new(body, permissions, ROOT_MOUNT, times) };
     let id = kernel.vfs.add_unnamed(inode);
     let path = [b"/memfd:".as_slice(), &name].concat();

@@ -6,11 +6,11 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
-use crate::fs::{FileKind, OnExec, fcntl};
+use crate::fs::{FileId, FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLK, F_SETLKW, F_SETOWN,
-    F_SETOWN_EX, O_CLOEXEC,
+    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID,
+    F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -26,7 +26,7 @@ pub(super) const CALLS: &[Syscall] = &[
         }
         _ => sys_fcntl(kernel, task, args).map(|value| Outcome::Done(Ok(value))),
     })
-    .partial("no leases, seals or pipe sizes; no OFD locks"),
+    .partial("no leases or pipe sizes; no OFD locks"),
     Syscall::plain(292, "dup3", sys_dup3),
     Syscall::plain(293, "pipe2", |kernel, task, args| {
         open_pipe(kernel, task, args[0], args[1] as u32)
@@ -92,6 +92,30 @@ fn sys_dup3(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     Ok(fd as u64)
 }
 
+impl Kernel {
+    /// Gives a new open file a descriptor, closed at exec where `flags` say so; it is closed
+    /// where there is none.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub(crate) fn install_file(
+        &mut self,
+        task: TaskId,
+        file: FileId,
+        flags: u32,
+    ) -> Result<u64, Errno> {
+        let on_exec = OnExec::from_open_flags(flags);
+        let installed = self.tasks.process_of_mut(task).files.install(file, on_exec);
+        match installed {
+            Ok(fd) => Ok(fd as u64),
+            Err(errno) => {
+                self.release_file(file);
+                Err(errno)
+            }
+        }
+    }
+}
+
 fn open_pipe(kernel: &mut Kernel, task: TaskId, at: u64, flags: u32) -> Result<u64, Errno> {
     let (read, write) = kernel.files.open_pipe(flags & !O_CLOEXEC)?;
     let on_exec = OnExec::from_open_flags(flags);
@@ -147,6 +171,8 @@ fn sys_fcntl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
             kernel.copy_to_user(arg, &bytes)?;
             Ok(0)
         }
+        F_GET_SEALS => kernel.seals_of_file(id).map(u64::from),
+        F_ADD_SEALS => kernel.add_seals(id, arg as u32).map(|()| 0),
         _ => {
             if command == F_SETOWN {
                 let who = arg as i32;

@@ -175,7 +175,7 @@ impl Kernel {
             self.refresh_segments(cpu, current, |selector| selector & SEGMENT_TI != 0);
             if cpu != self.this_cpu {
                 // CS and SS are checked when the interrupt that tells it returns.
-                self.hw.raise_timer(cpu);
+                self.kick_task(current);
             }
         }
         Ok(())

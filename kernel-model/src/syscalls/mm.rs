@@ -16,16 +16,16 @@ use crate::mm::mremap::MremapArgs;
 use crate::mm::vma::Prot;
 
 pub(super) const CALLS: &[Syscall] = &[
-    Syscall::plain(9, "mmap", sys_mmap).partial("no large pages; no mapping grows downwards"),
+    Syscall::plain(9, "mmap", sys_mmap).partial("no large pages"),
     Syscall::plain(10, "mprotect", sys_mprotect),
     Syscall::plain(11, "munmap", sys_munmap),
     Syscall::plain(12, "brk", sys_brk),
-    Syscall::plain(25, "mremap", sys_mremap).partial("shared mappings are not duplicated"),
+    Syscall::plain(25, "mremap", sys_mremap).partial("one area at a time"),
     Syscall::plain(28, "madvise", sys_madvise).partial("no poisoning, no guard regions"),
 ];
 
 /// Works on the task's address space, and closes the ring buffers that this unmapped.
-fn with_space<T>(
+pub(super) fn with_space<T>(
     kernel: &mut Kernel,
     task: TaskId,
     body: impl FnOnce(&mut AddressSpace, &mut Hw, &mut FrameAllocator) -> T,
@@ -34,6 +34,7 @@ fn with_space<T>(
     let space = kernel.tasks.space_of_mut(task);
     let result = body(space, &mut kernel.hw, &mut kernel.frames);
     kernel.collect_closed_buffers(mm);
+    kernel.reap_segments();
     result
 }
 
@@ -43,6 +44,9 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         return Err(Errno::EINVAL);
     }
     let request = MmapArgs { addr, len, prot, flags, offset };
+    if flags & map::LOCKED != 0 {
+        kernel.check_map_locked(task, len)?;
+    }
     if flags & map::ANONYMOUS == 0 {
         let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
         match kernel.files.file(file).kind {
@@ -54,6 +58,9 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
             | FileKind::Device { .. }
             | FileKind::Text(_)
             | FileKind::ProcMem { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_)
             | FileKind::Directory(_) => return Err(Errno::ENODEV),
             FileKind::Regular(id) => return map_file(kernel, task, file, id, &request),
         }
@@ -78,6 +85,11 @@ fn map_file(
         return Err(Errno::EACCES);
     }
     let max_shared = if open.can_write() { Prot::ALL } else { Prot::READ.with(Prot::EXEC) };
+    let kind = request.flags & map::TYPE;
+    let max_shared = match kind {
+        map::PRIVATE => max_shared,
+        _ => kernel.sealed_prot(id, max_shared, Prot::from_syscall(request.prot))?,
+    };
     let shown = kernel.mapped_file(id, kernel.path_of_file(file));
     let object = kernel.file_map(id, request.offset, request.len)?;
     let nr_bytes = kernel.regular(id)?.nr_bytes();
@@ -97,7 +109,11 @@ fn sys_munmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64,
     Ok(0)
 }
 
-fn sys_mprotect(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sys_mprotect(
+    kernel: &mut Kernel,
+    task: TaskId,
+    args: &[u64; 6],
+) -> Result<u64, Errno> {
     let [addr, len, prot, ..] = *args;
     with_space(kernel, task, |space, hw, frames| space.mprotect(hw, frames, addr, len, prot))?;
     let end = addr.saturating_add(len);

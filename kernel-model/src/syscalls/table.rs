@@ -86,7 +86,7 @@ impl Syscall {
 }
 
 /// All groups.
-const GROUPS: [&[Syscall]; 29] = [
+const GROUPS: &[&[Syscall]] = &[
     super::fs_rw::CALLS,
     super::fs_path::CALLS,
     super::fs_names::CALLS,
@@ -95,8 +95,15 @@ const GROUPS: [&[Syscall]; 29] = [
     super::fs_lock::CALLS,
     super::ioctl::CALLS,
     super::ldt::CALLS,
+    super::ipc_msg::CALLS,
+    super::ipc_sem::CALLS,
+    super::ipc_shm::CALLS,
     super::poll::CALLS,
+    super::epoll::CALLS,
+    super::eventfd::CALLS,
     super::mm::CALLS,
+    super::mm_lock::CALLS,
+    super::mm_policy::CALLS,
     super::futex::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,
@@ -106,9 +113,15 @@ const GROUPS: [&[Syscall]; 29] = [
     super::identity::CALLS,
     super::cred::CALLS,
     super::signal::CALLS,
+    super::kill::CALLS,
     super::signal_wait::CALLS,
     super::time::CALLS,
     super::sleep::CALLS,
+    super::itimer::CALLS,
+    super::posix_timer::CALLS,
+    super::timerfd::CALLS,
+    super::signalfd::CALLS,
+    super::pidfd::CALLS,
     super::sched::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,

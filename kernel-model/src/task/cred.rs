@@ -21,10 +21,18 @@ pub enum Cap {
     Setuid = 7,
     /// `CAP_SETPCAP`: drops capabilities from the bounding set.
     Setpcap = 8,
+    /// `CAP_IPC_LOCK`: locks any memory.
+    IpcLock = 14,
+    /// `CAP_IPC_OWNER`: everyone's System V IPC objects.
+    IpcOwner = 15,
     /// `CAP_SYS_PTRACE`: access to anyone's processes.
     SysPtrace = 19,
     /// `CAP_SYS_ADMIN`.
     SysAdmin = 21,
+    /// `CAP_SYS_NICE`: other priorities and CPUs.
+    SysNice = 23,
+    /// `CAP_SYS_RESOURCE`: beyond limits.
+    SysResource = 24,
     /// `CAP_PERFMON`.
     Perfmon = 38,
 }

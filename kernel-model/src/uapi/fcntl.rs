@@ -72,6 +72,10 @@ pub const F_GETOWN_EX: u64 = 16;
 pub const F_DUPFD_CLOEXEC: u64 = 1030;
 /// Bytes of a pipe.
 pub const F_GETPIPE_SZ: u64 = 1032;
+/// Add seals.
+pub const F_ADD_SEALS: u64 = 1033;
+/// Get the seals.
+pub const F_GET_SEALS: u64 = 1034;
 
 /// The flag of a descriptor that is closed at exec.
 pub const FD_CLOEXEC: u64 = 1;

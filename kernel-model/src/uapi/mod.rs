@@ -1,8 +1,10 @@
 //! The ABI: numbers and structures that guest programs see.
 
 pub mod clone;
+pub mod epoll;
 pub mod fcntl;
 pub mod futex;
+pub mod ipc;
 pub mod poll;
 pub mod ptrace;
 pub mod signal;

@@ -130,6 +130,8 @@ impl Kernel {
             FaultResult::Handled => return,
             FaultResult::Segv { code } => SigInfo::fault(SIGSEGV, code.si_code(), address),
             FaultResult::Bus => SigInfo::fault(SIGBUS, BUS_ADRERR, address),
+            // The victim may be this process; another one goes on when memory has been freed.
+            FaultResult::OutOfMemory if self.out_of_memory() => return,
             FaultResult::OutOfMemory => SigInfo::from_kernel(SIGKILL),
         };
         let error = frame.error | if address >= TASK_SIZE_MAX { PF_PROT } else { 0 };
@@ -214,6 +216,12 @@ impl Kernel {
                 let address = self.hw.cr2(cpu);
                 match self.handle_fault(cpu, task, address, &frame) {
                     FaultResult::Handled => frame.flags,
+                    FaultResult::OutOfMemory
+                        if self.out_of_memory()
+                            && self.tasks.process_of(task).exiting.is_none() =>
+                    {
+                        frame.flags
+                    }
                     FaultResult::Segv { .. } | FaultResult::Bus | FaultResult::OutOfMemory => {
                         return KernelTrap::Fixup;
                     }

@@ -1,0 +1,41 @@
+/* Pipes full of bytes in many processes. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char block[65536];
+
+static int fill(void)
+{
+    int ends[2], nr = 0;
+    while (pipe2(ends, O_NONBLOCK) == 0) {
+        if (write(ends[1], block, sizeof block) < 0 && errno != EAGAIN)
+            break;
+        nr++;
+    }
+    return nr;
+}
+
+int main(void)
+{
+    int ready[2];
+    pipe(ready);
+    for (int i = 0; i < 40; i++) {
+        pid_t child = fork();
+        if (child < 0)
+            break;
+        if (child == 0) {
+            fill();
+            write(ready[1], "x", 1);
+            pause();
+        }
+        char byte;
+        read(ready[0], &byte, 1);
+    }
+    printf("all pipes are full\n");
+    return 0;
+}
