@@ -218,6 +218,7 @@ macro_rules! programs {
 
 programs!(
     compat,
+    event_files,
     exec,
     files,
     hello,

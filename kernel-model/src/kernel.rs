@@ -60,6 +60,12 @@ pub struct Kernel {
     pub(crate) layout: KernelLayout,
     pub(crate) tasks: Tasks,
     pub(crate) sched: Scheduler,
+    /// Armed timers on the machine's clock.
+    pub(crate) timers: crate::timer::TimerQueue,
+    /// Timers with descriptors.
+    pub(crate) timerfds: crate::timer::file::TimerFds,
+    /// CPUs whose task is to enter the kernel at once, a bit each.
+    pub(crate) kicks: u64,
     pub(crate) perf: Perf,
     pub(crate) breakpoints: crate::events::hw_breakpoint::HwBreakpoints,
     pub(crate) cpu_pmu: crate::events::cpu_pmu::CpuPmu,
@@ -74,6 +80,7 @@ pub struct Kernel {
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
     /// Locks on files.

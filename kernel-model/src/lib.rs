@@ -21,5 +21,6 @@ pub mod signal;
 pub mod strace;
 pub mod syscalls;
 pub mod task;
+pub mod timer;
 pub mod trace;
 pub mod uapi;

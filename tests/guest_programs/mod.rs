@@ -32,8 +32,9 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 12] = [
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 12] = [
+pub(crate) const PLAIN_PROGRAMS: [&str; 13] = [
     "compat",
+    "event_files",
     "exec",
     "files",
     "hello",

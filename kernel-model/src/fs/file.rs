@@ -3,9 +3,12 @@
 
 use perf_core::{Errno, EventId};
 
+use super::epoll::EpollId;
+use super::eventfd::{Eventfd, EventfdId, EventfdRead};
 use super::inode::{Device, InodeId};
 use super::namei::Node;
 use super::pipe::Pipe;
+use super::task_file::TaskFile;
 use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
@@ -81,6 +84,12 @@ pub enum FileKind {
     },
     /// A perf event.
     PerfEvent(EventId),
+    /// A counter that is waited for.
+    Eventfd(EventfdId),
+    /// A set of files that are waited for.
+    Epoll(EpollId),
+    /// A timer, signals or a process.
+    Task(TaskFile),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
@@ -114,6 +123,8 @@ pub struct OpenFile {
     /// Contents of a [`FileKind::Text`].
     pub(super) text: Vec<u8>,
     users: u32,
+    /// Number among all files ever opened: tells a file from another one with its id.
+    serial: u64,
 }
 
 impl OpenFile {
@@ -141,6 +152,8 @@ impl OpenFile {
 pub struct FileTable {
     files: Vec<Option<OpenFile>>,
     pipes: Vec<Option<Pipe>>,
+    eventfds: Vec<Option<Eventfd>>,
+    nr_opened: u64,
 }
 
 impl FileTable {
@@ -167,7 +180,9 @@ impl FileTable {
             path,
             text,
             users: 1,
+            serial: self.nr_opened,
         };
+        self.nr_opened += 1;
         FileId(place(&mut self.files, file))
     }
 
@@ -183,6 +198,18 @@ impl FileTable {
         let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
         let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
         Ok((read, write))
+    }
+
+    /// Opens a new eventfd with this count.
+    pub fn open_eventfd(&mut self, count: u64, reads: EventfdRead, flags: u32) -> FileId {
+        let id = EventfdId(place(&mut self.eventfds, Eventfd::new(count, reads)));
+        self.open(FileKind::Eventfd(id), flags)
+    }
+
+    /// The number of an open file among all that were ever opened; `None` once it is closed.
+    #[must_use]
+    pub fn serial_of(&self, id: FileId) -> Option<u64> {
+        self.files.get(id.0 as usize)?.as_ref().map(|file| file.serial)
     }
 
     /// An open file.
@@ -230,6 +257,9 @@ impl FileTable {
                 self.pipes[pipe.0 as usize] = None;
             }
         }
+        if let FileKind::Eventfd(id) = kind {
+            self.eventfds[id.0 as usize] = None;
+        }
         Some(kind)
     }
 
@@ -247,6 +277,14 @@ impl FileTable {
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
         self.pipes.get(id.0 as usize).and_then(Option::as_ref).expect("an end is open")
+    }
+
+    pub(super) fn eventfd(&self, id: EventfdId) -> &Eventfd {
+        self.eventfds.get(id.0 as usize).and_then(Option::as_ref).expect("its file is open")
+    }
+
+    pub(super) fn eventfd_mut(&mut self, id: EventfdId) -> &mut Eventfd {
+        self.eventfds.get_mut(id.0 as usize).and_then(Option::as_mut).expect("its file is open")
     }
 
     pub(super) fn pipe_mut(&mut self, id: PipeId) -> &mut Pipe {

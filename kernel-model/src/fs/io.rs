@@ -97,9 +97,26 @@ impl FileTable {
             FileKind::Text(_) => self.read_text(id, out, at),
             FileKind::Directory(_) => IoResult::Err(Errno::EISDIR),
             // The kernel reads these itself.
-            FileKind::Regular(_) | FileKind::ProcMem { .. } => IoResult::Err(Errno::EINVAL),
+            FileKind::Regular(_)
+            | FileKind::ProcMem { .. }
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Eventfd(event) => {
+                let result = self.eventfd_mut(event).read(out);
+                self.or_again(id, result)
+            }
             FileKind::PerfEvent(event) => IoResult::PerfEvent(event),
         })
+    }
+
+    /// Whether those who write have to wait for a read: it tells them then.
+    #[must_use]
+    pub fn is_full(&self, kind: FileKind) -> bool {
+        match kind {
+            FileKind::Pipe { pipe, .. } => self.pipe(pipe).is_full(),
+            FileKind::Eventfd(_) => true,
+            _ => false,
+        }
     }
 
     fn read_text(&mut self, id: FileId, out: &mut [u8], at: At) -> IoResult {
@@ -153,7 +170,13 @@ impl FileTable {
             FileKind::Regular(_)
             | FileKind::ProcMem { .. }
             | FileKind::Text(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
+            FileKind::Eventfd(event) => {
+                let result = self.eventfd_mut(event).write(bytes);
+                self.or_again(id, result)
+            }
         }
     }
 
@@ -184,7 +207,10 @@ impl FileTable {
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
             // null_lseek and noop_llseek: the position of a device is always 0.
-            FileKind::Device { .. } => return Ok(0),
+            FileKind::Device { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => return Ok(0),
             FileKind::Text(_) => file.text.len() as u64,
             FileKind::Regular(_) => nr_bytes,
             FileKind::Directory(_) | FileKind::ProcMem { .. } => 0,
@@ -235,6 +261,9 @@ fn is_seekable(kind: FileKind) -> bool {
         FileKind::Console(_)
         | FileKind::Pipe { .. }
         | FileKind::Path(_)
+        | FileKind::Eventfd(_)
+        | FileKind::Epoll(_)
+        | FileKind::Task(_)
         | FileKind::PerfEvent(_) => false,
     }
 }
@@ -257,6 +286,9 @@ impl Kernel {
         let result = match kind {
             _ if !can_read => return Ok(IoResult::Err(Errno::EBADF)),
             FileKind::Regular(inode) => self.file_read(inode, offset, out),
+            FileKind::Task(file) if at == At::Position => {
+                return Ok(self.read_task_file(id, file, out));
+            }
             FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };

@@ -7,6 +7,7 @@
 //!
 //! - [`fd`]: descriptors, and [`fcntl`] on them; [`lock`]: locks on files
 //! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
+//! - [`epoll`], [`eventfd`]: files without a place that events come from
 //! - [`inode`]: inodes, directories, mounts; [`regular`]: what files hold
 //! - [`namei`]: path lookup; [`open`]; [`dirs`]: making, removing and renaming names;
 //!   [`stat`]; [`readdir`]
@@ -16,6 +17,8 @@
 //! Source: Linux 6.18 `fs/`.
 
 pub mod dirs;
+pub mod epoll;
+pub mod eventfd;
 pub mod fcntl;
 pub mod fd;
 pub mod file;
@@ -35,6 +38,7 @@ pub mod regular;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;
+pub mod task_file;
 
 pub use fd::{FdTable, OnExec};
 pub use file::{Console, FileId, FileKind, FileTable, OpenFile, PipeEnd, PipeId};

@@ -109,7 +109,12 @@ impl Kernel {
             FileKind::ProcMem { pid, view } => {
                 Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
             }
-            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => None,
+            FileKind::Console(_)
+            | FileKind::Pipe { .. }
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_)
+            | FileKind::PerfEvent(_) => None,
         }
     }
 

@@ -96,6 +96,11 @@ impl Pipe {
         if nr == 0 { IoResult::WouldBlock } else { IoResult::Done(nr) }
     }
 
+    /// Whether writers have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffers.len() >= NR_BUFFERS
+    }
+
     pub(super) fn poll(&self, end: PipeEnd) -> u32 {
         let when = |condition, bits| if condition { bits } else { 0 };
         match end {
@@ -104,8 +109,7 @@ impl Pipe {
                     | when(self.writer_closed, POLLHUP)
             }
             PipeEnd::Write => {
-                let has_room = self.buffers.len() < NR_BUFFERS;
-                when(has_room, POLLOUT | POLLWRNORM) | when(self.reader_closed, POLLERR)
+                when(!self.is_full(), POLLOUT | POLLWRNORM) | when(self.reader_closed, POLLERR)
             }
         }
     }

@@ -3,7 +3,12 @@
 
 use perf_core::EventId;
 
+use super::epoll::EpollId;
 use super::file::{Console, FileId, FileKind, FileTable};
+use super::inode::Device;
+use super::task_file::TaskFile;
+use crate::kernel::Kernel;
+use crate::task::wait::Channel;
 use crate::uapi::poll::{DEFAULT_POLLMASK, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM};
 
 /// The readiness of a file.
@@ -13,6 +18,10 @@ pub enum Readiness {
     Bits(u32),
     /// The event layer must answer.
     PerfEvent(EventId),
+    /// The kernel must answer.
+    Task(TaskFile),
+    /// The files that it watches must answer.
+    Epoll(EpollId),
 }
 
 impl FileTable {
@@ -29,8 +38,63 @@ impl FileTable {
             | FileKind::Directory(_)
             | FileKind::ProcMem { .. } => DEFAULT_POLLMASK,
             FileKind::Path(_) => POLLNVAL,
+            FileKind::Eventfd(event) => self.eventfd(event).poll(),
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
+            FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
+            FileKind::Task(file) => return Readiness::Task(file),
         })
+    }
+}
+
+impl FileKind {
+    /// What wakes those who wait for the file; `None` for files that are always ready.
+    pub(crate) const fn channel(self) -> Option<Channel> {
+        match self {
+            Self::Pipe { pipe, .. } => Some(Channel::Pipe(pipe.0)),
+            Self::PerfEvent(event) => Some(Channel::PerfEvent(event)),
+            Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
+            Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
+            Self::Task(file) => Some(file.channel()),
+            Self::Console(_)
+            | Self::Device { .. }
+            | Self::Regular(_)
+            | Self::Text(_)
+            | Self::ProcMem { .. }
+            | Self::Directory(_)
+            | Self::Path(_) => None,
+        }
+    }
+
+    /// Whether the file has a poll operation (`file_can_poll`).
+    pub(crate) const fn can_poll(self) -> bool {
+        match self {
+            Self::Console(_) | Self::Device { device: Device::Random, .. } => true,
+            _ => self.channel().is_some(),
+        }
+    }
+}
+
+/// The state of a file, and what would change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PollState {
+    /// All poll bits that are set.
+    pub(crate) bits: u32,
+    /// What wakes when they change.
+    pub(crate) channel: Option<Channel>,
+}
+
+impl Kernel {
+    /// The poll state of an open file (`vfs_poll`).
+    pub(crate) fn poll_file(&mut self, id: FileId) -> PollState {
+        let channel = self.files.file(id).kind.channel();
+        let bits = match self.files.poll(id) {
+            Readiness::Bits(bits) => bits,
+            Readiness::PerfEvent(event) => self.perf.poll(event).0,
+            Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
+            Readiness::Epoll(_) => 0,
+            Readiness::Task(file) => self.poll_task_file(id, file),
+        };
+        PollState { bits, channel }
     }
 }
 

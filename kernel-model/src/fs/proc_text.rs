@@ -177,10 +177,12 @@ fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     let (_, process) = kernel.proc_process(node)?;
     let entry = kernel.tasks.task(task);
     let parent = process.parent.map_or(0, |parent| parent.0);
-    let ticks = (entry.runtime_ns + process.dead_runtime_ns) / 10_000_000;
+    let mut usage = process.dead_usage;
+    usage.add(&entry.usage);
+    let (user, system) = usage.ticks();
     let start = 0;
     let mut text = format!(
-        "{} ({}) {letter} {parent} {} {} 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {} 0 {start} {} {total} ",
+        "{} ({}) {letter} {parent} {} {} 0 -1 0 0 0 0 0 {user} {system} 0 0 20 0 {} 0 {start} {} {total} ",
         entry.tid,
         entry.comm,
         process.pgid,

@@ -163,7 +163,10 @@ impl Kernel {
         Ok(match self.files.file(id).kind {
             FileKind::Console(stream) => fifo(FIRST_PIPE_INODE - 3 + stream as u64),
             FileKind::Pipe { pipe, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
-            FileKind::PerfEvent(_) => plain(ANON_DEVICE, ANON_INODE, 0o600),
+            FileKind::PerfEvent(_)
+            | FileKind::Eventfd(_)
+            | FileKind::Epoll(_)
+            | FileKind::Task(_) => plain(ANON_DEVICE, ANON_INODE, 0o600),
             _ => {
                 let node = self.node_of_file(id).ok_or(Errno::EBADF)?;
                 return self.stat_node(node);
@@ -183,6 +186,9 @@ impl Kernel {
                 format!("pipe:[{}]", FIRST_PIPE_INODE + u64::from(pipe.0)).into_bytes()
             }
             FileKind::PerfEvent(_) => b"anon_inode:[perf_event]".to_vec(),
+            FileKind::Eventfd(_) => b"anon_inode:[eventfd]".to_vec(),
+            FileKind::Epoll(_) => b"anon_inode:[eventpoll]".to_vec(),
+            FileKind::Task(file) => file.name().to_vec(),
             FileKind::Directory(Node::Inode(directory)) => self.vfs.path_of(directory),
             FileKind::Regular(inode) if self.vfs.inode(inode).nr_links == 0 => {
                 [file.path.as_slice(), b" (deleted)"].concat()

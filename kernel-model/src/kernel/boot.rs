@@ -39,8 +39,12 @@ use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
 use crate::task::cred::{Cred, Dumpable};
+use crate::task::limits::Rlimits;
 use crate::task::pid::PID_MAX;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
+use crate::timer::file::TimerFds;
+use crate::timer::usage::Usage;
+use crate::timer::{ProcessTimers, TimerQueue};
 use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
@@ -208,6 +212,9 @@ impl Kernel {
             layout,
             tasks: Tasks::default(),
             sched: Scheduler::new(config.nr_cpus),
+            timers: TimerQueue::default(),
+            timerfds: TimerFds::default(),
+            kicks: 0,
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -219,6 +226,7 @@ impl Kernel {
             files: FileTable::default(),
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
+            epolls: crate::fs::epoll::Epolls::default(),
             locks: crate::fs::lock::Locks::default(),
             vfs,
             inputs,
@@ -316,7 +324,8 @@ impl Kernel {
             personality: 0,
             restart_block: None,
             sigtraps: Vec::new(),
-            runtime_ns: 0,
+            usage: Usage::default(),
+            in_kernel_since_ns: None,
             on_cpu_since_ns: 0,
         };
         self.tasks.tasks.insert(id, task);
@@ -347,7 +356,10 @@ impl Kernel {
                 auxv: started.auxv,
                 exec_task: None,
                 leader: id,
-                dead_runtime_ns: 0,
+                dead_usage: Usage::default(),
+                children_usage: Usage::default(),
+                timers: ProcessTimers::default(),
+                limits: Rlimits::default(),
                 vfork_parent: None,
             },
         );

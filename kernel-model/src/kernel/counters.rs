@@ -114,7 +114,7 @@ impl Kernel {
     }
 
     /// Lets an idle CPU's clock run on; a halted CPU counts nothing.
-    pub(super) fn idle_until(&mut self, cpu: CpuId, time_ns: u64) {
+    pub(crate) fn idle_until(&mut self, cpu: CpuId, time_ns: u64) {
         self.cpu_pmu.sync(cpu, self.hw.counts(cpu));
         self.hw.idle_until(cpu, time_ns);
         self.cpu_pmu.skip_idle(cpu, self.hw.counts(cpu));

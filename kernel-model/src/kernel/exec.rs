@@ -229,6 +229,7 @@ impl Kernel {
         self.hold_program(task, bprm);
         self.exec_mmap(task, space);
         self.flush_thread(task);
+        self.delete_posix_timers(self.tasks.task(task).process);
         let process = self.tasks.process_of_mut(task);
         let closed = process.files.close_on_exec(&mut self.files);
         self.after_close(closed);

@@ -63,11 +63,17 @@ impl Kernel {
                 .filter(|&cpu| self.sched.is_busy(cpu))
                 .min_by_key(|&cpu| (self.hw.cycles(cpu), cpu));
             let next_time = next.map(|cpu| self.hw.time_ns(cpu));
+            let is_due = |deadline| next_time.is_none_or(|time| deadline <= time);
+            let first_timer = self.timers.first();
+            let is_earlier = |deadline| first_timer.is_some_and(|(first, _)| first < deadline);
             match self.sched.first_sleeper() {
-                Some((deadline, task)) if next_time.is_none_or(|time| deadline <= time) => {
+                Some((deadline, task)) if is_due(deadline) && !is_earlier(deadline) => {
                     self.wake_sleeper(deadline, task);
                 }
-                _ => return next,
+                _ => match self.timers.first() {
+                    Some((deadline, key)) if is_due(deadline) => self.fire_timer(deadline, key),
+                    _ => return next,
+                },
             }
         }
     }
@@ -154,6 +160,10 @@ impl Kernel {
             if !nmi_raised && let Some(counter) = self.counter_deadline(cpu) {
                 deadline = deadline.min(counter);
             }
+            if self.kicks >> cpu.0 & 1 != 0 && !self.kgdb_steps(cpu) {
+                self.kicks &= !(1 << cpu.0);
+                self.hw.raise_timer(cpu);
+            }
             let was_user = self.hw.is_user(cpu);
             match self.hw.run(cpu, self.kgdb_deadline(cpu, deadline)) {
                 RunExit::Deadline => {
@@ -170,6 +180,7 @@ impl Kernel {
                 RunExit::Entry(entry) => {
                     tick_raised &= entry != EntryPoint::Timer;
                     nmi_raised &= entry != EntryPoint::Exception(NMI_VECTOR);
+                    self.account_kernel_entry(cpu);
                     self.count_kernel(cpu, entry);
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
@@ -228,7 +239,10 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                self.timer_tick(cpu);
+                // An interrupt before its time only calls into the kernel (`sysvec_reschedule_ipi`).
+                if self.hw.cycles(cpu) >= self.hw.cycles_at(self.sched.next_tick_ns(cpu)) {
+                    self.timer_tick(cpu);
+                }
                 self.exit_to_user(cpu, ReturnBy::Iret);
             }
             EntryPoint::RoutineDone => {
@@ -266,6 +280,7 @@ impl Kernel {
         self.sched.tick(cpu, now);
         self.update_jiffies(now);
         self.perf_tick(cpu);
+        self.run_cpu_timers(cpu);
     }
 
     /// Runs the current task's system call, for the first time or again.
@@ -336,7 +351,9 @@ impl Kernel {
         }
         let area = *self.layout.area(cpu);
         let regs = self.tasks.task(task).regs;
+        self.kicks &= !(1 << cpu.0);
         self.hw.return_to_user(cpu, &area, &regs, by);
+        self.account_kernel_exit(cpu);
         self.count_user(cpu);
     }
 

@@ -25,6 +25,7 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         entry.cpu = cpu;
         entry.on_cpu_since_ns = now;
+        entry.in_kernel_since_ns = Some(now);
         self.hw.load_fpu(cpu, &entry.fpu);
         self.hw.load_bases(cpu, entry.fs_base, entry.gs_base);
         self.hw.set_block_step(cpu, entry.step.is_block_step());
@@ -42,11 +43,18 @@ impl Kernel {
         self.counters_after_kernel_work(cpu, task);
         self.perf_sched_out(cpu, task, direction);
         self.hw.cancel_timer(cpu);
+        self.account_kernel_exit(cpu);
+        self.kicks &= !(1 << cpu.0);
         let now = self.now_ns();
         let fpu = self.hw.save_fpu(cpu);
         let entry = self.tasks.task_mut(task);
         entry.fpu = fpu;
-        entry.runtime_ns += now.saturating_sub(entry.on_cpu_since_ns);
+        entry.usage.runtime_ns += now.saturating_sub(entry.on_cpu_since_ns);
+        match direction {
+            SwitchDirection::Out => entry.usage.nr_voluntary += 1,
+            SwitchDirection::OutPreempted => entry.usage.nr_involuntary += 1,
+            SwitchDirection::In => {}
+        }
         self.sched.clear_current(cpu)
     }
 
@@ -134,7 +142,13 @@ impl Kernel {
 
     /// Wakes every task that waits on a channel.
     pub(crate) fn wake(&mut self, channel: Channel) {
+        self.wake_poll(channel, 0);
+    }
+
+    /// The same, and tells which poll bits may have been set; 0 where that is not known.
+    pub(crate) fn wake_poll(&mut self, channel: Channel, bits: u32) {
         self.wake_n(channel, u32::MAX);
+        self.epoll_notify(channel, bits);
     }
 
     /// Wakes up to `limit` tasks that wait on a channel, in the order of their ids;
@@ -164,6 +178,16 @@ impl Kernel {
         );
         if interruptible {
             self.wake_task(task, WakeCause::Signal);
+        } else {
+            self.kick_task(task);
+        }
+    }
+
+    /// Makes a task that runs enter the kernel at once, to see what is due (`kick_process`).
+    pub(crate) fn kick_task(&mut self, task: TaskId) {
+        let cpu = self.tasks.task(task).cpu;
+        if self.current_on(cpu) == Some(task) {
+            self.kicks |= 1 << cpu.0;
         }
     }
 

@@ -17,6 +17,7 @@ use crate::observe::ExitStatus;
 use crate::ptrace::Stop;
 use crate::syscalls::Restart;
 use crate::task::ResumeAt;
+use crate::task::limits::Resource;
 use crate::uapi::signal::{SIGKILL, SIGSEGV, SIGSTOP, STOPPING, sa, sigmask, ss};
 
 /// RFLAGS that a handler starts without: DF, RF, TF.
@@ -108,6 +109,7 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
         return due;
     }
     loop {
+        kernel.strace_tell_unqueued(task);
         kernel.tell_continued(task);
         if let Some(status) = kernel.tasks.process_of(task).exiting {
             return Due::Death(status);
@@ -127,7 +129,6 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
-        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
         if info.si_signo != SIGKILL {
             kernel.strace_signal(task, &info);
@@ -159,7 +160,8 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
             }
         }
         Disposition::Terminate { core } => {
-            let core = core && crate::syscalls::core_limit() > 0;
+            let limit = kernel.tasks.process_of(task).limits.soft(Resource::Core);
+            let core = core && limit > 0;
             let signal = signal as u8;
             Step::Due(Due::Death(ExitStatus::Signaled { signal, core }))
         }
@@ -172,11 +174,8 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
 pub(super) fn dequeue(kernel: &mut Kernel, task: TaskId) -> Option<SigInfo> {
     let entry = kernel.tasks.task_mut(task);
     let blocked = entry.blocked;
-    let info = entry
-        .pending
-        .dequeue_synchronous(blocked)
-        .or_else(|| entry.pending.dequeue(blocked))
-        .or_else(|| kernel.tasks.process_of_mut(task).pending.dequeue(blocked));
+    let info =
+        entry.pending.dequeue_synchronous(blocked).or_else(|| kernel.dequeue_signal(task, blocked));
     if info.is_some_and(|info| sigmask(info.si_signo) & STOPPING != 0) {
         kernel.tasks.task_mut(task).trace.jobctl.set(Jobctl::STOP_DEQUEUED);
     }

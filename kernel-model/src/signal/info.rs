@@ -56,6 +56,15 @@ pub enum SigFields {
         /// System time in ticks of 10 ms.
         stime: i64,
     },
+    /// A POSIX timer ended.
+    Timer {
+        /// Its number.
+        id: i32,
+        /// How many further ends the signal stands for.
+        overrun: i32,
+        /// The value that goes with it.
+        value: u64,
+    },
     /// Sent with a value (`sigqueue`).
     Rt {
         /// The sender's process id.
@@ -187,6 +196,11 @@ impl SigInfo {
             SigFields::Rt { pid, uid, value } => {
                 put(&mut bytes, 16, pid.to_le_bytes());
                 put(&mut bytes, 20, uid.to_le_bytes());
+                put(&mut bytes, 24, value.to_le_bytes());
+            }
+            SigFields::Timer { id, overrun, value } => {
+                put(&mut bytes, 16, id.to_le_bytes());
+                put(&mut bytes, 20, overrun.to_le_bytes());
                 put(&mut bytes, 24, value.to_le_bytes());
             }
             SigFields::Raw(raw) => put(&mut bytes, FIELDS, raw),

@@ -13,7 +13,7 @@ pub(crate) mod group_stop;
 pub mod info;
 pub mod jobctl;
 pub mod pending;
-mod send;
+pub(crate) mod send;
 mod sigreturn;
 
 pub use crate::uapi::signal::MINSIGSTKSZ;

@@ -4,7 +4,7 @@
 //! queued each time. Source: Linux 6.18 `kernel/signal.c` (`__send_signal_locked`,
 //! `next_signal`, `collect_signal`, `dequeue_synchronous_signal`).
 
-use super::info::SigInfo;
+use super::info::{SigFields, SigInfo};
 use crate::uapi::signal::{SIGRTMIN, SYNCHRONOUS, sigmask};
 
 /// Most signals in one queue. Linux counts per user (`RLIMIT_SIGPENDING`), by default
@@ -20,6 +20,8 @@ pub enum Enqueued {
     Merged,
     /// The queue is full; it is pending, but what it says is lost.
     WithoutInfo,
+    /// The queue is full, and it is not pending.
+    Refused,
 }
 
 /// Signals that are pending.
@@ -51,6 +53,24 @@ impl PendingSignals {
         }
         self.queue.push(info);
         Enqueued::Queued
+    }
+
+    /// Adds the signal of a timer, which has a place of its own in the queue: none is merged or
+    /// lost (`posixtimer_send_sigqueue`).
+    pub fn enqueue_timer(&mut self, info: SigInfo) {
+        self.mask |= sigmask(info.si_signo);
+        self.queue.push(info);
+    }
+
+    /// Takes a timer's signal back.
+    pub fn drop_timer(&mut self, timer: i32) {
+        let is_its =
+            |info: &SigInfo| matches!(info.fields, SigFields::Timer { id, .. } if id == timer);
+        let Some(place) = self.queue.iter().position(is_its) else { return };
+        let signal = self.queue.remove(place).si_signo;
+        if !self.queue.iter().any(|info| info.si_signo == signal) {
+            self.mask &= !sigmask(signal);
+        }
     }
 
     /// Makes a signal pending that says nothing.
@@ -96,7 +116,7 @@ impl PendingSignals {
         if !self.queue.iter().any(|info| info.si_signo == signal) {
             self.mask &= !sigmask(signal);
         }
-        let lost = super::SigFields::Kill { pid: 0, uid: 0 };
+        let lost = SigFields::Kill { pid: 0, uid: 0 };
         info.unwrap_or(SigInfo::new(signal, crate::uapi::signal::si_code::SI_USER, lost))
     }
 

@@ -9,13 +9,19 @@ use super::jobctl::Jobctl;
 use super::pending::Enqueued;
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
+use crate::task::limits::Resource;
+use crate::task::wait::Channel;
 use crate::task::{ProcessId, TaskState};
-use crate::uapi::signal::{SIG_DFL, SIGCONT, SIGKILL, STOPPING, UNBLOCKABLE, sigmask};
+use crate::uapi::signal::{
+    SIG_DFL, SIGCONT, SIGKILL, SIGRTMIN, STOPPING, UNBLOCKABLE, si_code, sigmask,
+};
 
 /// Whose queue a signal goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queue {
+pub(crate) enum Queue {
+    /// A thread's.
     Thread,
+    /// Its process's.
     Process,
 }
 
@@ -95,21 +101,67 @@ impl Kernel {
         }
     }
 
+    /// Sends a timer's signal to its process or to a thread; whether it is not ignored.
+    pub(crate) fn send_timer_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> bool {
+        if !self.prepare_signal(task, info.si_signo) {
+            return false;
+        }
+        match queue {
+            Queue::Thread => self.tasks.task_mut(task).pending.enqueue_timer(info),
+            Queue::Process => self.tasks.process_of_mut(task).pending.enqueue_timer(info),
+        }
+        self.wake(Channel::Signals);
+        self.complete_signal(task, &info, queue);
+        true
+    }
+
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
             if self.tasks.process_of(task).exiting.is_none() {
-                self.strace_ignored(task, &info);
+                self.strace_unqueued(task, &info);
             }
             return Enqueued::Merged;
         }
-        let enqueued = match queue {
-            Queue::Thread => self.tasks.task_mut(task).pending.enqueue(info),
-            Queue::Process => self.tasks.process_of_mut(task).pending.enqueue(info),
+        let is_full = !self.may_exceed_limit(&info) && self.queue_is_full(task);
+        let is_real_time = info.si_signo >= SIGRTMIN && info.si_code != si_code::SI_USER;
+        if is_full && is_real_time {
+            return Enqueued::Refused;
+        }
+        let pending = match queue {
+            Queue::Thread => &mut self.tasks.task_mut(task).pending,
+            Queue::Process => &mut self.tasks.process_of_mut(task).pending,
+        };
+        let enqueued = if is_full {
+            pending.add_without_info(info.si_signo);
+            Enqueued::WithoutInfo
+        } else {
+            pending.enqueue(info)
         };
         if enqueued != Enqueued::Merged {
-            self.complete_signal(task, info.si_signo, queue);
+            self.wake(Channel::Signals);
+            self.complete_signal(task, &info, queue);
         }
         enqueued
+    }
+
+    /// Standard signals of the kernel's and of kill() are queued whatever the limit says.
+    const fn may_exceed_limit(&self, info: &SigInfo) -> bool {
+        info.si_signo < SIGRTMIN && info.si_code >= 0
+    }
+
+    /// Whether the user of a task has as many signals queued as `RLIMIT_SIGPENDING` allows.
+    fn queue_is_full(&self, task: TaskId) -> bool {
+        let user = self.tasks.task(task).cred.user.real;
+        let threads = self.tasks.tasks.values().filter(|task| task.cred.user.real == user);
+        let own: usize = threads.map(|task| task.pending.infos().count()).sum();
+        let is_same = |process: &&crate::task::Process| {
+            let leader = self.tasks.tasks.get(&process.leader);
+            leader.is_some_and(|leader| leader.cred.user.real == user)
+        };
+        let shared = self.tasks.processes.values().filter(is_same);
+        let shared: usize = shared.map(|process| process.pending.infos().count()).sum();
+        let limit = self.tasks.process_of(task).limits.soft(Resource::Sigpending);
+        (own + shared) as u64 >= limit
     }
 
     /// Lets stop and continue signals cancel each other; tells whether the signal has to
@@ -142,7 +194,8 @@ impl Kernel {
     }
 
     /// Chooses the thread that takes the signal and wakes it (`complete_signal`).
-    fn complete_signal(&mut self, task: TaskId, signal: u32, queue: Queue) {
+    fn complete_signal(&mut self, task: TaskId, info: &SigInfo, queue: Queue) {
+        let signal = info.si_signo;
         let candidates = match queue {
             Queue::Thread => vec![task],
             Queue::Process => self.tasks.process_of(task).threads.clone(),
@@ -156,6 +209,9 @@ impl Kernel {
         let is_seen_first = self.tasks.task(task).trace.ptrace.is_some() && signal != SIGKILL;
         let is_fatal = disposition == (Disposition::Terminate { core: false });
         if is_fatal && !is_blocked && !is_seen_first {
+            if signal != SIGKILL {
+                self.strace_unqueued(task, info);
+            }
             let process = self.tasks.task(task).process;
             let status = ExitStatus::Signaled { signal: signal as u8, core: false };
             self.begin_group_exit(process, status);
@@ -166,6 +222,9 @@ impl Kernel {
 
     fn wants_signal(&self, task: TaskId, signal: u32) -> bool {
         let entry = self.tasks.task(task);
+        if matches!(entry.state, TaskState::Zombie(_)) {
+            return false;
+        }
         if entry.blocked & !entry.pending.waited_for & sigmask(signal) != 0 {
             return false;
         }

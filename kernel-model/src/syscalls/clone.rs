@@ -16,6 +16,8 @@ use crate::signal::PendingSignals;
 use crate::signal::jobctl::GroupStop;
 use crate::task::wait::{Channel, WaitFor};
 use crate::task::{ClonePhase, MmId, Process, ProcessId, Task, TaskState, TraceState};
+use crate::timer::ProcessTimers;
+use crate::timer::usage::Usage;
 use crate::uapi::clone::{
     CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_INTO_CGROUP,
@@ -312,7 +314,8 @@ fn add_task(
         personality: from.personality,
         restart_block: None,
         sigtraps: Vec::new(),
-        runtime_ns: 0,
+        usage: Usage::default(),
+        in_kernel_since_ns: None,
         on_cpu_since_ns: 0,
     };
     kernel.tasks.tasks.insert(id, child);
@@ -363,7 +366,10 @@ fn add_process(
         exe,
         umask,
         leader,
-        dead_runtime_ns: 0,
+        dead_usage: Usage::default(),
+        children_usage: Usage::default(),
+        timers: ProcessTimers::default(),
+        limits: parent.limits,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);

@@ -9,6 +9,7 @@ use super::table::Syscall;
 use crate::fs::inode::ROOT;
 use crate::fs::lock::LockOwner;
 use crate::fs::namei::Node;
+use crate::fs::task_file::TaskFile;
 use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
@@ -91,11 +92,11 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         entry.state = TaskState::Zombie(status);
         entry.syscall = None;
-        let (mm, process, runtime) = (entry.mm, entry.process, entry.runtime_ns);
+        let (mm, process, usage) = (entry.mm, entry.process, entry.usage);
         self.finish_vfork(process);
         self.put_mm(mm);
         let group = self.tasks.process_of_mut(task);
-        group.dead_runtime_ns += runtime;
+        group.dead_usage.add(&usage);
         group.threads.retain(|&thread| thread != task);
         if group.threads.is_empty() {
             self.end_process(process);
@@ -161,6 +162,8 @@ impl Kernel {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
+                FileKind::Epoll(epoll) => self.release_epoll(epoll),
+                FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
@@ -172,7 +175,10 @@ impl Kernel {
                     self.put_node(node);
                 }
                 FileKind::Text(node) | FileKind::Path(node) => self.put_node(node),
-                FileKind::Console(_) | FileKind::ProcMem { .. } => {}
+                FileKind::Console(_)
+                | FileKind::ProcMem { .. }
+                | FileKind::Eventfd(_)
+                | FileKind::Task(_) => {}
             }
         }
     }

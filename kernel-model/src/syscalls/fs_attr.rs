@@ -110,7 +110,11 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     let file = kernel.tasks.process_of(task).files.get(args[0] as i32)?;
     match kernel.files.file(file).kind {
         FileKind::Path(_) => Err(Errno::EBADF),
-        FileKind::Pipe { .. } | FileKind::Console(_) => Err(Errno::EINVAL),
+        FileKind::Pipe { .. }
+        | FileKind::Console(_)
+        | FileKind::Eventfd(_)
+        | FileKind::Epoll(_)
+        | FileKind::Task(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
 }

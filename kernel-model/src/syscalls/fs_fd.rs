@@ -6,7 +6,7 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
-use crate::fs::{FileKind, OnExec, fcntl};
+use crate::fs::{FileId, FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLK, F_SETLKW, F_SETOWN,
@@ -90,6 +90,30 @@ fn sys_dup3(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     let (fd, closed) = process.files.dup3(&mut kernel.files, from, to, args[2] as u32)?;
     kernel.after_close(closed);
     Ok(fd as u64)
+}
+
+impl Kernel {
+    /// Gives a new open file a descriptor, closed at exec where `flags` say so; it is closed
+    /// where there is none.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub(crate) fn install_file(
+        &mut self,
+        task: TaskId,
+        file: FileId,
+        flags: u32,
+    ) -> Result<u64, Errno> {
+        let on_exec = OnExec::from_open_flags(flags);
+        let installed = self.tasks.process_of_mut(task).files.install(file, on_exec);
+        match installed {
+            Ok(fd) => Ok(fd as u64),
+            Err(errno) => {
+                self.release_file(file);
+                Err(errno)
+            }
+        }
+    }
 }
 
 fn open_pipe(kernel: &mut Kernel, task: TaskId, at: u64, flags: u32) -> Result<u64, Errno> {

@@ -1,8 +1,7 @@
 //! read and write in all their forms.
 //!
 //! Data go through the kernel in pieces. A write to a pipe that has to wait remembers how
-//! far it came in the fourth argument of its [`crate::task::InSyscall`], which none of these
-//! calls uses.
+//! far it came in [`crate::task::InSyscall::moved`].
 //! Source: Linux 6.18 `fs/read_write.c`, `fs/pipe.c`.
 
 use perf_core::{Errno, TaskId};
@@ -15,7 +14,7 @@ use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::{SigFields, SigInfo};
-use crate::task::wait::Channel;
+use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::uapi::signal::{SIGPIPE, si_code};
 use crate::uapi::word_at;
 
@@ -56,8 +55,6 @@ const MAX_RW_COUNT: u64 = 0x7fff_f000;
 const UIO_MAXIOV: u64 = 1024;
 /// Bytes that go through the kernel at once: what a pipe holds.
 const PIECE_BYTES: u64 = 65_536;
-/// The argument that holds the progress of a write.
-const PROGRESS: usize = 3;
 
 /// User memory, piece by piece: address and bytes of each.
 type Segments = Vec<(u64, u64)>;
@@ -167,6 +164,7 @@ fn read(
             At::Position => At::Position,
             At::Offset(offset) => At::Offset(offset.saturating_add(done)),
         };
+        let is_full = kernel.files.is_full(kind);
         let result = match kernel.read_file(id, &mut bytes, at) {
             Ok(result) => result,
             Err(error) => return Ok(kernel.stop_for_input(error)),
@@ -178,8 +176,8 @@ fn read(
             IoResult::Err(errno) => return Err(errno),
             IoResult::PerfEvent(_) => return Err(Errno::ESPIPE),
         };
-        if nr > 0 {
-            wake_pipe(kernel, kind);
+        if nr > 0 && is_full {
+            wake_others(kernel, kind, POLLOUT | POLLWRNORM);
         }
         let copied = scatter(kernel, &piece, &bytes[..nr]);
         done += copied;
@@ -263,8 +261,8 @@ fn write(
         match kernel.write_file(task, id, &bytes, place) {
             IoResult::Done(nr) => {
                 done += nr as u64;
-                wake_pipe(kernel, kind);
-                if done >= wanted || nr == 0 {
+                wake_others(kernel, kind, POLLIN | POLLRDNORM);
+                if done >= wanted || nr == 0 || is_one_write(kind) {
                     return Ok(Outcome::Done(Ok(done)));
                 }
             }
@@ -296,36 +294,34 @@ fn partly(done: u64, errno: Errno) -> Result<Outcome, Errno> {
 
 /// Bytes that a write moved before it had to wait.
 fn progress(kernel: &Kernel, task: TaskId) -> u64 {
-    let call = kernel.tasks.task(task).syscall;
-    call.filter(|call| call.woken.is_some()).map_or(0, |call| call.args[PROGRESS])
+    kernel.tasks.task(task).syscall.map_or(0, |call| call.moved.bytes)
 }
 
 fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
     if let Some(call) = &mut kernel.tasks.task_mut(task).syscall {
-        call.args[PROGRESS] = done;
+        call.moved.bytes = done;
     }
 }
 
-/// Only pipes make their users wait.
+/// Whether a write hands over what it takes at once, however much there is.
+fn is_one_write(kind: FileKind) -> bool {
+    matches!(kind, FileKind::Eventfd(_))
+}
+
+/// Waits until the file is ready; one that nothing wakes never waits.
 fn wait_for_file(kernel: &Kernel, task: TaskId, kind: FileKind) -> Outcome {
-    match kind {
-        FileKind::Pipe { pipe, .. } => {
-            kernel.wait_or_interrupt(task, on(Channel::Pipe(pipe.0)), Restart::Sys)
-        }
-        FileKind::Console(_)
-        | FileKind::Device { .. }
-        | FileKind::Regular(_)
-        | FileKind::Text(_)
-        | FileKind::ProcMem { .. }
-        | FileKind::Directory(_)
-        | FileKind::Path(_)
-        | FileKind::PerfEvent(_) => Outcome::Done(Err(Errno::EAGAIN)),
+    match kind.channel() {
+        Some(channel) => kernel.wait_or_interrupt(task, on(channel), Restart::Sys),
+        None => Outcome::Done(Err(Errno::EAGAIN)),
     }
 }
 
-fn wake_pipe(kernel: &mut Kernel, kind: FileKind) {
-    if let FileKind::Pipe { pipe, .. } = kind {
-        kernel.wake(Channel::Pipe(pipe.0));
+/// Wakes who waits for what a read or write has changed.
+fn wake_others(kernel: &mut Kernel, kind: FileKind, bits: u32) {
+    if let FileKind::Pipe { .. } | FileKind::Eventfd(_) = kind
+        && let Some(channel) = kind.channel()
+    {
+        kernel.wake_poll(channel, bits);
     }
 }
 

@@ -5,14 +5,17 @@
 //! its start when that has happened.
 //!
 //! - [`table`]: what is supported; `waiting`: waits, deadlines and interruption
-//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`, `poll`: files; `perf`: perf events
+//! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
+//! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
 //! - `mm`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
-//! - `signal`, `signal_wait`: signals; `time`, `sleep`, `sched`: time and CPUs
+//! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
 //! - `prctl`, `limits`, `system`: the rest; `not_modelled`: what a Linux can lack
 
 pub(crate) mod clone;
 mod cred;
+mod epoll;
+mod eventfd;
 mod exec;
 mod exit;
 mod fs_attr;
@@ -24,21 +27,27 @@ mod fs_rw;
 mod futex;
 mod identity;
 mod ioctl;
+mod itimer;
+mod kill;
 mod limits;
 mod mm;
 mod not_modelled;
 pub(crate) mod perf;
+mod pidfd;
 mod poll;
+mod posix_timer;
 mod prctl;
 mod reap;
 mod robust;
 mod sched;
 mod signal;
 mod signal_wait;
+mod signalfd;
 mod sleep;
 mod system;
 pub mod table;
 mod time;
+mod timerfd;
 mod wait;
 mod waiting;
 
@@ -49,7 +58,6 @@ use crate::observe::Observation;
 use crate::task::wait::WaitFor;
 pub use exec::ExecFailure;
 pub(crate) use fs_rw::import_iovec;
-pub(crate) use limits::core_limit;
 pub(crate) use prctl::comm_of_bytes;
 pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;

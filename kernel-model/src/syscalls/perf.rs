@@ -3,7 +3,7 @@
 
 use perf_core::{
     Detached, Errno, EventId, IoctlCommand, Mapped, MmapAccess, MmapRequest, MmapSharing, Output,
-    PerfEventAttr, PollEvents, PollReason, Scope, SigTrap, TaskId,
+    PerfEventAttr, PollReason, Scope, SigTrap, TaskId,
 };
 
 use super::Outcome;
@@ -253,11 +253,6 @@ fn modify(kernel: &mut Kernel, task: TaskId, event: EventId, addr: u64) -> Resul
     attr.check(&kernel.perf.config.limits)?;
     let now = kernel.now_ns();
     kernel.with_pmu_for(task, |perf, pmu| perf.modify_attributes(pmu, now, event, &attr))
-}
-
-/// Poll bits of a perf descriptor.
-pub(super) fn poll(kernel: &mut Kernel, event: EventId) -> PollEvents {
-    kernel.perf.poll(event)
 }
 
 /// mmap() of a perf descriptor: the control page and the ring buffer (rule 3.10.1).

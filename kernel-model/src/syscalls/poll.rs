@@ -5,10 +5,9 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use super::signal::check_sigset_size;
+use super::table::Syscall;
 use super::waiting::Restart;
-use super::{perf, table::Syscall};
-use crate::fs::FileKind;
-use crate::fs::poll::Readiness;
+use crate::fs::poll::PollState;
 use crate::kernel::Kernel;
 use crate::task::wait::{Channel, WaitFor};
 use crate::uapi::poll::{
@@ -43,23 +42,10 @@ impl PollFd {
 }
 
 /// The bits of a descriptor, and what would change them.
-fn readiness(kernel: &mut Kernel, task: TaskId, fd: i32) -> (u32, Option<Channel>) {
-    let Ok(id) = kernel.tasks.process_of(task).files.get(fd) else { return (POLLNVAL, None) };
-    match kernel.files.poll(id) {
-        Readiness::PerfEvent(event) => {
-            (perf::poll(kernel, event).0, Some(Channel::PerfEvent(event)))
-        }
-        Readiness::Bits(bits) => match kernel.files.file(id).kind {
-            FileKind::Pipe { pipe, .. } => (bits, Some(Channel::Pipe(pipe.0))),
-            FileKind::Console(_)
-            | FileKind::Device { .. }
-            | FileKind::Regular(_)
-            | FileKind::Text(_)
-            | FileKind::ProcMem { .. }
-            | FileKind::Directory(_)
-            | FileKind::Path(_)
-            | FileKind::PerfEvent(_) => (bits, None),
-        },
+fn readiness(kernel: &mut Kernel, task: TaskId, fd: i32) -> PollState {
+    match kernel.tasks.process_of(task).files.get(fd) {
+        Ok(id) => kernel.poll_file(id),
+        Err(_) => PollState { bits: POLLNVAL, channel: None },
     }
 }
 
@@ -112,7 +98,7 @@ fn do_sys_poll(
         if entry.fd < 0 {
             continue;
         }
-        let (bits, channel) = readiness(kernel, task, entry.fd);
+        let PollState { bits, channel } = readiness(kernel, task, entry.fd);
         channels.extend(channel);
         let wanted = u32::from(entry.events) | POLLERR | POLLHUP | POLLNVAL;
         entry.revents = (bits & wanted) as u16;
@@ -179,7 +165,12 @@ fn read_timeout(
 }
 
 /// Blocks other signals while the call waits; `mask_at` 0 leaves the mask.
-fn enter_mask(kernel: &mut Kernel, task: TaskId, mask_at: u64, size: u64) -> Result<(), Errno> {
+pub(super) fn enter_mask(
+    kernel: &mut Kernel,
+    task: TaskId,
+    mask_at: u64,
+    size: u64,
+) -> Result<(), Errno> {
     if mask_at == 0 || kernel.woken(task).is_some() {
         return Ok(());
     }
@@ -273,7 +264,7 @@ fn core_select(
         if asked == [false; 3] {
             continue;
         }
-        let (bits, channel) = readiness(kernel, task, fd as i32);
+        let PollState { bits, channel } = readiness(kernel, task, fd as i32);
         if kernel.tasks.process_of(task).files.get(fd as i32).is_err() {
             return Err(Errno::EBADF);
         }

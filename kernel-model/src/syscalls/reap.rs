@@ -10,10 +10,9 @@ use crate::observe::{ExitStatus, Observation};
 use crate::signal::{SigFields, SigInfo};
 use crate::task::wait::Channel;
 use crate::task::{ProcessId, TaskState};
+use crate::timer::usage::Usage;
 use crate::uapi::signal::{SIG_IGN, SIGCHLD, is_valid, sa, si_code};
 
-/// Nanoseconds in a tick of `times()` (`USER_HZ`).
-const CLOCK_TICK_NS: u64 = 10_000_000;
 /// Process id of a system's first process, which adopts orphans.
 const INIT_PID: u32 = 1;
 
@@ -24,6 +23,7 @@ impl Kernel {
         let leader = entry.leader;
         let closed = entry.files.close_all(&mut self.files);
         self.after_close(closed);
+        self.delete_timers(process);
         self.leave_places(process);
         let status = self.process_status(process);
         let at = self.moment(self.this_cpu);
@@ -52,6 +52,7 @@ impl Kernel {
         let group = self.tasks.process_of(task);
         let process = self.tasks.task(task).process;
         let (is_leader, is_last) = (group.leader == task, group.threads.is_empty());
+        let tid = self.tasks.task(task).tid;
         self.exit_ptrace(task);
         if is_last {
             self.forget_children(process);
@@ -67,6 +68,7 @@ impl Kernel {
         } else if !is_leader {
             self.tasks.tasks.remove(&task);
         }
+        self.wake(Channel::Pidfd(tid));
         self.finish_leader(process);
     }
 
@@ -79,7 +81,8 @@ impl Kernel {
             return;
         }
         entry.zombie = Some(status);
-        let (leader, signal) = (entry.leader, entry.exit_signal);
+        let (leader, signal, pid) = (entry.leader, entry.exit_signal, entry.pid);
+        self.wake(Channel::Pidfd(pid));
         if self.tasks.task(leader).trace.ptrace.is_none() {
             self.notify_parent(process);
         } else if self.ptrace_reparented(leader) {
@@ -148,7 +151,7 @@ impl Kernel {
         let TaskState::Zombie(status) = entry.state else { return };
         let status = self.tasks.process_of(task).exiting.unwrap_or(status);
         if is_valid(signal) {
-            let info = child_info(signal, entry.tid, entry.runtime_ns, status);
+            let info = child_info(signal, entry.tid, &entry.usage, status);
             self.send_child_signal(to, info);
         }
         self.wake(Channel::Child(to));
@@ -168,7 +171,7 @@ impl Kernel {
     pub(crate) fn notify_parent(&mut self, child: ProcessId) {
         let Some(entry) = self.tasks.processes.get(&child) else { return };
         let Some(status) = entry.zombie else { return };
-        let (signal, pid, runtime) = (entry.exit_signal, entry.pid, entry.dead_runtime_ns);
+        let (signal, pid, usage) = (entry.exit_signal, entry.pid, entry.dead_usage);
         let Some(parent) = entry.parent else {
             self.release_process(child);
             return;
@@ -177,7 +180,7 @@ impl Kernel {
         let action = parent_entry.handlers.get(SIGCHLD);
         let ignores = action.handler == SIG_IGN || action.has(sa::NOCLDWAIT);
         if is_valid(signal) {
-            self.send_child_signal(parent, child_info(signal, pid, runtime, status));
+            self.send_child_signal(parent, child_info(signal, pid, &usage, status));
         }
         if signal == SIGCHLD && ignores {
             self.release_process(child);
@@ -189,19 +192,21 @@ impl Kernel {
     pub(crate) fn release_process(&mut self, process: ProcessId) {
         if let Some(entry) = self.tasks.processes.remove(&process) {
             self.tasks.tasks.remove(&entry.leader);
+            self.wake(Channel::Pidfd(entry.pid));
         }
     }
 }
 
 /// The siginfo about a child's end.
-pub(super) fn child_info(signal: u32, pid: u32, runtime_ns: u64, status: ExitStatus) -> SigInfo {
+pub(super) fn child_info(signal: u32, pid: u32, usage: &Usage, status: ExitStatus) -> SigInfo {
     let (code, status) = match status {
         ExitStatus::Exited(code) => (si_code::CLD_EXITED, i32::from(code)),
         ExitStatus::Signaled { signal, core: false } => (si_code::CLD_KILLED, i32::from(signal)),
         ExitStatus::Signaled { signal, core: true } => (si_code::CLD_DUMPED, i32::from(signal)),
     };
-    let utime = (runtime_ns / CLOCK_TICK_NS) as i64;
-    SigInfo::new(signal, code, SigFields::Child { pid, uid: 0, status, utime, stime: 0 })
+    let (utime, stime) = usage.ticks();
+    let (utime, stime) = (utime as i64, stime as i64);
+    SigInfo::new(signal, code, SigFields::Child { pid, uid: 0, status, utime, stime })
 }
 
 #[cfg(test)]
@@ -210,11 +215,12 @@ mod tests {
 
     #[test]
     fn a_childs_end_in_its_signal() {
+        let usage = Usage { runtime_ns: 25_000_000, ..Usage::default() };
         let signaled = |core| ExitStatus::Signaled { signal: 11, core };
         for (status, code, value) in
             [(ExitStatus::Exited(3), 1, 3), (signaled(false), 2, 11), (signaled(true), 3, 11)]
         {
-            let info = child_info(SIGCHLD, 7, 25_000_000, status);
+            let info = child_info(SIGCHLD, 7, &usage, status);
             let fields = SigFields::Child { pid: 7, uid: 0, status: value, utime: 2, stime: 0 };
             assert_eq!((info.si_code, info.fields), (code, fields));
         }

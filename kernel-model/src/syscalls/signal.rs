@@ -1,28 +1,22 @@
-//! Sending signals and setting what happens with them.
+//! What happens with signals: actions, masks, the alternate stack. [`super::kill`] sends them.
 //! Source: Linux 6.18 `kernel/signal.c`.
 
 use perf_core::{Errno, TaskId};
 
 use super::table::Syscall;
 use crate::kernel::Kernel;
+use crate::signal::SigAction;
 use crate::signal::action::{Disposition, SIGACTION_BYTES};
 use crate::signal::frame::{self, AltStack};
-use crate::signal::pending::Enqueued;
-use crate::signal::{SigAction, SigFields, SigInfo};
-use crate::task::ProcessId;
-use crate::uapi::signal::{MINSIGSTKSZ, NSIG, UNBLOCKABLE, is_valid, sa, si_code, sigmask, ss};
+use crate::uapi::signal::{MINSIGSTKSZ, UNBLOCKABLE, is_valid, sa, sigmask, ss};
 use crate::uapi::{put, word_at};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(13, "rt_sigaction", sys_rt_sigaction),
     Syscall::plain(14, "rt_sigprocmask", sys_rt_sigprocmask),
     Syscall::waiting(15, "rt_sigreturn", crate::signal::sys_rt_sigreturn),
-    Syscall::plain(62, "kill", sys_kill),
     Syscall::plain(127, "rt_sigpending", sys_rt_sigpending),
-    Syscall::plain(129, "rt_sigqueueinfo", sys_rt_sigqueueinfo),
     Syscall::plain(131, "sigaltstack", sys_sigaltstack),
-    Syscall::plain(200, "tkill", sys_tkill),
-    Syscall::plain(234, "tgkill", sys_tgkill),
 ];
 
 /// Bytes of `sigset_t` in the kernel.
@@ -54,6 +48,9 @@ fn sys_rt_sigaction(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Resul
         kernel.tasks.process_of_mut(task).handlers.set(signal, new);
         if new.disposition(signal) == Disposition::Ignore {
             kernel.flush_pending(task, sigmask(signal));
+            kernel.ignore_timers(task, sigmask(signal));
+        } else {
+            kernel.unignore_timers(task, signal);
         }
     }
     if old_at != 0 {
@@ -96,110 +93,6 @@ fn sys_rt_sigpending(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Resu
     let blocked = (pending & entry.blocked).to_le_bytes();
     kernel.copy_to_user(at, &blocked[..size as usize])?;
     Ok(0)
-}
-
-/// Whom kill means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Process(u32),
-    Group(u32),
-    Everyone,
-}
-
-fn target_of(pid: i32, own_group: u32) -> Result<Target, Errno> {
-    match pid {
-        i32::MIN => Err(Errno::ESRCH),
-        -1 => Ok(Target::Everyone),
-        0 => Ok(Target::Group(own_group)),
-        1.. => Ok(Target::Process(pid as u32)),
-        _ => Ok(Target::Group(pid.unsigned_abs())),
-    }
-}
-
-fn sys_kill(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    let own = kernel.tasks.process_of(task);
-    let (own_pid, own_group) = (own.pid, own.pgid);
-    let targets: Vec<ProcessId> = match target_of(args[0] as i32, own_group)? {
-        Target::Process(pid) => kernel.tasks.find_pid(pid).into_iter().collect(),
-        Target::Group(group) => processes(kernel, |_, pgid| pgid == group),
-        Target::Everyone => processes(kernel, |pid, _| pid > 1 && pid != own_pid),
-    };
-    if targets.is_empty() {
-        return Err(Errno::ESRCH);
-    }
-    let kill = SigFields::Kill { pid: own_pid, uid: 0 };
-    let Some(info) = sent_signal(args[1], si_code::SI_USER, kill)? else { return Ok(0) };
-    for process in targets {
-        kernel.send_signal_to_process(process, info);
-    }
-    Ok(0)
-}
-
-fn processes(kernel: &Kernel, wanted: impl Fn(u32, u32) -> bool) -> Vec<ProcessId> {
-    let all = kernel.tasks.processes.iter();
-    all.filter(|(_, process)| wanted(process.pid, process.pgid)).map(|(id, _)| *id).collect()
-}
-
-/// The signal to send; nothing for number 0, which only tests for existence.
-fn sent_signal(signal: u64, code: i32, fields: SigFields) -> Result<Option<SigInfo>, Errno> {
-    let signal = signal as u32;
-    if signal > NSIG {
-        return Err(Errno::EINVAL);
-    }
-    Ok((signal != 0).then_some(SigInfo::new(signal, code, fields)))
-}
-
-fn sys_tkill(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    let (tid, signal) = (args[0] as i32, args[1]);
-    if tid <= 0 {
-        return Err(Errno::EINVAL);
-    }
-    do_tkill(kernel, task, None, tid as u32, signal)
-}
-
-fn sys_tgkill(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    let (tgid, tid, signal) = (args[0] as i32, args[1] as i32, args[2]);
-    if tid <= 0 || tgid <= 0 {
-        return Err(Errno::EINVAL);
-    }
-    do_tkill(kernel, task, Some(tgid as u32), tid as u32, signal)
-}
-
-fn do_tkill(
-    kernel: &mut Kernel,
-    task: TaskId,
-    tgid: Option<u32>,
-    tid: u32,
-    signal: u64,
-) -> Result<u64, Errno> {
-    let target = kernel.tasks.find_tid(tid).ok_or(Errno::ESRCH)?;
-    if tgid.is_some_and(|tgid| tgid != kernel.tasks.process_of(target).pid) {
-        return Err(Errno::ESRCH);
-    }
-    let kill = SigFields::Kill { pid: kernel.tasks.process_of(task).pid, uid: 0 };
-    let Some(info) = sent_signal(signal, si_code::SI_TKILL, kill)? else { return Ok(0) };
-    kernel.send_signal_to_thread(target, info);
-    Ok(0)
-}
-
-fn sys_rt_sigqueueinfo(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    let [pid, signal, info_at, ..] = *args;
-    let mut bytes = [0; crate::signal::info::SIGINFO_BYTES];
-    kernel.copy_from_user(info_at, &mut bytes)?;
-    let code = word_at(&bytes, 8) as i32;
-    let own_pid = kernel.tasks.process_of(task).pid;
-    if (code >= 0 || code == si_code::SI_TKILL) && pid as u32 != own_pid {
-        return Err(Errno::EPERM);
-    }
-    let target = kernel.tasks.find_pid(pid as u32).ok_or(Errno::ESRCH)?;
-    let ids = word_at(&bytes, 16);
-    let fields =
-        SigFields::Rt { pid: ids as u32, uid: (ids >> 32) as u32, value: word_at(&bytes, 24) };
-    let Some(info) = sent_signal(signal, code, fields)? else { return Ok(0) };
-    match kernel.send_signal_to_process(target, info) {
-        Enqueued::WithoutInfo => Err(Errno::EAGAIN),
-        Enqueued::Queued | Enqueued::Merged => Ok(0),
-    }
 }
 
 fn sys_sigaltstack(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
@@ -248,30 +141,5 @@ impl Kernel {
             _ => return Err(Errno::EINVAL),
         };
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whom_kill_means() {
-        for (pid, want) in [
-            (5, Ok(Target::Process(5))),
-            (0, Ok(Target::Group(9))),
-            (-1, Ok(Target::Everyone)),
-            (-7, Ok(Target::Group(7))),
-            (i32::MIN, Err(Errno::ESRCH)),
-        ] {
-            assert_eq!(target_of(pid, 9), want, "{pid}");
-        }
-    }
-
-    #[test]
-    fn signal_numbers() {
-        let send = |signal| sent_signal(signal, 0, SigFields::None).map(|info| info.is_some());
-        assert_eq!([send(0), send(1), send(64)], [Ok(false), Ok(true), Ok(true)]);
-        assert_eq!([send(65), send(u64::MAX)], [Err(Errno::EINVAL); 2]);
     }
 }

@@ -8,7 +8,6 @@ use super::signal::check_sigset_size;
 use super::table::Syscall;
 use super::waiting::Restart;
 use crate::kernel::Kernel;
-use crate::signal::SigInfo;
 use crate::task::wait::WaitFor;
 use crate::uapi::signal::UNBLOCKABLE;
 use crate::uapi::time::{TIME_BYTES, timespec_to_ns};
@@ -71,7 +70,7 @@ fn sys_rt_sigtimedwait(
         }
     };
     kernel.tasks.task_mut(task).pending.waited_for = 0;
-    if let Some(info) = take_signal(kernel, task, wanted) {
+    if let Some(info) = kernel.dequeue_signal(task, !wanted) {
         if info_at != 0 {
             kernel.copy_to_user(info_at, &info.to_bytes())?;
         }
@@ -90,10 +89,4 @@ fn sys_rt_sigtimedwait(
     }
     kernel.tasks.task_mut(task).pending.waited_for = wanted;
     Ok(Outcome::Wait(WaitFor { deadline_ns: deadline, ..WaitFor::default() }))
-}
-
-/// Takes one of the wanted signals, blocked or not.
-fn take_signal(kernel: &mut Kernel, task: TaskId, wanted: u64) -> Option<SigInfo> {
-    let info = kernel.tasks.task_mut(task).pending.dequeue(!wanted);
-    info.or_else(|| kernel.tasks.process_of_mut(task).pending.dequeue(!wanted))
 }

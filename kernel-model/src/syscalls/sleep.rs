@@ -5,19 +5,15 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use super::table::Syscall;
-use super::waiting::Restart;
+use super::waiting::{Restart, on};
 use crate::kernel::Kernel;
-use crate::task::wait::WaitFor;
-use crate::uapi::time::{
-    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
-    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI, TIME_BYTES,
-    TIMER_ABSTIME, timespec, timespec_to_ns,
-};
+use crate::task::wait::{Channel, WaitFor};
+use crate::timer::clock::{Clock, CpuClock, CpuScope};
+use crate::uapi::time::{TIME_BYTES, TIMER_ABSTIME, timespec, timespec_to_ns};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::waiting(35, "nanosleep", sys_nanosleep),
-    Syscall::waiting(230, "clock_nanosleep", sys_clock_nanosleep)
-        .partial("no sleep on CPU time (EOPNOTSUPP)"),
+    Syscall::waiting(230, "clock_nanosleep", sys_clock_nanosleep),
 ];
 
 fn sys_nanosleep(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
@@ -32,7 +28,14 @@ fn sys_clock_nanosleep(
     args: &[u64; 6],
 ) -> Result<Outcome, Errno> {
     let [clock, flags, time_at, rest_at, ..] = *args;
-    let epoch = epoch_of(kernel, clock & 0xffff_ffff)?;
+    let epoch = match Clock::from_id(clock)? {
+        Clock::Realtime => kernel.boot_realtime_ns,
+        Clock::Monotonic => 0,
+        Clock::Cpu(clock) => return sleep_on_cpu_time(kernel, task, clock, args),
+        Clock::MonotonicRaw | Clock::RealtimeCoarse | Clock::MonotonicCoarse => {
+            return Err(Errno::EOPNOTSUPP);
+        }
+    };
     let time = read_time(kernel, time_at)?;
     if flags & TIMER_ABSTIME != 0 {
         let deadline = time.saturating_sub(epoch);
@@ -42,17 +45,35 @@ fn sys_clock_nanosleep(
     sleep_until(kernel, task, deadline, rest_at, Restart::Block)
 }
 
-/// What a clock showed at boot, ns.
-fn epoch_of(kernel: &Kernel, clock: u64) -> Result<u64, Errno> {
-    match clock {
-        CLOCK_REALTIME | CLOCK_TAI => Ok(kernel.boot_realtime_ns),
-        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(0),
-        CLOCK_MONOTONIC_RAW
-        | CLOCK_REALTIME_COARSE
-        | CLOCK_MONOTONIC_COARSE
-        | CLOCK_PROCESS_CPUTIME_ID => Err(Errno::EOPNOTSUPP),
-        _ => Err(Errno::EINVAL),
+/// Sleeps until others have used CPU time (`posix_cpu_nsleep`): looks again at each tick of
+/// theirs.
+fn sleep_on_cpu_time(
+    kernel: &mut Kernel,
+    task: TaskId,
+    clock: CpuClock,
+    args: &[u64; 6],
+) -> Result<Outcome, Errno> {
+    let [_, flags, time_at, rest_at, ..] = *args;
+    let target = kernel.cpu_clock_target(task, clock)?;
+    // A thread cannot wait for its own time.
+    if clock.scope == CpuScope::Thread && target == task {
+        return Err(if clock.tid == 0 { Errno::EOPNOTSUPP } else { Errno::EINVAL });
     }
+    let time = read_time(kernel, time_at)?;
+    let now = kernel.cpu_time_ns(target, clock);
+    let is_absolute = flags & TIMER_ABSTIME != 0;
+    let end = if is_absolute { time } else { now.saturating_add(time) };
+    let end = kernel.keep_deadline(task, end);
+    if now >= end {
+        return Ok(Outcome::Done(Ok(0)));
+    }
+    let restart = if is_absolute { Restart::NoHand } else { Restart::Block };
+    let process = kernel.tasks.task(target).process;
+    let outcome = kernel.wait_or_interrupt(task, on(Channel::CpuTime(process)), restart);
+    if matches!(outcome, Outcome::Interrupted(_)) && rest_at != 0 && !is_absolute {
+        kernel.copy_to_user(rest_at, &timespec(end - now))?;
+    }
+    Ok(outcome)
 }
 
 fn read_time(kernel: &mut Kernel, at: u64) -> Result<u64, Errno> {

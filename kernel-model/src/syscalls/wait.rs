@@ -6,7 +6,6 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::reap::child_info;
 use super::table::Syscall;
-use super::time::{RUSAGE_BYTES, rusage};
 use super::waiting::{Restart, on};
 use crate::kernel::Kernel;
 use crate::observe::ExitStatus;
@@ -15,6 +14,7 @@ use crate::signal::jobctl::Jobctl;
 use crate::signal::{SigFields, SigInfo};
 use crate::task::wait::Channel;
 use crate::task::{Process, TaskState};
+use crate::timer::usage::Usage;
 use crate::uapi::signal::{SIGCHLD, SIGCONT, si_code};
 use crate::uapi::wait::{
     CONTINUED_WORD, P_ALL, P_PGID, P_PID, P_PIDFD, WALL, WCLONE, WCONTINUED, WEXITED, WNOHANG,
@@ -56,7 +56,7 @@ enum Role {
 struct Change {
     task: TaskId,
     tid: u32,
-    runtime_ns: u64,
+    usage: Usage,
     kind: Kind,
 }
 
@@ -83,7 +83,7 @@ impl Change {
     /// The siginfo of waitid.
     fn info(&self) -> SigInfo {
         let (code, status) = match self.kind {
-            Kind::Ended(status) => return child_info(SIGCHLD, self.tid, 0, status),
+            Kind::Ended(status) => return child_info(SIGCHLD, self.tid, &Usage::default(), status),
             Kind::Stopped(code) => (si_code::CLD_STOPPED, code),
             Kind::Trapped(code) => (si_code::CLD_TRAPPED, code),
             Kind::Continued => (si_code::CLD_CONTINUED, SIGCONT),
@@ -125,7 +125,7 @@ fn sys_wait4(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
     };
     consume(kernel, &change);
     if rusage_at != 0 {
-        kernel.copy_to_user(rusage_at, &rusage(change.runtime_ns))?;
+        kernel.copy_to_user(rusage_at, &change.usage.to_rusage())?;
     }
     if status_at != 0 {
         kernel.write_user_u32(status_at, change.word())?;
@@ -161,8 +161,7 @@ fn sys_waitid(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outc
             consume(kernel, change);
         }
         if rusage_at != 0 {
-            let bytes: [u8; RUSAGE_BYTES] = rusage(change.runtime_ns);
-            kernel.copy_to_user(rusage_at, &bytes)?;
+            kernel.copy_to_user(rusage_at, &change.usage.to_rusage())?;
         }
     }
     if info_at != 0 {
@@ -220,8 +219,11 @@ fn consider(kernel: &Kernel, task: TaskId, role: Role, which: Which, options: u6
     let role = if is_traced && !kernel.ptrace_reparented(task) { Role::Tracer } else { role };
     let change = |kind| {
         let is_whole = process.zombie.is_some() && process.leader == task;
-        let runtime_ns = if is_whole { process.dead_runtime_ns } else { entry.runtime_ns };
-        Found::Change(Change { task, tid: entry.tid, runtime_ns, kind })
+        let mut usage = if is_whole { process.dead_usage } else { entry.usage };
+        if is_whole {
+            usage.add(&process.children_usage);
+        }
+        Found::Change(Change { task, tid: entry.tid, usage, kind })
     };
     if let TaskState::Zombie(status) = entry.state {
         let is_delayed = process.leader == task && process.zombie.is_none();
@@ -258,7 +260,7 @@ const fn is_eligible(child: &Process, options: u64) -> bool {
 fn consume(kernel: &mut Kernel, change: &Change) {
     let task = change.task;
     match change.kind {
-        Kind::Ended(_) => reap(kernel, task),
+        Kind::Ended(_) => reap(kernel, task, &change.usage),
         Kind::Stopped(_) => kernel.tasks.process_of_mut(task).group_stop.exit_code = 0,
         Kind::Trapped(_) => kernel.tasks.task_mut(task).trace.exit_code = 0,
         Kind::Continued => kernel.tasks.process_of_mut(task).group_stop.is_continued = false,
@@ -267,7 +269,7 @@ fn consume(kernel: &mut Kernel, change: &Change) {
 
 /// Releases a zombie; a tracer leaves that of another's child to its parent
 /// (`wait_task_zombie`).
-fn reap(kernel: &mut Kernel, task: TaskId) {
+fn reap(kernel: &mut Kernel, task: TaskId, usage: &Usage) {
     let process = kernel.tasks.task(task).process;
     let is_leader = kernel.tasks.process_of(task).leader == task;
     if !is_leader {
@@ -276,6 +278,10 @@ fn reap(kernel: &mut Kernel, task: TaskId) {
         kernel.ptrace_unlink(task);
         kernel.notify_parent(process);
     } else {
+        let parent = kernel.tasks.process_of(task).parent;
+        if let Some(parent) = parent.and_then(|id| kernel.tasks.processes.get_mut(&id)) {
+            parent.children_usage.add(usage);
+        }
         kernel.release_process(process);
     }
 }

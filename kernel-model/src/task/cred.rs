@@ -25,6 +25,10 @@ pub enum Cap {
     SysPtrace = 19,
     /// `CAP_SYS_ADMIN`.
     SysAdmin = 21,
+    /// `CAP_SYS_NICE`: other priorities and CPUs.
+    SysNice = 23,
+    /// `CAP_SYS_RESOURCE`: beyond limits.
+    SysResource = 24,
     /// `CAP_PERFMON`.
     Perfmon = 38,
 }

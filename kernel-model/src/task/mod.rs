@@ -4,6 +4,7 @@
 //! behalf or it is not running; while it runs in user mode they are in its CPU.
 
 pub mod cred;
+pub mod limits;
 pub mod pid;
 pub mod wait;
 
@@ -23,6 +24,8 @@ pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::timer::ProcessTimers;
+use crate::timer::usage::Usage;
 use wait::{WaitFor, WakeCause};
 
 /// Number of an address space.
@@ -63,6 +66,17 @@ pub struct InSyscall {
     /// How far a clone has got that made its task, when the call is run again after a stop or
     /// a vfork's wait.
     pub clone: Option<ClonePhase>,
+    /// What a read, write, send or receive has moved before it had to wait.
+    pub moved: Moved,
+}
+
+/// How far a call that moves data has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes, of the message that is under way.
+    pub bytes: u64,
+    /// Whole messages before it, where the call has several.
+    pub messages: u32,
 }
 
 impl InSyscall {
@@ -70,7 +84,7 @@ impl InSyscall {
     #[must_use]
     pub fn new(regs: &PtRegs) -> Self {
         let (nr, args) = (regs.orig_ax, regs.args());
-        Self { nr, args, deadline_ns: None, woken: None, clone: None }
+        Self { nr, args, deadline_ns: None, woken: None, clone: None, moved: Moved::default() }
     }
 }
 
@@ -161,8 +175,10 @@ pub struct Task {
     pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.
     pub sigtraps: Vec<perf_core::EventId>,
-    /// Time spent on a CPU, ns.
-    pub runtime_ns: u64,
+    /// What it has used.
+    pub usage: Usage,
+    /// Since when it is in the kernel, ns since boot, while it is on its CPU there.
+    pub in_kernel_since_ns: Option<u64>,
     /// When it was put on its CPU, ns since boot.
     pub on_cpu_since_ns: u64,
 }
@@ -217,8 +233,14 @@ pub struct Process {
     pub exec_task: Option<TaskId>,
     /// The task arena id of the leader, kept for reporting after it has gone.
     pub leader: TaskId,
-    /// Time on CPUs of threads that have ended, ns.
-    pub dead_runtime_ns: u64,
+    /// What threads that have ended have used.
+    pub dead_usage: Usage,
+    /// What children that were waited for have used.
+    pub children_usage: Usage,
+    /// Its timers.
+    pub timers: ProcessTimers,
+    /// Its limits.
+    pub limits: limits::Rlimits,
     /// Whether the parent waits in vfork for this process to exec or exit.
     pub vfork_parent: Option<TaskId>,
 }

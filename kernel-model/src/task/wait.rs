@@ -7,6 +7,7 @@ use perf_core::{EventId, TaskId};
 
 use super::ProcessId;
 use crate::fs::inode::InodeId;
+use crate::timer::file::TimerFdId;
 
 /// Something that wakes waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,8 +29,22 @@ pub enum Channel {
     Exec(ProcessId),
     /// A lock on a file was given back.
     Lock(InodeId),
+    /// A timer descriptor's timer has ended.
+    TimerFd(TimerFdId),
+    /// A signal was sent, which a signalfd may tell of.
+    Signals,
+    /// A process or thread has ended, or has been waited for.
+    Pidfd(u32),
+    /// A process has used more CPU time.
+    CpuTime(ProcessId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
+    /// An eventfd's counter has changed; its number.
+    Eventfd(u32),
+    /// An epoll instance has something; its number.
+    Epoll(u32),
+    /// The same, for those in epoll_wait, of whom one is woken.
+    EpollWait(u32),
 }
 
 /// What a task waits for: any of the channels, or the deadline, or a signal.

@@ -1,6 +1,7 @@
 //! The ABI: numbers and structures that guest programs see.
 
 pub mod clone;
+pub mod epoll;
 pub mod fcntl;
 pub mod futex;
 pub mod poll;

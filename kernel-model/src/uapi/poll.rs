@@ -22,6 +22,9 @@ pub const POLLWRNORM: u32 = 0x0100;
 /// Room for priority data.
 pub const POLLWRBAND: u32 = 0x0200;
 
+/// The other side will write no more.
+pub const POLLRDHUP: u32 = 0x2000;
+
 /// What every file that never blocks answers (`DEFAULT_POLLMASK`).
 pub const DEFAULT_POLLMASK: u32 = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 /// What makes select's read set.

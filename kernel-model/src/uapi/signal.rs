@@ -28,6 +28,8 @@ pub const SIGKILL: u32 = 9;
 pub const SIGSEGV: u32 = 11;
 /// Write to a pipe without readers.
 pub const SIGPIPE: u32 = 13;
+/// alarm() and `ITIMER_REAL`.
+pub const SIGALRM: u32 = 14;
 /// A child ended.
 pub const SIGCHLD: u32 = 17;
 /// Goes on after a stop.
@@ -46,6 +48,10 @@ pub const SIGURG: u32 = 23;
 pub const SIGXCPU: u32 = 24;
 /// File size limit.
 pub const SIGXFSZ: u32 = 25;
+/// `ITIMER_VIRTUAL`.
+pub const SIGVTALRM: u32 = 26;
+/// `ITIMER_PROF`.
+pub const SIGPROF: u32 = 27;
 /// The terminal's size changed.
 pub const SIGWINCH: u32 = 28;
 /// I/O is possible (`SIGPOLL`).
@@ -146,6 +152,10 @@ pub const MINSIGSTKSZ: u64 = 2048;
 pub mod si_code {
     /// kill().
     pub const SI_USER: i32 = 0;
+    /// sigqueue().
+    pub const SI_QUEUE: i32 = -1;
+    /// A POSIX timer.
+    pub const SI_TIMER: i32 = -2;
     /// The kernel.
     pub const SI_KERNEL: i32 = 0x80;
     /// tkill() and tgkill().

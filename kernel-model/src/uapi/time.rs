@@ -53,6 +53,36 @@ pub fn select_timeval_to_ns(bytes: &[u8; TIME_BYTES]) -> Result<u64, Errno> {
     to_ns(carried as u64, ((micros % 1_000_000) * 1000) as u64, NSEC_PER_SEC)
 }
 
+/// Nanoseconds of a timeval.
+///
+/// # Errors
+/// EINVAL for negative times and for microseconds beyond a second.
+pub fn timeval_to_ns(bytes: &[u8; TIME_BYTES]) -> Result<u64, Errno> {
+    let (seconds, micros) = (word_at(bytes, 0), word_at(bytes, 8));
+    to_ns(seconds, micros.saturating_mul(1000), NSEC_PER_SEC)
+}
+
+/// Bytes of `struct itimerspec`: period, then time.
+pub const ITIMERSPEC_BYTES: usize = 2 * TIME_BYTES;
+
+/// Nanoseconds of an itimerspec's period and time.
+///
+/// # Errors
+/// EINVAL as for a timespec.
+pub fn itimerspec_to_ns(bytes: &[u8; ITIMERSPEC_BYTES]) -> Result<(u64, u64), Errno> {
+    let part = |at: usize| to_ns(word_at(bytes, at), word_at(bytes, at + 8), NSEC_PER_SEC);
+    Ok((part(0)?, part(TIME_BYTES)?))
+}
+
+/// An itimerspec.
+#[must_use]
+pub fn itimerspec(interval_ns: u64, value_ns: u64) -> [u8; ITIMERSPEC_BYTES] {
+    let mut bytes = [0; ITIMERSPEC_BYTES];
+    super::put::<TIME_BYTES>(&mut bytes, 0, timespec(interval_ns));
+    super::put::<TIME_BYTES>(&mut bytes, TIME_BYTES, timespec(value_ns));
+    bytes
+}
+
 fn to_ns(seconds: u64, nanos: u64, limit: u64) -> Result<u64, Errno> {
     if (seconds as i64) < 0 || nanos >= limit {
         return Err(Errno::EINVAL);
