@@ -208,6 +208,15 @@ pub enum Observation {
         /// Who executed it.
         task: TaskTag,
     },
+    /// Memory was used up, and a process killed for that.
+    OutOfMemory {
+        /// Who.
+        task: TaskTag,
+        /// Bytes that it had in memory.
+        resident_bytes: u64,
+        /// Bytes of memory that the machine's programs and files share.
+        ram_bytes: u64,
+    },
     /// A call, signal or end of a task, for who asked for them. No part of a recording.
     Call(Box<CallTold>),
     /// A system call that is not supported was made; told once a number.

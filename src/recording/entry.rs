@@ -21,6 +21,7 @@ const EVENT_OUTPUT: u8 = 18;
 const EVENT_EXIT: u8 = 19;
 const EVENT_UNSUPPORTED_SYSCALL: u8 = 20;
 const EVENT_UNDEFINED_INSN: u8 = 21;
+const EVENT_OUT_OF_MEMORY: u8 = 22;
 const MARK: u8 = 32;
 
 /// Appends one entry.
@@ -81,6 +82,11 @@ pub(super) fn get(from: &mut Decoder<'_>, nr_watches: u32) -> Result<Entry, Payl
             ip: from.u64("instruction address")?,
             insn_bytes: from.bytes("instruction bytes")?,
             who: get_who(from)?,
+        }),
+        EVENT_OUT_OF_MEMORY => Entry::Event(Event::OutOfMemory {
+            who: get_who(from)?,
+            resident_bytes: from.u64("bytes of a process")?,
+            ram_bytes: from.u64("bytes of memory")?,
         }),
         MARK => Entry::Mark(Mark {
             at: Position { step: from.u64("step")?, insns: from.u64("instructions")? },
@@ -159,6 +165,12 @@ fn put_event(out: &mut Encoder, event: &Event) {
             out.u64(*ip);
             out.bytes(insn_bytes);
             put_who(out, who);
+        }
+        Event::OutOfMemory { who, resident_bytes, ram_bytes } => {
+            out.u8(EVENT_OUT_OF_MEMORY);
+            put_who(out, who);
+            out.u64(*resident_bytes);
+            out.u64(*ram_bytes);
         }
         Event::UnsupportedSyscall { nr, name, who } => {
             out.u8(EVENT_UNSUPPORTED_SYSCALL);

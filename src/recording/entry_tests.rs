@@ -83,6 +83,9 @@ fn entry() -> impl Strategy<Value = Entry> {
             insn_bytes,
             who
         }),
+        (who(), any::<(u64, u64)>()).prop_map(|(who, (resident_bytes, ram_bytes))| {
+            Event::OutOfMemory { who, resident_bytes, ram_bytes }
+        }),
         (any::<u64>(), name, who()).prop_map(|(nr, name, who)| Event::UnsupportedSyscall {
             nr,
             name,

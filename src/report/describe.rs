@@ -85,6 +85,10 @@ fn event_line(event: &Event, symbols: &Symbols<'_>) -> String {
             let text = text.as_deref().unwrap_or("an instruction");
             format!("undefined {text} at {ip:#x} in {}", task_name(who))
         }
+        Event::OutOfMemory { who, resident_bytes, ram_bytes } => format!(
+            "out of memory: killed {}, which had {resident_bytes} of {ram_bytes} bytes",
+            task_name(who)
+        ),
         Event::UnsupportedSyscall { nr, name, who } => format!(
             "syscall {nr} ({}) of {} is not supported",
             name.as_deref().unwrap_or("no name"),

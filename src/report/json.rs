@@ -162,6 +162,10 @@ pub fn event(event: &Event, symbols: &Symbols<'_>) -> Value {
             let what = json!({ "type": "undefined_insn", "ip": hex(*ip), "insn_bytes": bytes });
             joined(what, who_fields(who))
         }
+        Event::OutOfMemory { who, resident_bytes, ram_bytes } => {
+            let sizes = json!({ "resident_bytes": resident_bytes, "ram_bytes": ram_bytes });
+            joined(joined(json!({ "type": "out_of_memory" }), sizes), who_fields(who))
+        }
         Event::UnsupportedSyscall { nr, name, who } => joined(
             json!({ "type": "unsupported_syscall", "nr": nr, "name": name }),
             who_fields(who),

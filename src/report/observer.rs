@@ -214,6 +214,13 @@ impl<'run, 'io> Report<'run, 'io> {
                     ))?;
                 }
             }
+            Event::OutOfMemory { who, resident_bytes, ram_bytes } => {
+                let who = task_name(who);
+                let (had, all) = (resident_bytes >> 10, ram_bytes >> 10);
+                self.say(&format!(
+                    "dr7: out of memory: killed {who}, which had {had} of {all} KiB\n"
+                ))?;
+            }
             Event::UnsupportedSyscall { nr, name, who } => {
                 let name = name.as_deref().unwrap_or("no name");
                 let who = task_name(who);

@@ -121,6 +121,15 @@ pub enum Event {
         /// Who executed it.
         who: Who,
     },
+    /// Memory was used up, and a process killed for that.
+    OutOfMemory {
+        /// Who.
+        who: Who,
+        /// Bytes that it had in memory.
+        resident_bytes: u64,
+        /// Bytes of memory that programs and files share.
+        ram_bytes: u64,
+    },
     /// A system call that the kernel model does not have was made.
     UnsupportedSyscall {
         /// Its number.

@@ -40,6 +40,7 @@ impl Machine for KernelMachine {
             generation: config.generation,
             defects: config.defects,
             seed: config.seed,
+            sched_seed: config.sched_seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
         let has_root = machine.has_root();
@@ -135,6 +136,10 @@ impl Guest for KernelGuest {
         self.kernel.take_observations().into_iter().map(told).collect()
     }
 
+    fn killed_at(&self) -> Option<u64> {
+        self.kernel.killed_at()
+    }
+
     fn digest(&mut self) -> Digest {
         Digest(self.kernel.digest().0)
     }
@@ -161,6 +166,9 @@ fn told(observation: Observation) -> Told {
         }
         Observation::UndefinedInsn { ip, insn_bytes, task } => {
             Event::UndefinedInsn { ip, insn_bytes, who: who(task) }
+        }
+        Observation::OutOfMemory { task, resident_bytes, ram_bytes } => {
+            Event::OutOfMemory { who: who(task), resident_bytes, ram_bytes }
         }
         Observation::UnsupportedSyscall { nr, name, task } => {
             Event::UnsupportedSyscall { nr, name: name.map(str::to_owned), who: who(task) }

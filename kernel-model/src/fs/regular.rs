@@ -7,11 +7,13 @@
 //! what is written stays in the machine.
 //! Source: Linux 6.18 `mm/filemap.c`, `mm/shmem.c`.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use perf_core::Errno;
 
 use super::inode::{Body, InodeId};
+use super::seals::{F_SEAL_SEAL, Resize};
 use crate::inputs::HostPlace;
 use crate::kernel::{Kernel, StopReason};
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
@@ -38,7 +40,7 @@ pub(crate) enum Source {
 
 /// Where pages are that differ from the source.
 #[derive(Debug)]
-enum Pages {
+pub(super) enum Pages {
     /// In host memory, by number.
     Apart(BTreeMap<u64, Box<[u8]>>),
     /// In guest memory; pages of the source that were mapped are there too.
@@ -53,9 +55,11 @@ pub struct Regular {
     source: Source,
     /// Bytes that the source still stands for; what was cut off is zero when the file grows.
     source_bytes: u64,
-    pages: Pages,
+    pub(super) pages: Pages,
     /// The last piece that was read from the host, with its offset.
     piece: Option<(u64, Vec<u8>)>,
+    /// Seals (`F_SEAL_*`).
+    pub(super) seals: u32,
 }
 
 impl Regular {
@@ -68,7 +72,13 @@ impl Regular {
     pub(crate) fn of(source: Source, nr_bytes: u64) -> Self {
         let nr_bytes = nr_bytes.min(MAX_FILE_BYTES);
         let source_bytes = if matches!(source, Source::Zeroes) { 0 } else { nr_bytes };
-        Self { nr_bytes, source, source_bytes, pages: Pages::Apart(BTreeMap::new()), piece: None }
+        let pages = Pages::Apart(BTreeMap::new());
+        Self { nr_bytes, source, source_bytes, pages, piece: None, seals: F_SEAL_SEAL }
+    }
+
+    /// The same with these seals.
+    pub(crate) fn with_seals(self, seals: u32) -> Self {
+        Self { seals, ..self }
     }
 
     /// Bytes of the file.
@@ -89,6 +99,11 @@ impl Regular {
     /// Forgets what can be read again.
     pub(super) fn forget_piece(&mut self) {
         self.piece = None;
+    }
+
+    /// Pages that the source stands for.
+    pub(super) const fn source_pages(&self) -> u64 {
+        self.source_bytes.div_ceil(PAGE_SIZE)
     }
 
     /// Bytes of page `page` that the source still gives.
@@ -225,6 +240,7 @@ impl Kernel {
             return Err(Errno::EFBIG);
         }
         let len = bytes.len().min((MAX_FILE_BYTES - offset) as usize);
+        self.check_seal_write(id, offset + len as u64)?;
         let mut done = 0;
         for (page, from, to) in pages_of(offset, len) {
             match self.write_page(id, page, from, &bytes[done..done + to - from]) {
@@ -241,7 +257,7 @@ impl Kernel {
     }
 
     /// Writes within one page.
-    fn write_page(
+    pub(super) fn write_page(
         &mut self,
         id: InodeId,
         page: u64,
@@ -316,6 +332,11 @@ impl Kernel {
             return Err(Errno::EFBIG);
         }
         let old = self.regular(id)?.nr_bytes;
+        match size.cmp(&old) {
+            Ordering::Less => self.check_seal_size(id, Resize::Shrink)?,
+            Ordering::Equal => {}
+            Ordering::Greater => self.check_seal_size(id, Resize::Grow)?,
+        }
         if size < old {
             let tail = size % PAGE_SIZE;
             if tail != 0 {
@@ -332,7 +353,9 @@ impl Kernel {
 
     fn cut_pages(&mut self, id: InodeId, first: u64, end: u64) -> Result<(), Errno> {
         let numbers: Vec<u64> = match &self.regular(id)?.pages {
-            Pages::Apart(pages) => pages.range(first..).map(|(page, _)| *page).collect(),
+            Pages::Apart(pages) => {
+                pages.range(first..end.max(first)).map(|(page, _)| *page).collect()
+            }
             Pages::Mapped(object) => object.pages_between(&self.hw, first, end),
         };
         for page in numbers {
@@ -358,16 +381,41 @@ impl Kernel {
     /// Frees `len` bytes at `offset`, which become zeroes (`FALLOC_FL_PUNCH_HOLE`).
     pub(crate) fn file_zero(&mut self, id: InodeId, offset: u64, len: u64) -> Result<(), Errno> {
         let end = offset.saturating_add(len).min(self.regular(id)?.nr_bytes);
-        let mut at = offset;
-        while at < end {
-            let now = (PAGE_SIZE - at % PAGE_SIZE).min(end - at);
-            self.write_page(
+        self.check_seal_write(id, 0)?;
+        let zero = |kernel: &mut Self, from: u64, to: u64| match to.checked_sub(from) {
+            None | Some(0) => Ok(()),
+            Some(nr) => kernel.write_page(
                 id,
-                at >> PAGE_SHIFT,
-                (at % PAGE_SIZE) as usize,
-                &vec![0; now as usize],
-            )?;
-            at += now;
+                from >> PAGE_SHIFT,
+                (from % PAGE_SIZE) as usize,
+                &vec![0; nr as usize],
+            ),
+        };
+        let first = offset.next_multiple_of(PAGE_SIZE);
+        let last = end - end % PAGE_SIZE;
+        if first > last {
+            return zero(self, offset, end);
+        }
+        zero(self, offset, first.min(end))?;
+        zero(self, last.max(offset), end)?;
+        // Whole pages go, where the file holds any; the source's are written over.
+        let (mut page, end_page) = (first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+        let end_source = self.regular(id)?.source_bytes.div_ceil(PAGE_SIZE).min(end_page);
+        while page < end_source {
+            self.write_page(id, page, 0, &[0; PAGE])?;
+            page += 1;
+        }
+        self.cut_pages(id, page, end_page)?;
+        self.zap_mappings(id, page, end_page)
+    }
+
+    /// Mappings of a file forget pages that it no longer has.
+    fn zap_mappings(&mut self, id: InodeId, first: u64, end: u64) -> Result<(), Errno> {
+        let Some(object) = self.regular(id)?.object().map(PageObject::id) else { return Ok(()) };
+        if self.frames.users(object) > 1 {
+            for (space, _) in self.tasks.spaces.values_mut() {
+                space.forget_pages(&mut self.hw, &mut self.frames, object, first..end);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use super::address_space::AddressSpace;
 use super::frame::FrameAllocator;
 use super::layout::{PAGE_SIZE, TASK_SIZE_MAX, page_align_up};
-use super::vma::{Prot, Vma};
+use super::vma::{Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
 impl AddressSpace {
@@ -42,8 +42,12 @@ impl AddressSpace {
                 return None;
             }
             Self::check_commit(frames, new_end - old_end).ok()?;
-            let grown = Vma::anonymous(old_end, new_end, Prot::READ.with(Prot::WRITE));
+            let mut grown = Vma::anonymous(old_end, new_end, Prot::READ.with(Prot::WRITE));
+            grown.flags = self.def_flags;
             self.insert(hw, frames, grown);
+            if self.def_flags.has(VmFlags::LOCKED) && !self.def_flags.has(VmFlags::LOCKONFAULT) {
+                self.populate(hw, frames, old_end, new_end);
+            }
         }
         self.brk = wanted;
         Some(())

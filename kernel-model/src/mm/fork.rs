@@ -11,6 +11,9 @@ use super::tlb::TlbGather;
 use super::vma::{VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
+/// What a child does not inherit.
+const LOCKS: VmFlags = VmFlags::LOCKED.with(VmFlags::LOCKONFAULT);
+
 impl AddressSpace {
     /// The child's address space. Shared mappings stay shared and are filled on demand.
     ///
@@ -18,6 +21,7 @@ impl AddressSpace {
     /// ENOMEM; then the child's part has been given back.
     pub fn fork(&mut self, hw: &mut Hw, frames: &mut FrameAllocator) -> Result<Self, Errno> {
         let mut child = self.empty_like(hw, frames)?;
+        child.ldt.clone_from(&self.ldt);
         let mut gather = TlbGather::default();
         let copied = self.copy_into(&mut child, hw, frames, &mut gather);
         gather.flush(hw);
@@ -45,7 +49,7 @@ impl AddressSpace {
                     end: vma.end,
                     prot: vma.prot,
                     max_prot: vma.max_prot,
-                    flags: vma.flags,
+                    flags: vma.flags.without(LOCKS),
                     backing: vma.backing.share_from(frames, 0),
                     name: vma.name.clone(),
                 },

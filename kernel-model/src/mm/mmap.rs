@@ -26,6 +26,8 @@ pub mod map {
     pub const FIXED: u64 = 0x10;
     /// No file.
     pub const ANONYMOUS: u64 = 0x20;
+    /// As SHARED, and unknown flags are refused.
+    pub const SHARED_VALIDATE: u64 = 0x03;
     /// Below 2 GiB.
     pub const LOW_32BIT: u64 = 0x40;
     /// The area grows downwards.
@@ -38,6 +40,10 @@ pub mod map {
     pub const POPULATE: u64 = 0x8000;
     /// Large pages.
     pub const HUGETLB: u64 = 0x4_0000;
+    /// Written through to persistent memory, of which there is none.
+    pub const SYNC: u64 = 0x8_0000;
+    /// The flags that old kernels know, others than TYPE (`LEGACY_MAP_MASK`).
+    pub const LEGACY: u64 = 0xfc07_f970;
     /// As FIXED, but never in place of something.
     pub const FIXED_NOREPLACE: u64 = 0x10_0000;
 }
@@ -87,8 +93,8 @@ impl AddressSpace {
     /// mmap: answers the address of the new mapping.
     ///
     /// # Errors
-    /// As Linux: EINVAL, ENOMEM, EEXIST, EPERM (below `mmap_min_addr`), EOVERFLOW. By name
-    /// not supported: EOPNOTSUPP for MAP_GROWSDOWN. EACCES for a shared mapping that may be written
+    /// As Linux: EINVAL, ENOMEM, EEXIST, EPERM (below `mmap_min_addr`), EOVERFLOW; EOPNOTSUPP for
+    /// flags that MAP_SHARED_VALIDATE does not know. EACCES for a shared mapping that may be written
     /// of a file that may not.
     pub fn mmap(
         &mut self,
@@ -119,10 +125,16 @@ impl AddressSpace {
             Self::check_commit(frames, len)?;
         }
         self.isolate(frames, addr, end)?;
-        let vma = new_vma(hw, frames, args, source, addr..end)?;
+        let mut vma = new_vma(hw, frames, args, source, addr..end)?;
+        let locks = if args.flags & map::LOCKED != 0 { VmFlags::LOCKED } else { VmFlags::NONE };
+        if !matches!(source, MapSource::PerfBuffer { .. }) {
+            vma.flags = vma.flags.with(self.def_flags).with(locks);
+        }
+        let is_filled = args.flags & (map::POPULATE | map::LOCKED) != 0
+            || vma.flags.has(VmFlags::LOCKED) && !vma.flags.has(VmFlags::LOCKONFAULT);
         self.unmap_range(hw, frames, addr, end);
         self.insert(hw, frames, vma);
-        if args.flags & (map::POPULATE | map::LOCKED) != 0 {
+        if is_filled {
             self.populate(hw, frames, addr, end);
         }
         Ok(addr)
@@ -177,14 +189,21 @@ fn placement_of(args: &MmapArgs) -> Placement {
 /// The rules about the kind of mapping and what is mapped.
 fn check_kind(args: &MmapArgs, source: &MapSource<'_>) -> Result<(), Errno> {
     let kind = args.flags & map::TYPE;
-    let grows_down = args.flags & map::GROWSDOWN != 0;
+    if args.flags & map::GROWSDOWN != 0
+        && !matches!((source, kind), (MapSource::Anonymous, map::PRIVATE))
+    {
+        return Err(Errno::EINVAL);
+    }
     match (source, kind) {
-        (MapSource::Anonymous, map::SHARED) if grows_down => Err(Errno::EINVAL),
-        (_, map::SHARED | map::PRIVATE) if grows_down => Err(Errno::EOPNOTSUPP),
         (MapSource::Anonymous, map::SHARED | map::PRIVATE)
         | (MapSource::File { .. }, map::PRIVATE)
         | (MapSource::PerfBuffer { .. }, map::SHARED) => Ok(()),
-        (MapSource::File { max_shared, .. }, map::SHARED) => {
+        (MapSource::File { .. }, map::SHARED_VALIDATE)
+            if args.flags & !(map::LEGACY | map::TYPE) != 0 =>
+        {
+            Err(Errno::EOPNOTSUPP)
+        }
+        (MapSource::File { max_shared, .. }, map::SHARED | map::SHARED_VALIDATE) => {
             let wanted = Prot::from_syscall(args.prot);
             if max_shared.has(wanted) { Ok(()) } else { Err(Errno::EACCES) }
         }
@@ -205,6 +224,9 @@ fn new_vma(
             let object = PageObject::new(hw, frames)?;
             vma.backing = Backing::Shared { object, first_page: 0, nr_pages: u64::MAX };
             vma.name = VmaName::File(MappedFile::unnumbered("/dev/zero (deleted)"));
+        }
+        MapSource::Anonymous if args.flags & map::GROWSDOWN != 0 => {
+            vma.flags = VmFlags::GROWSDOWN;
         }
         MapSource::Anonymous => {}
         MapSource::File { object, nr_bytes, file, max_shared } => {
@@ -257,7 +279,7 @@ mod tests {
             (args(0, 1 << 40, ANON), Err(Errno::ENOMEM)),
             (args(0, 4096, map::ANONYMOUS), Err(Errno::EINVAL)),
             (args(0, 4096, map::ANONYMOUS | 3), Err(Errno::EINVAL)),
-            (args(0, 4096, ANON | map::GROWSDOWN), Err(Errno::EOPNOTSUPP)),
+            (args(0, 4096, map::ANONYMOUS | map::SHARED | map::GROWSDOWN), Err(Errno::EINVAL)),
             (args(0, 4096, ANON | map::HUGETLB), Err(Errno::ENOMEM)),
             (args(at + 1, 4096, ANON | map::FIXED), Err(Errno::EINVAL)),
             (args(0, 4096, ANON | map::FIXED), Err(Errno::EPERM)),

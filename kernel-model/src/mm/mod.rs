@@ -8,8 +8,8 @@
 //! [`page_object::PageObject`] (pages that several address spaces map),
 //! [`address_space::AddressSpace`] (Linux's `mm_struct`) and [`vma::Vma`].
 //! The methods of `AddressSpace` are spread over the files named after Linux's:
-//! [`mmap`], [`brk`], [`mprotect`], [`mremap`], [`madvise`], [`fault`]
-//! (`mm/memory.c`), [`fork`] and [`access`] (`access_process_vm`).
+//! [`mmap`], [`brk`], [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fault`]
+//! (`mm/memory.c`), [`oom`], [`fork`] and [`access`] (`access_process_vm`).
 //! Source: Linux 6.18, `mm/` and `arch/x86/mm/`.
 
 pub mod access;
@@ -20,9 +20,11 @@ pub mod fork;
 pub mod frame;
 pub mod layout;
 pub mod madvise;
+pub mod mlock;
 pub mod mmap;
 pub mod mprotect;
 pub mod mremap;
+pub mod oom;
 pub mod page_object;
 pub mod page_table;
 pub mod placement;

@@ -43,8 +43,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// As Linux: EINVAL, EFAULT (not mapped), ENOMEM. Not supported: moving more than one area at
-    /// once (EFAULT, as before Linux 6.17); duplicating a shared mapping with an old length of 0
-    /// (EINVAL).
+    /// once (EFAULT, as before Linux 6.17).
     pub fn mremap(
         &mut self,
         hw: &mut Hw,
@@ -63,6 +62,9 @@ impl AddressSpace {
             return Ok(addr);
         }
         check_area(vma, addr, old_len, new_len, args.flags)?;
+        if old_len == 0 {
+            return self.duplicate(hw, frames, args, new_len);
+        }
         let (end, can_grow) = (vma.end, addr + old_len == vma.end);
         let must_move = args.flags & (flag::FIXED | flag::DONTUNMAP) != 0;
         if !must_move && can_grow && self.is_free(end, new_len - old_len) {
@@ -121,6 +123,40 @@ impl AddressSpace {
         Ok(to)
     }
 
+    /// Maps the same pages of a shared mapping a second time (an old length of 0).
+    fn duplicate(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        args: &MremapArgs,
+        new_len: u64,
+    ) -> Result<u64, Errno> {
+        if args.flags & flag::MAYMOVE == 0 || self.vmas.len() + 3 > MAX_MAP_COUNT {
+            return Err(Errno::ENOMEM);
+        }
+        let placement = if args.flags & flag::FIXED != 0 {
+            Placement::Fixed(args.new_addr)
+        } else {
+            Placement::Hint(args.new_addr)
+        };
+        let to = self.get_unmapped_area(placement, new_len)?;
+        self.isolate(frames, to, to + new_len)?;
+        let old = self.find_vma(args.addr).ok_or(Errno::EFAULT)?;
+        let skip = (args.addr - old.start) >> PAGE_SHIFT;
+        let second = Vma {
+            start: to,
+            end: to + new_len,
+            prot: old.prot,
+            max_prot: old.max_prot,
+            flags: old.flags,
+            backing: old.backing.share_from(frames, skip),
+            name: old.name.clone(),
+        };
+        self.unmap_range(hw, frames, to, to + new_len);
+        self.insert(hw, frames, second);
+        Ok(to)
+    }
+
     /// Gives the isolated area at `args.addr` another place, and its pages with it.
     fn move_area(
         &mut self,
@@ -145,6 +181,7 @@ impl AddressSpace {
         if outcome.is_err() || args.flags & flag::DONTUNMAP == 0 {
             // An event's buffer is still mapped at its new place: this is no close.
             let left = self.vmas.remove(&from).map(|vma| vma.backing);
+            self.note_gap(from);
             self.zap(hw, frames, from, end);
             self.page_table.free_empty_tables(hw, frames, from, end);
             if let Some(backing) = left {
@@ -192,7 +229,7 @@ fn check_args(args: &MremapArgs) -> Result<(u64, u64), Errno> {
     }
     let old_len = page_align_up(args.old_len).ok_or(Errno::EINVAL)?;
     let new_len = page_align_up(args.new_len).ok_or(Errno::EINVAL)?;
-    if new_len == 0 || old_len == 0 || has(flag::DONTUNMAP) && old_len != new_len {
+    if new_len == 0 || has(flag::DONTUNMAP) && old_len != new_len {
         return Err(Errno::EINVAL);
     }
     let old_end = args.addr.checked_add(old_len).ok_or(Errno::EINVAL)?;
@@ -209,6 +246,11 @@ fn check_args(args: &MremapArgs) -> Result<(u64, u64), Errno> {
 
 /// The rules about the area that is to move or grow (`vma_to_resize`).
 fn check_area(vma: &Vma, addr: u64, old_len: u64, new_len: u64, flags: u64) -> Result<(), Errno> {
+    if old_len == 0
+        && (!matches!(vma.backing, Backing::Shared { .. }) || flags & flag::DONTUNMAP != 0)
+    {
+        return Err(Errno::EINVAL);
+    }
     if flags & flag::DONTUNMAP != 0 && vma.flags.has(VmFlags::DONTEXPAND) {
         return Err(Errno::EINVAL);
     }

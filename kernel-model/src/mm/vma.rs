@@ -66,6 +66,11 @@ impl VmFlags {
     /// A forked child gets the range empty.
     pub const WIPEONFORK: Self = Self(8);
 
+    /// Its pages stay in memory, which here they always do.
+    pub const LOCKED: Self = Self(16);
+    /// They are not filled before they are used.
+    pub const LOCKONFAULT: Self = Self(32);
+
     /// Whether all of `other` is set.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
