@@ -33,6 +33,7 @@ pub mod permission;
 pub mod pipe;
 pub mod poll;
 pub mod proc;
+pub mod proc_status;
 pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;
