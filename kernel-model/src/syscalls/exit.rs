@@ -165,6 +165,7 @@ impl Kernel {
                 FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
                 FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
+                FileKind::Task(TaskFile::Messages(queue)) => self.release_mqueue(queue),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
