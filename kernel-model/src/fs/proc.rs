@@ -61,6 +61,8 @@ const ENTRIES: &[(&str, ProcEntry)] = &[
     ("limits", ProcEntry::Text(ProcText::Limits)),
     ("maps", ProcEntry::Text(ProcText::Maps)),
     ("mounts", ProcEntry::Text(ProcText::Mounts)),
+    ("smaps", ProcEntry::Text(ProcText::Smaps)),
+    ("smaps_rollup", ProcEntry::Text(ProcText::SmapsRollup)),
     ("stat", ProcEntry::Text(ProcText::Stat)),
     ("statm", ProcEntry::Text(ProcText::Statm)),
     ("status", ProcEntry::Text(ProcText::Status)),

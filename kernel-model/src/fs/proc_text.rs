@@ -6,11 +6,10 @@ use std::fmt::Write;
 use perf_core::{Errno, TaskId};
 
 use super::proc::ProcNode;
-use crate::arch::x86::vsyscall::MAPS_LINE;
+use super::proc_memory;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
-use crate::mm::vma::{Prot, Vma, VmaName};
 use crate::task::TaskState;
 use crate::task::cred::Ids;
 
@@ -31,6 +30,10 @@ pub enum ProcText {
     Maps,
     /// `mounts`.
     Mounts,
+    /// `smaps`.
+    Smaps,
+    /// `smaps_rollup`.
+    SmapsRollup,
     /// `stat`.
     Stat,
     /// `statm`.
@@ -70,8 +73,10 @@ pub(super) fn show(kernel: &mut Kernel, node: ProcNode, text: ProcText) -> Resul
         ProcText::Mounts => Ok(mounts(kernel).into_bytes()),
         ProcText::Stat => Ok(stat(kernel, node)?.into_bytes()),
         ProcText::Status => Ok(status(kernel, node)?.into_bytes()),
-        ProcText::Statm => Ok(statm(kernel, node).into_bytes()),
-        ProcText::Maps => Ok(maps(kernel, node)),
+        ProcText::Statm => Ok(proc_memory::statm(kernel, node).into_bytes()),
+        ProcText::Maps => Ok(proc_memory::maps(kernel, node)),
+        ProcText::Smaps => Ok(proc_memory::smaps(kernel, node)),
+        ProcText::SmapsRollup => Ok(proc_memory::smaps_rollup(kernel, node)),
         ProcText::Cmdline => Ok(strings(kernel, node, Strings::Arguments)),
         ProcText::Environ => Ok(strings(kernel, node, Strings::Environment)),
     }
@@ -100,51 +105,6 @@ fn strings(kernel: &mut Kernel, node: ProcNode, which: Strings) -> Vec<u8> {
     }
 }
 
-fn maps(kernel: &mut Kernel, node: ProcNode) -> Vec<u8> {
-    let Ok(task) = kernel.proc_live_task(node) else { return Vec::new() };
-    let space = kernel.tasks.space_of_mut(task);
-    let heap = space.heap();
-    let mut text = Vec::new();
-    for vma in space.vmas() {
-        text.extend(map_line(vma, heap));
-    }
-    text.extend_from_slice(MAPS_LINE.as_bytes());
-    text
-}
-
-fn map_line(vma: &Vma, heap: (u64, u64)) -> Vec<u8> {
-    let right = |right, letter| if vma.prot.has(right) { letter } else { '-' };
-    let shared = if vma.backing.is_shared() { 's' } else { 'p' };
-    let is_heap = vma.start < heap.1 && heap.0 < vma.end && heap.0 != heap.1;
-    let (offset, device, inode, name): (u64, u64, u64, &[u8]) = match &vma.name {
-        VmaName::File(file) => {
-            (vma.page_of(vma.start) << PAGE_SHIFT, file.device, file.inode, file.path.as_bytes())
-        }
-        VmaName::Stack => (0, 0, 0, b"[stack]"),
-        VmaName::Anonymous if is_heap => (0, 0, 0, b"[heap]"),
-        VmaName::Anonymous => (0, 0, 0, b""),
-    };
-    let mut line = format!(
-        "{:08x}-{:08x} {}{}{}{shared} {offset:08x} {:02x}:{:02x} {inode} ",
-        vma.start,
-        vma.end,
-        right(Prot::READ, 'r'),
-        right(Prot::WRITE, 'w'),
-        right(Prot::EXEC, 'x'),
-        device >> 8,
-        device & 0xff,
-    );
-    if !name.is_empty() {
-        while line.len() < 73 {
-            line.push(' ');
-        }
-    }
-    let mut line = line.into_bytes();
-    line.extend(name);
-    line.push(b'\n');
-    line
-}
-
 fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
     match kernel.tasks.task(task).state {
         TaskState::Runnable => ('R', "running"),
@@ -161,11 +121,6 @@ fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
     let space = kernel.tasks.space_of_mut(task);
     let code = space.image.end_code.saturating_sub(space.image.start_code).div_ceil(PAGE_SIZE);
     (space.mapped_bytes() >> PAGE_SHIFT, code)
-}
-
-fn statm(kernel: &mut Kernel, node: ProcNode) -> String {
-    let (total, code) = sizes(kernel, node);
-    format!("{total} {total} 0 {code} 0 {} 0\n", total - code.min(total))
 }
 
 fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
@@ -216,12 +171,11 @@ fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
 
 fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     let task = kernel.proc_task(node)?;
-    let (total, _) = sizes(kernel, node);
     let (letter, state) = state_letter(kernel, task);
     let (_, process) = kernel.proc_process(node)?;
     let entry = kernel.tasks.task(task);
     let parent = process.parent.map_or(0, |parent| parent.0);
-    let kib = total * (PAGE_SIZE / 1024);
+    let memory = proc_memory::status_lines(kernel, node);
     let ids =
         |ids: Ids| [ids.real, ids.effective, ids.saved, ids.fs].map(|id| id.to_string()).join("\t");
     let (uids, gids) = (ids(entry.cred.user), ids(entry.cred.group));
@@ -229,7 +183,7 @@ fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     Ok(format!(
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({state})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\n\
          PPid:\t{parent}\nTracerPid:\t{tracer}\nUid:\t{uids}\nGid:\t{gids}\nFDSize:\t64\n\
-         Groups:\t0 \nVmPeak:\t{kib:8} kB\nVmSize:\t{kib:8} kB\nVmRSS:\t{kib:8} kB\nThreads:\t{}\n\
+         Groups:\t0 \n{memory}Threads:\t{}\n\
          SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
          Cpus_allowed:\t{:x}\n",
         entry.comm,
@@ -259,5 +213,5 @@ fn mounts(kernel: &Kernel) -> String {
         let target = String::from_utf8_lossy(&mount.target);
         format!("{} {target} {} {rights} 0 0\n", mount.kind, mount.kind)
     };
-    kernel.vfs.mounts.iter().map(line).collect()
+    kernel.vfs.mounts.iter().filter(|mount| !mount.is_gone).map(line).collect()
 }
