@@ -58,6 +58,8 @@ impl Kernel {
                     time(timer.expiry.interval_ns)
                 )
             }
+            // Its state is what a read of it tells.
+            TaskFile::Messages(_) => Ok(()),
             TaskFile::Signals { set } => writeln!(text, "sigmask:\t{set:016x}"),
             TaskFile::Pid { pid } => {
                 let is_gone = self.life_of(pid, flags) == Life::Gone;
