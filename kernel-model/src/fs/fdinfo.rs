@@ -26,9 +26,7 @@ impl Kernel {
         let flags = file.flags | if closes { O_CLOEXEC } else { 0 };
         let flags = if file.path.is_empty() { flags & !O_LARGEFILE } else { flags };
         let (mount, inode) = match self.node_of_file(id) {
-            Some(Node::Inode(inode)) => {
-                (u64::from(self.vfs.inode(inode).mount.0), u64::from(inode.0))
-            }
+            Some(Node::Inode(inode)) => (u64::from(self.vfs.inode(inode).mount.0), inode.0),
             Some(Node::Proc(place)) => (0, place.inode()),
             None => (ANON_MOUNT, self.fstat(id).map_or(0, |stat| stat.inode)),
         };
@@ -58,6 +56,8 @@ impl Kernel {
                     time(timer.expiry.interval_ns)
                 )
             }
+            // Reads of a message queue say more.
+            TaskFile::Messages(_) => Ok(()),
             TaskFile::Signals { set } => writeln!(text, "sigmask:\t{set:016x}"),
             TaskFile::Pid { pid } => {
                 let is_gone = self.life_of(pid, flags) == Life::Gone;
