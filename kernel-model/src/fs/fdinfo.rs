@@ -26,9 +26,7 @@ impl Kernel {
         let flags = file.flags | if closes { O_CLOEXEC } else { 0 };
         let flags = if file.path.is_empty() { flags & !O_LARGEFILE } else { flags };
         let (mount, inode) = match self.node_of_file(id) {
-            Some(Node::Inode(inode)) => {
-                (u64::from(self.vfs.inode(inode).mount.0), u64::from(inode.0))
-            }
+            Some(Node::Inode(inode)) => (u64::from(self.vfs.inode(inode).mount.0), inode.0),
             Some(Node::Proc(place)) => (0, place.inode()),
             None => (ANON_MOUNT, self.fstat(id).map_or(0, |stat| stat.inode)),
         };
