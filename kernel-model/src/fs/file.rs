@@ -11,7 +11,8 @@ use super::namei::Node;
 use super::pipe::Pipe;
 use super::slots::Slots;
 use super::task_file::TaskFile;
-use crate::uapi::fcntl::{O_ACCMODE, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
+use crate::net::SocketId;
+use crate::uapi::fcntl::{O_ACCMODE, O_ASYNC, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
 
 /// Number of an open file. Used again after the last use of the file has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +29,20 @@ pub enum PipeEnd {
     Read,
     /// The end that is written to.
     Write,
+    /// Both, of a FIFO that was opened so.
+    Both,
+}
+
+impl PipeEnd {
+    /// What an open with these flags is for.
+    #[must_use]
+    pub const fn of_flags(flags: u32) -> Self {
+        match flags & O_ACCMODE {
+            0 => Self::Read,
+            O_WRONLY => Self::Write,
+            _ => Self::Both,
+        }
+    }
 }
 
 /// The streams that connect the program to the outside. They look like pipes.
@@ -61,6 +76,8 @@ pub enum FileKind {
         pipe: PipeId,
         /// Which end.
         end: PipeEnd,
+        /// The FIFO that it was opened by.
+        fifo: Option<InodeId>,
     },
     /// A memory device under `/dev`.
     Device {
@@ -92,6 +109,8 @@ pub enum FileKind {
     Epoll(EpollId),
     /// A timer, signals or a process.
     Task(TaskFile),
+    /// A socket.
+    Socket(SocketId),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
@@ -200,9 +219,24 @@ impl FileTable {
             return Err(Errno::EINVAL);
         }
         let pipe = PipeId(self.pipes.insert(Pipe::new()));
-        let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
-        let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
+        let mut end = |end, flags| {
+            self.pipe_mut(pipe).open(end);
+            self.open(FileKind::Pipe { pipe, end, fifo: None }, flags)
+        };
+        let read = end(PipeEnd::Read, flags);
+        let write = end(PipeEnd::Write, flags | O_WRONLY);
         Ok((read, write))
+    }
+
+    /// What an open file of a FIFO is: an end of the pipe that all who have it open share.
+    pub(super) fn open_fifo(&mut self, fifo: InodeId, end: PipeEnd) -> FileKind {
+        let shared = self.files.iter().find_map(|file| match file.kind {
+            FileKind::Pipe { pipe, fifo: Some(of), .. } if of == fifo => Some(pipe),
+            _ => None,
+        });
+        let pipe = shared.unwrap_or_else(|| PipeId(self.pipes.insert(Pipe::new())));
+        self.pipe_mut(pipe).open(end);
+        FileKind::Pipe { pipe, end, fifo: Some(fifo) }
     }
 
     /// Opens a new eventfd with this count.
@@ -256,7 +290,7 @@ impl FileTable {
         }
         let kind = file.kind;
         self.files.remove(id.0);
-        if let FileKind::Pipe { pipe, end } = kind {
+        if let FileKind::Pipe { pipe, end, .. } = kind {
             self.pipe_mut(pipe).close(end);
             if self.pipe(pipe).is_closed() {
                 self.nr_pipe_pages -= self.pipe(pipe).nr_pages();
@@ -269,10 +303,25 @@ impl FileTable {
         Some(kind)
     }
 
-    /// The open file of a perf event.
+    /// The open files of this kind whose owners are told about input and output (O_ASYNC).
     #[must_use]
-    pub fn of_perf_event(&self, event: EventId) -> Option<&OpenFile> {
-        self.files.iter().find(|file| file.kind == FileKind::PerfEvent(event))
+    pub fn async_files(&self, kind: FileKind) -> Vec<FileId> {
+        let is_told = |file: &OpenFile| file.kind == kind && file.flags & O_ASYNC != 0;
+        let all = self.files.numbered();
+        all.filter(|(_, file)| is_told(file)).map(|(number, _)| FileId(number)).collect()
+    }
+
+    /// Uses of an open file; `None` once it is closed.
+    #[must_use]
+    pub fn nr_users(&self, id: FileId) -> Option<u32> {
+        self.files.get(id.0).map(|file| file.users)
+    }
+
+    /// Whether a regular file is open for writing.
+    #[must_use]
+    pub fn is_open_for_writing(&self, id: InodeId) -> bool {
+        let is_it = |file: &OpenFile| file.kind == FileKind::Regular(id) && file.can_write();
+        self.files.iter().any(is_it)
     }
 
     /// Number of open files.
@@ -304,6 +353,22 @@ impl FileTable {
         let result = self.pipe_mut(id).write(bytes);
         self.nr_pipe_pages += self.pipe(id).nr_pages() - before;
         result
+    }
+
+    /// What waits in a pipe, at most `max` bytes, and whether anybody can still write.
+    pub(crate) fn peek_pipe(&self, id: PipeId, max: usize) -> (Vec<u8>, bool) {
+        (self.pipe(id).peek(max), self.pipe(id).has_writers())
+    }
+
+    /// Bytes that a pipe takes now, and whether anybody can still read.
+    pub(crate) fn room_in_pipe(&self, id: PipeId) -> (usize, bool) {
+        (self.pipe(id).room(), self.pipe(id).has_readers())
+    }
+
+    /// Takes bytes from a pipe that were looked at.
+    pub(crate) fn consume_pipe(&mut self, id: PipeId, nr: usize) {
+        let mut bytes = vec![0; nr];
+        self.read_pipe(id, &mut bytes);
     }
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
@@ -348,7 +413,7 @@ mod tests {
         files.release(write);
         let (again, _) = files.open_pipe(O_NONBLOCK).unwrap();
         assert_eq!(again, read);
-        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read });
+        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read, fifo: None });
         assert_eq!(files.open_pipe(O_DIRECT), Err(Errno::EINVAL));
     }
 }

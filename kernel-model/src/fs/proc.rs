@@ -33,6 +33,10 @@ pub enum ProcEntry {
     Fds,
     /// A link in `fd`.
     Fd(i32),
+    /// `fdinfo`.
+    FdInfos,
+    /// What a descriptor is, in `fdinfo`.
+    FdInfo(i32),
     /// `exe`.
     Exe,
     /// `cwd`.
@@ -49,6 +53,7 @@ pub enum ProcEntry {
 const ENTRIES: &[(&str, ProcEntry)] = &[
     ("task", ProcEntry::Tasks),
     ("fd", ProcEntry::Fds),
+    ("fdinfo", ProcEntry::FdInfos),
     ("exe", ProcEntry::Exe),
     ("cwd", ProcEntry::Cwd),
     ("root", ProcEntry::Root),
@@ -101,6 +106,7 @@ impl ProcNode {
         let code = match self.entry {
             ProcEntry::Top => 0,
             ProcEntry::Fd(fd) => 0x100 + fd as u64,
+            ProcEntry::FdInfo(fd) => 0x10_0000 + fd as u64,
             entry => 1 + ENTRIES.iter().position(|(_, found)| *found == entry).unwrap_or(0) as u64,
         };
         FIRST_INODE + (u64::from(self.tid) << 22 | u64::from(self.is_thread) << 21 | code)
@@ -110,7 +116,8 @@ impl ProcNode {
     #[must_use]
     pub const fn mode(self) -> u32 {
         match self.entry {
-            ProcEntry::Top | ProcEntry::Tasks => 0o040_555,
+            ProcEntry::Top | ProcEntry::Tasks | ProcEntry::FdInfos => 0o040_555,
+            ProcEntry::FdInfo(_) => 0o100_444,
             ProcEntry::Fds => 0o040_500,
             ProcEntry::Fd(_) => 0o120_700,
             ProcEntry::Exe | ProcEntry::Cwd | ProcEntry::Root => 0o120_777,
@@ -123,7 +130,8 @@ impl ProcNode {
     /// Whether it is a directory.
     #[must_use]
     pub const fn is_directory(self) -> bool {
-        matches!(self.entry, ProcEntry::Top | ProcEntry::Tasks | ProcEntry::Fds)
+        let entry = self.entry;
+        matches!(entry, ProcEntry::Top | ProcEntry::Tasks | ProcEntry::Fds | ProcEntry::FdInfos)
     }
 
     /// Whether it is a link.
@@ -144,6 +152,7 @@ impl ProcNode {
         match self.entry {
             ProcEntry::Top => top,
             ProcEntry::Fd(fd) => format!("{top}/fd/{fd}"),
+            ProcEntry::FdInfo(fd) => format!("{top}/fdinfo/{fd}"),
             entry => {
                 let name = ENTRIES.iter().find(|(_, found)| *found == entry);
                 format!("{top}/{}", name.map_or("", |(name, _)| name))
@@ -214,10 +223,11 @@ impl Kernel {
                 process.threads.iter().find(|task| is_member(task)).ok_or(Errno::ENOENT)?;
                 Ok(ProcNode { tid, is_thread: true, entry: ProcEntry::Top })
             }
-            ProcEntry::Fds => {
+            ProcEntry::Fds | ProcEntry::FdInfos => {
                 let fd = number(name).and_then(|fd| i32::try_from(fd).ok()).ok_or(Errno::ENOENT)?;
                 process.files.get(fd).map_err(|_| Errno::ENOENT)?;
-                Ok(node.with(ProcEntry::Fd(fd)))
+                let is_link = node.entry == ProcEntry::Fds;
+                Ok(node.with(if is_link { ProcEntry::Fd(fd) } else { ProcEntry::FdInfo(fd) }))
             }
             _ => Err(Errno::ENOTDIR),
         }
@@ -238,6 +248,7 @@ impl Kernel {
             }
             ProcEntry::Top => Node::Inode(self.proc_root()),
             ProcEntry::Fd(_) => Node::Proc(node.with(ProcEntry::Fds)),
+            ProcEntry::FdInfo(_) => Node::Proc(node.with(ProcEntry::FdInfos)),
             _ => Node::Proc(node.with(ProcEntry::Top)),
         })
     }
@@ -265,6 +276,11 @@ impl Kernel {
                 .open_fds()
                 .map(|fd| (fd.to_string(), node.with(ProcEntry::Fd(fd))))
                 .collect(),
+            ProcEntry::FdInfos => process
+                .files
+                .open_fds()
+                .map(|fd| (fd.to_string(), node.with(ProcEntry::FdInfo(fd))))
+                .collect(),
             _ => return Err(Errno::ENOTDIR),
         })
     }
@@ -288,6 +304,7 @@ impl Kernel {
     pub(super) fn proc_text(&mut self, node: ProcNode) -> Result<Vec<u8>, Errno> {
         match node.entry {
             ProcEntry::Text(text) => proc_text::show(self, node, text),
+            ProcEntry::FdInfo(fd) => self.proc_fdinfo(node, fd).map(String::into_bytes),
             _ => Err(Errno::EISDIR),
         }
     }

@@ -213,5 +213,5 @@ fn mounts(kernel: &Kernel) -> String {
         let target = String::from_utf8_lossy(&mount.target);
         format!("{} {target} {} {rights} 0 0\n", mount.kind, mount.kind)
     };
-    kernel.vfs.mounts.iter().map(line).collect()
+    kernel.vfs.mounts.iter().filter(|mount| !mount.is_gone).map(line).collect()
 }

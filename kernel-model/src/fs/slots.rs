@@ -50,6 +50,11 @@ impl<T> Slots<T> {
         self.slots.iter().flatten()
     }
 
+    /// The values with their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
+    }
+
     /// Places that are taken.
     pub(super) const fn len(&self) -> usize {
         self.nr_used

@@ -40,9 +40,11 @@ use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
+use crate::syscalls::UtsNames;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::limits::Rlimits;
 use crate::task::pid::PID_MAX;
+use crate::task::sched_attr::SchedAttr;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
 use crate::timer::file::TimerFds;
 use crate::timer::usage::Usage;
@@ -81,6 +83,8 @@ pub struct KernelConfig {
     pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
+    /// Seed of another interleaving of tasks; the usual one without.
+    pub sched_seed: Option<u64>,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
     /// inputs know where they are.
     pub mounts: Vec<HostMount>,
@@ -97,6 +101,7 @@ impl Default for KernelConfig {
             generation: Generation::default(),
             defects: Defects::default(),
             seed: 0,
+            sched_seed: None,
             mounts: Vec::new(),
         }
     }
@@ -217,10 +222,11 @@ impl Kernel {
             vdso,
             layout,
             tasks: Tasks::default(),
-            sched: Scheduler::new(config.nr_cpus),
+            sched: Scheduler::new(config.nr_cpus, config.sched_seed),
             timers: TimerQueue::default(),
             timerfds: TimerFds::default(),
             kicks: 0,
+            uts: UtsNames::default(),
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -233,6 +239,7 @@ impl Kernel {
             files,
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
+            net: crate::net::Net::default(),
             epolls: crate::fs::epoll::Epolls::default(),
             ipc: crate::ipc::Ipc::new(config.ram_bytes),
             locks: crate::fs::lock::Locks::default(),
@@ -243,11 +250,13 @@ impl Kernel {
             counters: Vec::new(),
             ran_on: BTreeMap::new(),
             observations: Vec::new(),
+            strace: None,
             told_syscalls: BTreeSet::new(),
             this_cpu: CpuId(0),
             init: None,
             init_process: None,
             init_exit: None,
+            killed_at: None,
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
@@ -285,6 +294,7 @@ impl Kernel {
         if let Some(loader) = &bprm.loader {
             self.put_inode(loader.inode);
         }
+        self.strace_first_program(task, path.as_bytes(), argv.len());
         self.init = Some(task);
         self.init_process = Some(self.tasks.task(task).process);
         self.enqueue_new(task);
@@ -331,6 +341,9 @@ impl Kernel {
             step: StepState::default(),
             trace: TraceState::default(),
             personality: 0,
+            sched: SchedAttr::default(),
+            rseq: None,
+            pdeath_signal: 0,
             restart_block: None,
             sigtraps: Vec::new(),
             usage: Usage::default(),
@@ -361,6 +374,7 @@ impl Kernel {
                 exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
+                root: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
                 auxv: started.auxv,
                 exec_task: None,
@@ -368,6 +382,7 @@ impl Kernel {
                 dead_usage: Usage::default(),
                 children_usage: Usage::default(),
                 timers: ProcessTimers::default(),
+                membarrier: 0,
                 limits: Rlimits::default(),
                 vfork_parent: None,
             },

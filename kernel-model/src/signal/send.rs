@@ -126,6 +126,9 @@ impl Kernel {
 
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
+            if self.tasks.process_of(task).exiting.is_none() {
+                self.strace_ignored(task, &info);
+            }
             return Enqueued::Merged;
         }
         let is_full = !self.may_exceed_limit(&info) && self.queue_is_full(task);

@@ -7,6 +7,7 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::net_transfer::{self, SendArgs};
 use super::waiting::{Restart, on};
 use super::{perf, table::Syscall};
 use crate::fs::inode::Device;
@@ -14,6 +15,7 @@ use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::{SigFields, SigInfo};
+use crate::uapi::fcntl::{O_APPEND, O_NONBLOCK};
 use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::uapi::signal::{SIGPIPE, si_code};
 use crate::uapi::word_at;
@@ -47,6 +49,32 @@ pub(super) const CALLS: &[Syscall] = &[
         let segments = import_iovec(kernel, args[1], args[2])?;
         write(kernel, task, args[0], &segments, At::Position)
     }),
+    Syscall::waiting(295, "preadv", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        read(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(296, "pwritev", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        write(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(327, "preadv2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| read(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
+    Syscall::waiting(328, "pwritev2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| write(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
 ];
 
 /// Most bytes of one call (`MAX_RW_COUNT`).
@@ -57,14 +85,48 @@ const UIO_MAXIOV: u64 = 1024;
 const PIECE_BYTES: u64 = 65_536;
 
 /// User memory, piece by piece: address and bytes of each.
-type Segments = Vec<(u64, u64)>;
+pub(super) type Segments = Vec<(u64, u64)>;
 
-fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
+pub(super) fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
     Ok(vec![(addr, len.min(MAX_RW_COUNT))])
 }
 
 fn offset(at: u64) -> Result<At, Errno> {
     if (at as i64) < 0 { Err(Errno::EINVAL) } else { Ok(At::Offset(at)) }
+}
+
+fn offset_or_position(at: u64) -> Result<At, Errno> {
+    if at as i64 == -1 { Ok(At::Position) } else { offset(at) }
+}
+
+/// Runs a read or write with the `RWF_*` flags of one call, which stand for those of the file.
+fn with_flags(
+    kernel: &mut Kernel,
+    id: FileId,
+    flags: u64,
+    run: impl FnOnce(&mut Kernel) -> Result<Outcome, Errno>,
+) -> Result<Outcome, Errno> {
+    const HIPRI_AND_SYNC: u64 = 7;
+    const NOWAIT: u64 = 8;
+    const APPEND: u64 = 16;
+    const NOAPPEND: u64 = 32;
+
+    let flags = flags & 0xffff_ffff;
+    if flags & !(HIPRI_AND_SYNC | NOWAIT | APPEND | NOAPPEND) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & (APPEND | NOAPPEND) == APPEND | NOAPPEND {
+        return Err(Errno::EINVAL);
+    }
+    let before = kernel.files.file(id).flags;
+    let set = |flag, bit| if flags & flag != 0 { bit } else { 0 };
+    let now = (before | set(NOWAIT, O_NONBLOCK) | set(APPEND, O_APPEND)) & !set(NOAPPEND, O_APPEND);
+    kernel.files.file_mut(id).flags = now;
+    let result = run(kernel);
+    if kernel.files.kind_of(id).is_some() {
+        kernel.files.file_mut(id).flags = before;
+    }
+    result
 }
 
 fn check_fd(kernel: &Kernel, task: TaskId, fd: u64) -> Result<FileId, Errno> {
@@ -97,7 +159,7 @@ fn parse_iovec(bytes: &[u8]) -> Result<Segments, Errno> {
 }
 
 /// The segments without the bytes that are done, cut to `max` bytes.
-fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
+pub(super) fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
     let (mut skip, mut left) = (done, max);
     let mut rest = Segments::new();
     for &(base, len) in segments {
@@ -112,12 +174,12 @@ fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments {
     rest
 }
 
-fn total(segments: &[(u64, u64)]) -> u64 {
+pub(super) fn total(segments: &[(u64, u64)]) -> u64 {
     segments.iter().map(|(_, len)| len).sum()
 }
 
 /// Refuses memory outside of user space (`access_ok`).
-fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
+pub(super) fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
     let is_ok =
         |&(base, len): &(u64, u64)| base.checked_add(len).is_some_and(|end| end <= TASK_SIZE_MAX);
     if segments.iter().all(is_ok) { Ok(()) } else { Err(Errno::EFAULT) }
@@ -138,7 +200,7 @@ fn read(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -151,6 +213,9 @@ fn read(
     if let (FileKind::PerfEvent(event), At::Position) = (kind, at) {
         let (addr, len) = segments.first().copied().unwrap_or_default();
         return Ok(perf::read(kernel, event, addr, len as usize));
+    }
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::read(kernel, task, side, segments);
     }
     if let FileKind::Device { device: Device::Zero | Device::Full, .. } = kind {
         return read_zeroes(kernel, segments);
@@ -206,7 +271,7 @@ fn read_zeroes(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Outcome, 
 }
 
 /// Copies to the segments; tells how many bytes went.
-fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
+pub(super) fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
     let mut rest = bytes;
     let mut done = 0;
     for &(base, len) in segments {
@@ -222,7 +287,7 @@ fn scatter(kernel: &mut Kernel, segments: &[(u64, u64)], bytes: &[u8]) -> u64 {
 }
 
 /// Copies from the segments.
-fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
+pub(super) fn gather(kernel: &mut Kernel, segments: &[(u64, u64)]) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; total(segments) as usize];
     let mut rest = &mut bytes[..];
     for &(base, len) in segments {
@@ -237,7 +302,7 @@ fn write(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -247,6 +312,9 @@ fn write(
         return Err(Errno::EBADF);
     }
     check_segments(segments)?;
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::send(kernel, task, side, segments, SendArgs::default());
+    }
     let wanted = total(segments);
     let mut done = progress(kernel, task);
     loop {
@@ -275,10 +343,7 @@ fn write(
             }
             IoResult::Err(errno) => {
                 if errno == Errno::EPIPE {
-                    let pid = kernel.tasks.process_of(task).pid;
-                    let sender = SigFields::Kill { pid, uid: 0 };
-                    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, sender);
-                    kernel.send_signal_to_thread(task, info);
+                    broken_pipe(kernel, task);
                 }
                 return partly(done, errno);
             }
@@ -287,17 +352,24 @@ fn write(
     }
 }
 
+/// Tells who writes to a pipe that nobody reads.
+pub(super) fn broken_pipe(kernel: &mut Kernel, task: TaskId) {
+    let (pid, uid) = (kernel.tasks.process_of(task).pid, kernel.tasks.task(task).cred.user.real);
+    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, SigFields::Kill { pid, uid });
+    kernel.send_signal_to_thread(task, info);
+}
+
 /// What was done counts more than the error that ended it.
 fn partly(done: u64, errno: Errno) -> Result<Outcome, Errno> {
     if done > 0 { Ok(Outcome::Done(Ok(done))) } else { Err(errno) }
 }
 
 /// Bytes that a write moved before it had to wait.
-fn progress(kernel: &Kernel, task: TaskId) -> u64 {
+pub(super) fn progress(kernel: &Kernel, task: TaskId) -> u64 {
     kernel.tasks.task(task).syscall.map_or(0, |call| call.moved.bytes)
 }
 
-fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
+pub(super) fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
     if let Some(call) = &mut kernel.tasks.task_mut(task).syscall {
         call.moved.bytes = done;
     }

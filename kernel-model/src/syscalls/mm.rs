@@ -63,6 +63,7 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::Directory(_) => return Err(Errno::ENODEV),
             FileKind::Regular(id) => return map_file(kernel, task, file, id, &request),
         }

@@ -44,6 +44,8 @@ pub enum Channel {
     CpuTime(ProcessId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
+    /// Something has happened to a socket; its number.
+    Socket(u32),
     /// An eventfd's counter has changed; its number.
     Eventfd(u32),
     /// An epoll instance has something; its number.
