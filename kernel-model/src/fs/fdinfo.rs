@@ -7,14 +7,15 @@ use perf_core::Errno;
 
 use super::fd::OnExec;
 use super::file::FileKind;
+use super::namei::Node;
 use super::proc::ProcNode;
 use super::task_file::{Life, TaskFile};
 use crate::kernel::Kernel;
-use crate::uapi::fcntl::O_CLOEXEC;
+use crate::uapi::fcntl::{O_CLOEXEC, O_LARGEFILE};
 use crate::uapi::time::NSEC_PER_SEC;
 
 /// Number of the mount of files that have no name.
-const ANON_MOUNT: u32 = 15;
+const ANON_MOUNT: u64 = 15;
 
 impl Kernel {
     pub(super) fn proc_fdinfo(&self, node: ProcNode, fd: i32) -> Result<String, Errno> {
@@ -23,9 +24,16 @@ impl Kernel {
         let closes = process.files.on_exec(fd) == Ok(OnExec::Close);
         let file = self.files.file(id);
         let flags = file.flags | if closes { O_CLOEXEC } else { 0 };
-        let inode = self.fstat(id).map_or(0, |stat| stat.inode);
+        let flags = if file.path.is_empty() { flags & !O_LARGEFILE } else { flags };
+        let (mount, inode) = match self.node_of_file(id) {
+            Some(Node::Inode(inode)) => {
+                (u64::from(self.vfs.inode(inode).mount.0), u64::from(inode.0))
+            }
+            Some(Node::Proc(place)) => (0, place.inode()),
+            None => (ANON_MOUNT, self.fstat(id).map_or(0, |stat| stat.inode)),
+        };
         let mut text = format!(
-            "pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{ANON_MOUNT}\nino:\t{inode}\n",
+            "pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n",
             file.position
         );
         if let FileKind::Task(kind) = file.kind {
@@ -50,6 +58,7 @@ impl Kernel {
                     time(timer.expiry.interval_ns)
                 )
             }
+            // Its state is what a read of it tells.
             TaskFile::Messages(_) => Ok(()),
             TaskFile::Signals { set } => writeln!(text, "sigmask:\t{set:016x}"),
             TaskFile::Pid { pid } => {

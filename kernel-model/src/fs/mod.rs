@@ -35,6 +35,7 @@ pub mod pipe;
 pub mod poll;
 pub mod proc;
 mod proc_memory;
+pub mod proc_status;
 pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;

@@ -172,8 +172,8 @@ impl Kernel {
                 }
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
                 FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
-                FileKind::Task(TaskFile::Messages(queue)) => self.release_mqueue(queue),
                 FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
+                FileKind::Task(TaskFile::Messages(queue)) => self.release_mqueue(queue),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
