@@ -196,11 +196,6 @@ fn signalfd_siginfo(info: &SigInfo) -> [u8; SIGNALFD_BYTES] {
             put(&mut bytes, 32, overrun.to_le_bytes());
             put_value(&mut bytes, value);
         }
-        SigFields::Sys { call_addr, syscall, arch } => {
-            put(&mut bytes, 84, syscall.to_le_bytes());
-            put(&mut bytes, 88, call_addr.to_le_bytes());
-            put(&mut bytes, 96, arch.to_le_bytes());
-        }
         SigFields::Raw(raw) => {
             let ids = word_at(&raw, 0);
             sender(ids as u32, (ids >> 32) as u32);
