@@ -4,6 +4,7 @@
 use perf_core::{CommChange, Errno, TaskId};
 
 use super::table::Syscall;
+use crate::arch::x86::fpu::FpuFormat;
 use crate::arch::x86::tsc::TscMode;
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -18,7 +19,7 @@ pub(super) const CALLS: &[Syscall] = &[
          refused (EINVAL)",
     ),
     Syscall::plain(158, "arch_prctl", sys_arch_prctl)
-        .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
+        .partial("no shadow stacks, no CPUID faulting"),
 ];
 
 /// Bytes of a task's name with its NUL (`TASK_COMM_LEN`).
@@ -180,6 +181,12 @@ impl Kernel {
         const ARCH_SET_FS: u64 = 0x1002;
         const ARCH_GET_FS: u64 = 0x1003;
         const ARCH_GET_GS: u64 = 0x1004;
+        const ARCH_GET_CPUID: u64 = 0x1011;
+        const ARCH_SET_CPUID: u64 = 0x1012;
+        const ARCH_GET_XCOMP_SUPP: u64 = 0x1021;
+        const ARCH_GET_XCOMP_PERM: u64 = 0x1022;
+        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+        const XFEATURE_MAX: u64 = 20;
 
         let entry = self.tasks.task_mut(task);
         match option {
@@ -190,6 +197,18 @@ impl Kernel {
                 let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
                 self.write_user_u64(addr, base)?;
             }
+            ARCH_GET_CPUID => return Ok(1),
+            // The processor has no CPUID faulting.
+            ARCH_SET_CPUID => return Err(Errno::ENODEV),
+            ARCH_GET_XCOMP_SUPP | ARCH_GET_XCOMP_PERM => {
+                let features = match self.hw.fpu_format() {
+                    FpuFormat::Fxsave => 0,
+                    FpuFormat::Xsave { features } => features,
+                };
+                self.write_user_u64(addr, features)?;
+            }
+            // None of the features is one that needs permission.
+            ARCH_REQ_XCOMP_PERM if addr < XFEATURE_MAX => return Err(Errno::EOPNOTSUPP),
             _ => return Err(Errno::EINVAL),
         }
         Ok(0)
