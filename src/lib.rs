@@ -19,4 +19,6 @@ pub mod recording;
 pub mod report;
 pub mod scenario;
 pub mod session;
+pub mod strace;
 pub mod symbols;
+pub mod syscall_table;

@@ -238,6 +238,8 @@ programs!(
     read_stdin,
     sigtrap,
     slots,
+    sockets_inet,
+    sockets_unix,
     sort,
     spin,
     tiny,

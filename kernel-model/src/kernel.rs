@@ -64,6 +64,8 @@ pub struct Kernel {
     pub(crate) timers: crate::timer::TimerQueue,
     /// Timers with descriptors.
     pub(crate) timerfds: crate::timer::file::TimerFds,
+    /// The system's own names.
+    pub(crate) uts: crate::syscalls::UtsNames,
     /// CPUs whose task is to enter the kernel at once, a bit each.
     pub(crate) kicks: u64,
     pub(crate) perf: Perf,
@@ -78,8 +80,11 @@ pub struct Kernel {
     pub(crate) perf_maps: std::collections::BTreeMap<perf_core::EventId, u32>,
     /// Perf events whose descriptors are closed while they are mapped.
     pub(crate) perf_orphans: std::collections::BTreeSet<perf_core::EventId>,
+    /// Programs of seccomp that threads have.
+    pub(crate) seccomp_filters: crate::seccomp::Filters,
     pub(crate) files: FileTable,
     pub(crate) ksym: crate::trace::ksym::KsymTracer,
+    pub(crate) net: crate::net::Net,
     pub(crate) epolls: crate::fs::epoll::Epolls,
     /// `kernel.perf_event_paranoid`.
     pub(crate) perf_event_paranoid: i32,
@@ -97,6 +102,8 @@ pub struct Kernel {
     /// Where each task ran last, for migrations.
     pub(crate) ran_on: std::collections::BTreeMap<TaskId, CpuId>,
     pub(crate) observations: Vec<Observation>,
+    /// What is kept for a tracer of system calls, where there is one.
+    pub(crate) strace: Option<Box<crate::strace::CallTrace>>,
     pub(crate) told_syscalls: std::collections::BTreeSet<u64>,
     /// The CPU that runs kernel code now.
     pub(crate) this_cpu: CpuId,
@@ -104,6 +111,8 @@ pub struct Kernel {
     pub(crate) init_process: Option<crate::task::ProcessId>,
     /// How the first process ended.
     pub(crate) init_exit: Option<ExitStatus>,
+    /// Where a thread of the first process was when its own signal ended the process.
+    pub(crate) killed_at: Option<u64>,
     pub(crate) stopped: Option<StopReason>,
     /// Chain of digests.
     pub(crate) digest: Digest,
@@ -227,6 +236,13 @@ impl Kernel {
             .collect();
         let time_ns = cpus.iter().map(|cpu| cpu.time_ns).max().unwrap_or(0);
         Totals { cpus, time_ns }
+    }
+
+    /// The address of the instruction at which a signal ended the first process; `None` while
+    /// it lives, and where another task's signal ended it from outside.
+    #[must_use]
+    pub const fn killed_at(&self) -> Option<u64> {
+        self.killed_at
     }
 
     /// The task that runs on a CPU.

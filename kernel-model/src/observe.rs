@@ -9,6 +9,8 @@
 use perf_core::attr::abi::{AttrFlags, PERF_TYPE_SOFTWARE};
 use perf_core::{CpuId, SwEvent, TaskId};
 
+use crate::strace::CallTold;
+
 /// A point of the machine's one clock, with the work that had retired by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
@@ -215,6 +217,8 @@ pub enum Observation {
         /// Bytes of memory that the machine's programs and files share.
         ram_bytes: u64,
     },
+    /// A call, signal or end of a task, for who asked for them. No part of a recording.
+    Call(Box<CallTold>),
     /// A system call that is not supported was made; told once a number.
     UnsupportedSyscall {
         /// Its number.

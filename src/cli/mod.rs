@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod boot;
+pub mod chaos;
 pub mod conformance_debug;
 pub mod conformance_ring0;
 pub mod conformance_slots;
@@ -14,6 +15,8 @@ pub mod kept_hits;
 pub mod kernel;
 pub mod scenario;
 mod size;
+pub mod strace;
+pub mod syscalls;
 pub mod watch_spec;
 
 use std::ffi::OsString;
@@ -43,6 +46,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Run a recording again and verify every input, hit and digest.
     Replay(ReplayArgs),
+    /// Run a program under many interleavings of its threads, and record one that differs.
+    Chaos(chaos::ChaosArgs),
     /// Show what a recording holds.
     Dump(DumpArgs),
     /// Start an image on a bare machine: multiboot, PVH or ELF-64.
@@ -53,6 +58,8 @@ pub enum Command {
     Scenario(scenario::ScenarioArgs),
     /// List the instructions, and which are built.
     Instructions(instructions::InstructionsArgs),
+    /// List the system calls, and how far each is supported.
+    Syscalls(syscalls::SyscallsArgs),
     /// Measure speed beside the processor's own and other emulators'.
     Bench(bench::BenchArgs),
 }
@@ -105,6 +112,10 @@ pub struct GuestArgs {
     /// Where the guest's random numbers start from.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+
+    /// Another interleaving of the guest's threads and processes, the same each time.
+    #[arg(long, value_name = "N")]
+    pub sched_seed: Option<u64>,
 
     /// The guest's root directory: a directory of the host. Changes stay in the guest.
     #[arg(long, value_name = "DIR")]
@@ -168,6 +179,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub kernel_symbols: Option<PathBuf>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -194,6 +209,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "PLACE", hide = true)]
     pub kgdb: Option<String>,
 
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
+
     /// How much is printed.
     #[command(flatten)]
     pub hits: HitArgs,
@@ -214,6 +233,10 @@ pub struct ReplayArgs {
     /// Also write hits, armed spans, exits and the summary as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Whether system calls are shown.
+    #[command(flatten)]
+    pub strace: strace::StraceArgs,
 
     /// How much is printed.
     #[command(flatten)]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod boot;
+mod chaos;
 mod conformance;
 mod divergence;
 mod dump;
@@ -15,6 +16,8 @@ mod replay;
 mod ring0;
 mod run;
 mod scenario;
+mod strace;
+mod syscalls;
 
 #[cfg(test)]
 mod cmd_tests;
@@ -36,6 +39,7 @@ use crate::session::guest::{GuestError, Machine};
 use crate::session::host_tree::MountError;
 use crate::session::program::{ElfError, ProgramError};
 use crate::session::watch::ResolveError;
+use crate::syscall_table::UnknownSyscall;
 
 pub use bench::BenchError;
 pub use boot::{BareEnd, BootError, CpuStates};
@@ -46,9 +50,9 @@ pub use ring0::Ring0Error;
 pub enum Outcome {
     /// The guest ended so.
     Guest(ExitStatus),
-    /// The replay was the recorded run.
+    /// The replay was the recorded run, or every seed's run was like the first.
     Identical,
-    /// The replay was another run, or the emulator is not what it emulates.
+    /// The replay was another run, a seed's run was, or the emulator is not what it emulates.
     Diverged,
     /// What was asked for was shown.
     Shown,
@@ -191,6 +195,15 @@ pub enum CommandError {
         /// Why not.
         source: io::Error,
     },
+    /// A filter of system calls that says nothing.
+    #[error("--strace-filter: {0}")]
+    Filter(#[source] crate::strace::filter::FilterError),
+    /// A system call that does not exist.
+    #[error("{0}")]
+    Syscall(#[from] UnknownSyscall),
+    /// The guest's input cannot be read.
+    #[error("standard input: {0}")]
+    Stdin(#[source] io::Error),
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -213,10 +226,12 @@ pub fn execute(
         Command::Run(args) => run::run(&args, machine, stdin, streams),
         Command::Record(args) => record::record(&args, machine, stdin, streams),
         Command::Replay(args) => replay::replay(&args, machine, streams),
+        Command::Chaos(args) => chaos::chaos(&args, machine, stdin, streams),
         Command::Dump(args) => dump::dump(&args, streams),
         Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),
         Command::Instructions(args) => instructions::instructions(&args, streams),
+        Command::Syscalls(args) => syscalls::syscalls(&args, streams),
         Command::Scenario(args) => scenario::scenario(&args, streams),
         Command::Bench(args) => bench::bench(&args, machine, streams),
     }

@@ -3,8 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
+use kernel_model::strace::CallTold;
+
 use super::run::{live, outcome};
-use super::{CommandError, Outcome, plan};
+use super::{CommandError, Outcome, plan, strace};
 use crate::cli::RecordArgs;
 use crate::recording::{RecordingError, RecordingWriter};
 use crate::report::{HitLimit, Report, Streams};
@@ -27,6 +29,10 @@ impl Observer for Recorder<'_, '_> {
         Ok(self.report.entry(at, entry)?)
     }
 
+    fn call(&mut self, told: &CallTold) -> Result<(), Self::Error> {
+        Ok(self.report.call(told)?)
+    }
+
     fn progress(&mut self, at: Position) {
         self.report.progress(at);
     }
@@ -47,10 +53,12 @@ pub(super) fn record(
         report.write_json(path)?;
     }
     report.show_progress(plan.max_insns);
+    let calls = strace::start(&args.strace, &mut report)?;
     let path = args.output.as_path();
     let writer = RecordingWriter::create(path, &plan).map_err(in_file(path))?;
     let mut recorder = Recorder { report, writer, path };
-    let (done, _) = live(machine, &plan, stdin, &mut recorder, Companions::default())?;
+    let (done, _) =
+        live(machine, &plan, stdin, &mut recorder, Companions { calls, ..Companions::default() })?;
     // A run that stopped is worth a recording too: its replay stops likewise.
     let counts = recorder.writer.finish(&done).map_err(in_file(path))?;
     recorder.report.finish(&done)?;
@@ -64,6 +72,6 @@ pub(super) fn record(
     outcome(&plan, &done)
 }
 
-fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
+pub(super) fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
     move |source| CommandError::Recording { path: path.to_owned(), source }
 }

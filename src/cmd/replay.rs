@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 
+use kernel_model::strace::CallTold;
+
 use super::divergence::{Divergence, Side};
-use super::{CommandError, Outcome};
+use super::{CommandError, Outcome, strace};
 use crate::cli::ReplayArgs;
 use crate::recording::{Entries, Recording, RecordingError};
 use crate::report::{HitLimit, Report, Streams};
-use crate::session::drive::{Driven, Flow, Observer, Session};
+use crate::session::drive::{Companions, Driven, Flow, Observer, Session};
 use crate::session::event::{Done, Entry, Position};
 use crate::session::guest::Machine;
 use crate::session::inputs::ReplayInputs;
@@ -85,6 +87,10 @@ impl Observer for Verifier<'_, '_> {
         Ok(flow)
     }
 
+    fn call(&mut self, told: &CallTold) -> Result<(), Self::Error> {
+        Ok(self.report.call(told)?)
+    }
+
     fn progress(&mut self, at: Position) {
         self.report.progress(at);
     }
@@ -103,6 +109,7 @@ pub(super) fn replay(
         report.write_json(path)?;
     }
     report.show_progress(Some(recording.done().totals.insns()));
+    let calls = strace::start(&args.strace, &mut report)?;
     let mut verifier = Verifier {
         report,
         entries: recording.entries(),
@@ -112,8 +119,9 @@ pub(super) fn replay(
         before: VecDeque::new(),
         divergence: None,
     };
+    let with = Companions { calls, ..Companions::default() };
     let inputs = ReplayInputs::new(recording.inputs().to_vec());
-    let mut session = Session::start(machine, plan, inputs)?;
+    let mut session = Session::start_with(machine, plan, inputs, with)?;
     let driven = session.drive(&mut verifier, Some(recording.done().steps))?;
     verifier.compare_end(driven)?;
     verdict(verifier, &recording)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kernel_model::debug::KgdbIo;
 
-use super::{CommandError, Outcome, plan};
+use super::{CommandError, Outcome, plan, strace};
 use crate::cli::RunArgs;
 use crate::kgdb::{Listener, Server, kernel_symbols};
 use crate::output_file::OutputFile;
@@ -31,6 +31,7 @@ pub(super) fn run(
     if let Some(path) = &args.output {
         report.write_json(path)?;
     }
+    let calls = strace::start(&args.strace, &mut report)?;
     let debugger = match listener {
         Some(listener) => {
             let place = listener.place().map_err(CommandError::KgdbPlace)?;
@@ -40,7 +41,7 @@ pub(super) fn run(
         }
         None => None,
     };
-    let companions = Companions { debugger, ksym: &args.ksym };
+    let companions = Companions { debugger, calls, ksym: &args.ksym };
     let (done, ksym) = live(machine, &plan, stdin, &mut report, companions)?;
     if !args.ksym.is_empty() {
         let trace = shortened(&ksym.trace, args.hits.hits);

@@ -15,9 +15,11 @@ pub mod json;
 mod numbers;
 mod observer;
 pub mod progress;
+mod strace;
 mod streams;
 mod summary;
 mod tally;
 
 pub use observer::{HitLimit, Report, ReportError};
+pub use strace::StraceTo;
 pub use streams::Streams;

@@ -8,9 +8,12 @@ use super::hit::hit_lines;
 use super::host_time::Stopwatch;
 use super::json;
 use super::progress::Progress;
+use super::strace::{Strace, StraceTo};
 use super::streams::Streams;
 use super::summary::Summary;
 use super::tally::{Exited, WatchTally, task_name};
+use kernel_model::strace::CallTold;
+
 use crate::output_file::OutputFile;
 use crate::session::drive::{Flow, Observer};
 use crate::session::event::{Done, Entry, Event, Hit, Position};
@@ -23,9 +26,9 @@ pub enum ReportError {
     /// Standard output or error.
     #[error("standard output or error: {0}")]
     Stream(#[source] io::Error),
-    /// The file of JSON lines.
+    /// The file of JSON lines, or of system calls.
     #[error("{}: cannot write: {source}", path.display())]
-    Json {
+    File {
         /// The file.
         path: PathBuf,
         /// Why not.
@@ -47,7 +50,7 @@ struct JsonFile {
 impl JsonFile {
     fn error(&self) -> impl Fn(io::Error) -> ReportError + use<> {
         let path = self.path.clone();
-        move |source| ReportError::Json { path: path.clone(), source }
+        move |source| ReportError::File { path: path.clone(), source }
     }
 
     fn line(&mut self, object: &serde_json::Value) -> Result<(), ReportError> {
@@ -66,6 +69,7 @@ pub struct Report<'run, 'io> {
     tallies: Vec<WatchTally>,
     exits: Vec<Exited>,
     json: Option<JsonFile>,
+    strace: Option<Strace>,
     stopwatch: Stopwatch,
 }
 
@@ -82,6 +86,7 @@ impl<'run, 'io> Report<'run, 'io> {
             tallies: vec![WatchTally::default(); plan.watches.len()],
             exits: Vec::new(),
             json: None,
+            strace: None,
             stopwatch: Stopwatch::start(),
         }
     }
@@ -93,7 +98,7 @@ impl<'run, 'io> Report<'run, 'io> {
     pub fn write_json(&mut self, path: &Path) -> Result<(), ReportError> {
         let path = path.to_owned();
         match OutputFile::create(&path) {
-            Err(source) => Err(ReportError::Json { path, source }),
+            Err(source) => Err(ReportError::File { path, source }),
             Ok(file) => {
                 let mut json = JsonFile { path, file };
                 json.line(&json::start(self.plan, &self.symbols))?;
@@ -101,6 +106,30 @@ impl<'run, 'io> Report<'run, 'io> {
                 Ok(())
             }
         }
+    }
+
+    /// Also shows the system calls that it is told of.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn show_strace(&mut self, to: &StraceTo) -> Result<(), ReportError> {
+        self.strace = Some(Strace::start(to)?);
+        Ok(())
+    }
+
+    fn show_calls(&mut self, text: &str) -> Result<(), ReportError> {
+        match &mut self.strace {
+            _ if text.is_empty() => Ok(()),
+            Some(Strace { file: Some(file), .. }) => file.write(text),
+            Some(Strace { file: None, .. }) => self.say(text),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows a call that has not returned at the end of the run.
+    fn end_calls(&mut self) -> Result<(), ReportError> {
+        let text = self.strace.as_mut().map(|strace| strace.lines.end()).unwrap_or_default();
+        self.show_calls(&text)
     }
 
     /// Shows a progress bar if standard error is a terminal.
@@ -131,6 +160,7 @@ impl<'run, 'io> Report<'run, 'io> {
     /// If one of them cannot be written.
     pub fn finish(&mut self, done: &Done) -> Result<(), ReportError> {
         let elapsed = self.stopwatch.elapsed();
+        self.end_calls()?;
         self.progress.finish();
         let summary = Summary {
             plan: self.plan,
@@ -237,6 +267,11 @@ impl Observer for Report<'_, '_> {
             Entry::Input(_) | Entry::Mark(_) => {}
         }
         Ok(Flow::Continue)
+    }
+
+    fn call(&mut self, told: &CallTold) -> Result<(), Self::Error> {
+        let text = self.strace.as_mut().map(|strace| strace.lines.told(told)).unwrap_or_default();
+        self.show_calls(&text)
     }
 
     fn progress(&mut self, at: Position) {

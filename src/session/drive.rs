@@ -5,9 +5,10 @@
 
 use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
+use kernel_model::strace::{CallSet, CallTold};
 
 use super::event::{Done, Ending, Entry, Event, Mark, Position};
-use super::guest::{Guest, GuestError, KsymTexts, Machine, Step, Stop};
+use super::guest::{Guest, GuestError, KsymTexts, Machine, Step, Stop, Told};
 use super::inputs::{RecordingInputs, Tap};
 use super::plan::Plan;
 
@@ -31,6 +32,14 @@ pub trait Observer {
     /// One more entry of the log.
     fn entry(&mut self, at: Position, entry: &Entry) -> Result<Flow, Self::Error>;
 
+    /// A system call, a signal or the end of a task, which no recording holds.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    fn call(&mut self, _told: &CallTold) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// A step was run.
     fn progress(&mut self, at: Position);
 }
@@ -48,11 +57,13 @@ pub enum Driven {
     StillRunning(Position),
 }
 
-/// What only a live run has: it decides what happens, and no recording keeps it.
+/// What no recording keeps: who decides what happens in a live run, and what is only shown.
 #[derive(Default)]
 pub struct Companions<'a> {
     /// A debugger, for which the machine stops before the first user instruction.
     pub debugger: Option<Box<dyn KgdbIo>>,
+    /// System calls that are told of.
+    pub calls: Option<CallSet>,
     /// Symbols for the ksym tracer, `SYMBOL:rw-` each.
     pub ksym: &'a [String],
 }
@@ -104,6 +115,9 @@ impl<'p> Session<'p> {
         if let Some(debugger) = with.debugger {
             guest.attach_debugger(debugger).map_err(GuestError::Debugger)?;
         }
+        if let Some(calls) = with.calls {
+            guest.trace_calls(calls);
+        }
         guest
             .spawn_init(&plan.image, &plan.argv, &plan.envp)
             .map_err(|cause| GuestError::Exec { path: plan.image.path.clone(), cause })?;
@@ -129,6 +143,12 @@ impl<'p> Session<'p> {
     #[must_use]
     pub fn ksym_texts(&self) -> KsymTexts {
         self.guest.ksym_texts()
+    }
+
+    /// The address of the instruction at which a signal of its own ended the first process.
+    #[must_use]
+    pub fn killed_at(&self) -> Option<u64> {
+        self.guest.killed_at()
     }
 
     /// Runs to the end, or until the observer has enough, or for `max_steps`.
@@ -172,11 +192,23 @@ impl<'p> Session<'p> {
 
     /// Tells the answers that the step was given, then what happened in it.
     fn tell<O: Observer>(&mut self, at: Position, observer: &mut O) -> Result<Flow, O::Error> {
-        let inputs = self.tap.take().map(Entry::Input);
-        let events = self.guest.take_events().into_iter().flat_map(pieces).map(Entry::Event);
-        for entry in inputs.chain(events) {
-            if observer.entry(at, &entry)? == Flow::Enough {
+        for input in self.tap.take() {
+            if observer.entry(at, &Entry::Input(input))? == Flow::Enough {
                 return Ok(Flow::Enough);
+            }
+        }
+        for told in self.guest.take_events() {
+            let event = match told {
+                Told::Event(event) => event,
+                Told::Call(call) => {
+                    observer.call(&call)?;
+                    continue;
+                }
+            };
+            for piece in pieces(event) {
+                if observer.entry(at, &Entry::Event(piece))? == Flow::Enough {
+                    return Ok(Flow::Enough);
+                }
             }
         }
         Ok(Flow::Continue)

@@ -6,6 +6,7 @@
 use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::{InputError, Inputs};
 use kernel_model::observe::{CounterRequest, ExitStatus, WatchRequest};
+use kernel_model::strace::{CallSet, CallTold};
 
 use super::config::MachineConfig;
 use super::event::{Count, Digest, Event, Totals};
@@ -84,6 +85,15 @@ pub enum Step {
     Stopped(Stop),
 }
 
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What a recording holds.
+    Event(Event),
+    /// What is only shown: a system call, for who asked.
+    Call(Box<CallTold>),
+}
+
 /// A machine that runs.
 pub trait Guest {
     /// Lets a debugger control the machine, which stops before the first user instruction.
@@ -116,18 +126,24 @@ pub trait Guest {
     /// Runs one scheduling quantum of one CPU.
     fn step(&mut self) -> Step;
 
+    /// Tells of these calls, and of signals and ends of tasks. Before the first process.
+    fn trace_calls(&mut self, wanted: CallSet);
+
     /// What happened since the last call, in order.
-    fn take_events(&mut self) -> Vec<Event>;
+    fn take_events(&mut self) -> Vec<Told>;
 
     /// The state of the machine, chained over all calls.
     fn digest(&mut self) -> Digest;
+
+    /// The address of the instruction at which a signal of its own ended the first process.
+    fn killed_at(&self) -> Option<u64>;
 
     /// Work done since boot.
     fn totals(&self) -> Totals;
 }
 
-/// A way to make a guest.
-pub trait Machine {
+/// A way to make a guest, from any thread of the host: guests share nothing.
+pub trait Machine: Sync {
     /// Boots a machine whose only source of nondeterminism is `inputs`.
     fn boot(
         &self,

@@ -9,11 +9,12 @@ use kernel_model::observe::{
     ArmedSpan, CounterRequest, Hit as KernelHit, HitOrigin, Moment, Observation, TaskTag,
     WatchRequest,
 };
+use kernel_model::strace::CallSet;
 use perf_core::{Errno, TaskId};
 
 use super::config::MachineConfig;
 use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop, Told};
 use super::plan::Image;
 
 /// The kernel model on the emulator.
@@ -39,6 +40,7 @@ impl Machine for KernelMachine {
             generation: config.generation,
             defects: config.defects,
             seed: config.seed,
+            sched_seed: config.sched_seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
         let has_root = machine.has_root();
@@ -126,8 +128,16 @@ impl Guest for KernelGuest {
         }
     }
 
-    fn take_events(&mut self) -> Vec<Event> {
-        self.kernel.take_observations().into_iter().map(event).collect()
+    fn trace_calls(&mut self, wanted: CallSet) {
+        self.kernel.trace_calls(wanted);
+    }
+
+    fn take_events(&mut self) -> Vec<Told> {
+        self.kernel.take_observations().into_iter().map(told).collect()
+    }
+
+    fn killed_at(&self) -> Option<u64> {
+        self.kernel.killed_at()
     }
 
     fn digest(&mut self) -> Digest {
@@ -145,8 +155,9 @@ impl Guest for KernelGuest {
     }
 }
 
-fn event(observation: Observation) -> Event {
-    match observation {
+fn told(observation: Observation) -> Told {
+    let event = match observation {
+        Observation::Call(told) => return Told::Call(told),
         Observation::Hit(told) => Event::Hit(Box::new(hit(*told))),
         Observation::Span(told) => Event::Span(Box::new(span(*told))),
         Observation::Output { fd, bytes } => Event::Output { fd, bytes },
@@ -162,7 +173,8 @@ fn event(observation: Observation) -> Event {
         Observation::UnsupportedSyscall { nr, name, task } => {
             Event::UnsupportedSyscall { nr, name: name.map(str::to_owned), who: who(task) }
         }
-    }
+    };
+    Told::Event(event)
 }
 
 fn hit(told: KernelHit) -> Hit {

@@ -4,9 +4,11 @@ use kernel_model::debug::KgdbIo;
 use kernel_model::inputs::Inputs;
 use kernel_model::observe::{AccessKind, CounterRequest, ExitStatus, WatchAccess, WatchRequest};
 
+use kernel_model::strace::CallSet;
+
 use super::config::MachineConfig;
 use super::event::{At, Count, CpuWork, Digest, Event, Hit, Origin, Span, Totals, Who};
-use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop};
+use super::guest::{Cause, Guest, GuestError, KsymTexts, Machine, Step, Stop, Told};
 use super::plan::{Image, Plan, Watch};
 
 /// What the guest does in one step.
@@ -151,8 +153,14 @@ impl Guest for Player {
         }
     }
 
-    fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    fn trace_calls(&mut self, _wanted: CallSet) {}
+
+    fn take_events(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.events).into_iter().map(Told::Event).collect()
+    }
+
+    fn killed_at(&self) -> Option<u64> {
+        None
     }
 
     fn digest(&mut self) -> Digest {

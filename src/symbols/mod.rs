@@ -14,6 +14,7 @@ use object::LittleEndian;
 use object::read::elf::ElfFile64;
 
 pub use lines::SourceLine;
+pub(crate) use near_names::near_names;
 pub use table::{LookupError, Near, Symbol};
 
 use lines::Lines;

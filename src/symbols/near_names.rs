@@ -4,7 +4,7 @@
 const MOST: usize = 5;
 
 /// The names nearest to `name`, best first.
-pub(super) fn near_names<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn near_names<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
     let limit = (name.chars().count() / 3).max(1);
     let mut scored: Vec<(usize, &str)> =
         all.filter_map(|known| Some((score(name, known, limit)?, known))).collect();

@@ -32,7 +32,9 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 12] = [
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 13] = [
+pub(crate) const PLAIN_PROGRAMS: [&str; 15] = [
+    "sockets_inet",
+    "sockets_unix",
     "compat",
     "event_files",
     "exec",

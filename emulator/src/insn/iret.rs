@@ -19,6 +19,7 @@ use crate::event::exception::Faulted;
 use crate::mem::access::MemWidth;
 use crate::mem::phys::PhysMem;
 use crate::op::{Flow, Op, OpFn};
+use crate::regs::gpr::reg::RSP;
 use crate::regs::{B16, B32, B64, RFlags, SegmentReg};
 use crate::timing::FixedEvent;
 
@@ -90,6 +91,11 @@ fn iret<W: MemWidth>(cpu: &mut Cpu, mem: &mut PhysMem, op: &Op) -> Result<Flow, 
     cpu.pending.nmi_blocked = false;
     cpu.set_rflags(flags);
     cpu.set_stack_pointer(rsp);
+    if !cpu.code.is_64() {
+        // A 16-bit stack pointer leaves bits 16 to 31 as they were, and no others (measured).
+        let low = cpu.regs.gpr.get(RSP) & 0xffff_ffff;
+        cpu.regs.gpr.set(RSP, low);
+    }
     if outward {
         drop_inner_segments(cpu);
     }

@@ -186,7 +186,7 @@ impl Kernel {
             return;
         };
         let completes = match entry {
-            EntryPoint::Syscall => true,
+            EntryPoint::Syscall | EntryPoint::Int80 => true,
             EntryPoint::Exception(vector) => vector != PAGE_FAULT,
             EntryPoint::Timer | EntryPoint::RoutineDone => false,
         };

@@ -67,7 +67,7 @@ impl Kernel {
     }
 
     /// Makes an inode for a new name.
-    fn create(
+    pub(crate) fn create(
         &mut self,
         task: TaskId,
         walked: &Walked,

@@ -82,7 +82,7 @@ impl FileTable {
                 IoResult::Err(Errno::EBADF)
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).read(out);
+                let result = self.read_pipe(pipe, out);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Null, .. } => IoResult::Done(0),
@@ -100,7 +100,8 @@ impl FileTable {
             FileKind::Regular(_)
             | FileKind::ProcMem { .. }
             | FileKind::Epoll(_)
-            | FileKind::Task(_) => IoResult::Err(Errno::EINVAL),
+            | FileKind::Task(_)
+            | FileKind::Socket(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).read(out);
                 self.or_again(id, result)
@@ -160,7 +161,7 @@ impl FileTable {
                 IoResult::Done(bytes.len())
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).write(bytes);
+                let result = self.write_pipe(pipe, bytes);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Full, .. } => IoResult::Err(Errno::ENOSPC),
@@ -172,6 +173,7 @@ impl FileTable {
             | FileKind::Text(_)
             | FileKind::Epoll(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).write(bytes);
@@ -201,7 +203,10 @@ impl FileTable {
     ) -> Result<u64, Errno> {
         let file = self.file_mut(id);
         let end = match file.kind {
-            FileKind::Console(_) | FileKind::Pipe { .. } | FileKind::PerfEvent(_) => {
+            FileKind::Console(_)
+            | FileKind::Pipe { .. }
+            | FileKind::Socket(_)
+            | FileKind::PerfEvent(_) => {
                 return Err(Errno::ESPIPE);
             }
             FileKind::Path(_) => return Err(Errno::EBADF),
@@ -251,6 +256,7 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
         | FileKind::Task(_)
+        | FileKind::Socket(_)
         | FileKind::PerfEvent(_) => false,
     }
 }

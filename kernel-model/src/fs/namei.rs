@@ -147,6 +147,7 @@ impl Kernel {
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => None,
         }
     }

@@ -75,6 +75,11 @@ impl Pipe {
         }
     }
 
+    /// Pages that it holds.
+    pub(super) fn nr_pages(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// Bytes that wait to be read (`FIONREAD`).
     pub(super) fn nr_bytes(&self) -> usize {
         self.buffers.iter().map(|buffer| buffer.page.len() - buffer.nr_read).sum()

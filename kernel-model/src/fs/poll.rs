@@ -8,6 +8,7 @@ use super::file::{Console, FileId, FileKind, FileTable};
 use super::inode::Device;
 use super::task_file::TaskFile;
 use crate::kernel::Kernel;
+use crate::net::SocketId;
 use crate::task::wait::Channel;
 use crate::uapi::poll::{DEFAULT_POLLMASK, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM};
 
@@ -22,6 +23,8 @@ pub enum Readiness {
     Task(TaskFile),
     /// The files that it watches must answer.
     Epoll(EpollId),
+    /// The socket must answer.
+    Socket(SocketId),
 }
 
 impl FileTable {
@@ -42,6 +45,7 @@ impl FileTable {
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
             FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
             FileKind::Task(file) => return Readiness::Task(file),
+            FileKind::Socket(socket) => return Readiness::Socket(socket),
         })
     }
 }
@@ -55,6 +59,7 @@ impl FileKind {
             Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
             Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
             Self::Task(file) => Some(file.channel()),
+            Self::Socket(socket) => Some(Channel::Socket(socket.0)),
             Self::Console(_)
             | Self::Device { .. }
             | Self::Regular(_)
@@ -93,6 +98,7 @@ impl Kernel {
             Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
             Readiness::Epoll(_) => 0,
             Readiness::Task(file) => self.poll_task_file(id, file),
+            Readiness::Socket(socket) => self.socket_poll(socket),
         };
         PollState { bits, channel }
     }

@@ -75,6 +75,8 @@ const ENTRIES: &[(&str, ProcEntry)] = &[
     ("schedstat", ProcEntry::Text(ProcText::Schedstat)),
     ("sessionid", ProcEntry::Text(ProcText::SessionId)),
     ("setgroups", ProcEntry::Text(ProcText::SetGroups)),
+    ("smaps", ProcEntry::Text(ProcText::Smaps)),
+    ("smaps_rollup", ProcEntry::Text(ProcText::SmapsRollup)),
     ("stat", ProcEntry::Text(ProcText::Stat)),
     ("statm", ProcEntry::Text(ProcText::Statm)),
     ("status", ProcEntry::Text(ProcText::Status)),

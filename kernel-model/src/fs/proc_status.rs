@@ -8,10 +8,10 @@ use perf_core::Errno;
 use super::inode::Mount;
 use super::namei::Node;
 use super::proc::ProcNode;
-use super::proc_text::{sizes, state_letter};
+use super::proc_memory;
+use super::proc_text::state_letter;
 use super::stat::FIRST_MOUNT_DEVICE;
 use crate::kernel::Kernel;
-use crate::mm::layout::PAGE_SIZE;
 use crate::task::cred::Ids;
 use crate::task::limits::RLIM_INFINITY;
 use crate::task::{Process, Task};
@@ -48,32 +48,6 @@ fn identity(text: &mut String, process: &Process, entry: &Task) {
     );
 }
 
-/// Sizes of memory; none of a process that has ended.
-fn memory(text: &mut String, total: u64, code: u64) {
-    if total == 0 {
-        return;
-    }
-    let kib = |pages: u64| pages * (PAGE_SIZE / 1024);
-    for (name, pages) in [
-        ("VmPeak", total),
-        ("VmSize", total),
-        ("VmLck", 0),
-        ("VmPin", 0),
-        ("VmHWM", total),
-        ("VmRSS", total),
-        ("RssAnon", total - code.min(total)),
-        ("RssFile", code.min(total)),
-        ("RssShmem", 0),
-        ("VmData", total - code.min(total)),
-        ("VmExe", code),
-        ("VmSwap", 0),
-        ("HugetlbPages", 0),
-    ] {
-        let _fits = writeln!(text, "{name}:\t{:8} kB", kib(pages));
-    }
-    text.push_str("CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n");
-}
-
 fn signals(text: &mut String, process: &Process, entry: &Task) {
     let nr_queued = process.limits.soft(crate::task::limits::Resource::Sigpending);
     let _fits = write!(text, "Threads:\t{}\nSigQ:\t0/{nr_queued}\n", process.threads.len());
@@ -96,7 +70,7 @@ fn signals(text: &mut String, process: &Process, entry: &Task) {
 /// `status`.
 pub(super) fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
     let task = kernel.proc_task(node)?;
-    let (total, code) = sizes(kernel, node);
+    let memory = proc_memory::status_lines(kernel, node);
     let (letter, state) = state_letter(kernel, task);
     let (_, process) = kernel.proc_process(node)?;
     let entry = kernel.tasks.task(task);
@@ -108,7 +82,7 @@ pub(super) fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errn
         entry.comm, process.umask, process.pid, entry.tid,
     );
     identity(&mut text, process, entry);
-    memory(&mut text, total, code);
+    text.push_str(&memory);
     signals(&mut text, process, entry);
     let _fits = write!(
         text,

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use perf_core::{Errno, TaskId};
 
 use super::proc::ProcNode;
+use super::proc_memory;
 use super::proc_status as status;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
-use crate::mm::vma::{Prot, Vma, VmaName};
 use crate::task::TaskState;
 
 /// Which text.
@@ -54,6 +54,10 @@ pub enum ProcText {
     SessionId,
     /// `setgroups`.
     SetGroups,
+    /// `smaps`.
+    Smaps,
+    /// `smaps_rollup`.
+    SmapsRollup,
     /// `stat`.
     Stat,
     /// `statm`.
@@ -117,8 +121,10 @@ pub(super) fn show(kernel: &mut Kernel, node: ProcNode, text: ProcText) -> Resul
         ProcText::Wchan => Ok(b"0".to_vec()),
         ProcText::Stat => Ok(stat(kernel, node)?.into_bytes()),
         ProcText::Status => Ok(status::status(kernel, node)?.into_bytes()),
-        ProcText::Statm => Ok(statm(kernel, node).into_bytes()),
-        ProcText::Maps => Ok(maps(kernel, node)),
+        ProcText::Statm => Ok(proc_memory::statm(kernel, node).into_bytes()),
+        ProcText::Maps => Ok(proc_memory::maps(kernel, node)),
+        ProcText::Smaps => Ok(proc_memory::smaps(kernel, node)),
+        ProcText::SmapsRollup => Ok(proc_memory::smaps_rollup(kernel, node)),
         ProcText::Cmdline => Ok(strings(kernel, node, Strings::Arguments)),
         ProcText::Environ => Ok(strings(kernel, node, Strings::Environment)),
     }
@@ -147,50 +153,6 @@ fn strings(kernel: &mut Kernel, node: ProcNode, which: Strings) -> Vec<u8> {
     }
 }
 
-fn maps(kernel: &mut Kernel, node: ProcNode) -> Vec<u8> {
-    let Ok(task) = kernel.proc_live_task(node) else { return Vec::new() };
-    let space = kernel.tasks.space_of_mut(task);
-    let heap = space.heap();
-    let mut text = Vec::new();
-    for vma in space.vmas() {
-        text.extend(map_line(vma, heap));
-    }
-    text
-}
-
-fn map_line(vma: &Vma, heap: (u64, u64)) -> Vec<u8> {
-    let right = |right, letter| if vma.prot.has(right) { letter } else { '-' };
-    let shared = if vma.backing.is_shared() { 's' } else { 'p' };
-    let is_heap = vma.start < heap.1 && heap.0 < vma.end && heap.0 != heap.1;
-    let (offset, device, inode, name): (u64, u64, u64, &[u8]) = match &vma.name {
-        VmaName::File(file) => {
-            (vma.page_of(vma.start) << PAGE_SHIFT, file.device, file.inode, file.path.as_bytes())
-        }
-        VmaName::Stack => (0, 0, 0, b"[stack]"),
-        VmaName::Anonymous if is_heap => (0, 0, 0, b"[heap]"),
-        VmaName::Anonymous => (0, 0, 0, b""),
-    };
-    let mut line = format!(
-        "{:08x}-{:08x} {}{}{}{shared} {offset:08x} {:02x}:{:02x} {inode} ",
-        vma.start,
-        vma.end,
-        right(Prot::READ, 'r'),
-        right(Prot::WRITE, 'w'),
-        right(Prot::EXEC, 'x'),
-        device >> 8,
-        device & 0xff,
-    );
-    if !name.is_empty() {
-        while line.len() < 73 {
-            line.push(' ');
-        }
-    }
-    let mut line = line.into_bytes();
-    line.extend(name);
-    line.push(b'\n');
-    line
-}
-
 pub(super) fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
     match kernel.tasks.task(task).state {
         TaskState::Runnable => ('R', "running"),
@@ -202,16 +164,11 @@ pub(super) fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str
 }
 
 /// Pages mapped, and the pages of code among them.
-pub(super) fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
+fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
     let Ok(task) = kernel.proc_live_task(node) else { return (0, 0) };
     let space = kernel.tasks.space_of_mut(task);
     let code = space.image.end_code.saturating_sub(space.image.start_code).div_ceil(PAGE_SIZE);
     (space.mapped_bytes() >> PAGE_SHIFT, code)
-}
-
-fn statm(kernel: &mut Kernel, node: ProcNode) -> String {
-    let (total, code) = sizes(kernel, node);
-    format!("{total} {total} 0 {code} 0 {} 0\n", total - code.min(total))
 }
 
 fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {

@@ -18,17 +18,18 @@ pub const STAT_BYTES: usize = 144;
 pub(crate) mod mode {
     pub(crate) const FIFO: u32 = 0o010_000;
     pub(crate) const BLOCK: u32 = 0o060_000;
-    pub(crate) const SOCKET: u32 = 0o140_000;
     pub(crate) const CHARACTER: u32 = 0o020_000;
     pub(crate) const DIRECTORY: u32 = 0o040_000;
     pub(crate) const REGULAR: u32 = 0o100_000;
     pub(crate) const LINK: u32 = 0o120_000;
+    pub(crate) const SOCKET: u32 = 0o140_000;
 }
 
 /// Device numbers: of the first mount, of pipes, of anonymous files, of processes.
 pub(super) const FIRST_MOUNT_DEVICE: u64 = 32;
 const PIPE_DEVICE: u64 = 14;
 const ANON_DEVICE: u64 = 15;
+const SOCKET_DEVICE: u64 = 8;
 const PROC_DEVICE: u64 = 22;
 /// Inode of every perf event: they share one (`anon_inode_inode`).
 const ANON_INODE: u64 = 1024;
@@ -36,6 +37,8 @@ const ANON_INODE: u64 = 1024;
 const FIRST_PIPE_INODE: u64 = 1 << 32;
 /// What a name adds to the size of a directory (`BOGO_DIRENT_SIZE`).
 const BOGO_DIRENT_BYTES: u64 = 20;
+/// Sockets are numbered from here.
+pub(crate) const FIRST_SOCKET_INODE: u64 = 1 << 31;
 /// Block size that files ask for.
 const BLOCK_BYTES: u64 = 4096;
 
@@ -199,6 +202,9 @@ impl Kernel {
         Ok(match self.files.file(id).kind {
             FileKind::Console(stream) => fifo(FIRST_PIPE_INODE - 3 + stream as u64),
             FileKind::Pipe { pipe, fifo: None, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
+            FileKind::Socket(socket) => {
+                plain(SOCKET_DEVICE, FIRST_SOCKET_INODE + u64::from(socket.0), mode::SOCKET | 0o777)
+            }
             FileKind::PerfEvent(_)
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
@@ -222,6 +228,9 @@ impl Kernel {
                 format!("pipe:[{}]", FIRST_PIPE_INODE + u64::from(pipe.0)).into_bytes()
             }
             FileKind::PerfEvent(_) => b"anon_inode:[perf_event]".to_vec(),
+            FileKind::Socket(socket) => {
+                format!("socket:[{}]", FIRST_SOCKET_INODE + u64::from(socket.0)).into_bytes()
+            }
             FileKind::Eventfd(_) => b"anon_inode:[eventfd]".to_vec(),
             FileKind::Epoll(_) => b"anon_inode:[eventpoll]".to_vec(),
             FileKind::Task(file) => file.name().to_vec(),

@@ -39,7 +39,7 @@ pub(super) const FILES: &[PseudoFile] = &[
     fixed("/proc/sys/fs/file-max", |_, _| b"9223372036854775807\n".to_vec()),
     fixed("/proc/sys/fs/nr_open", |_, _| b"1048576\n".to_vec()),
     fixed("/proc/sys/fs/pipe-max-size", |_, _| b"1048576\n".to_vec()),
-    fixed("/proc/sys/kernel/hostname", |_, _| format!("{}\n", UTS[1]).into_bytes()),
+    fixed("/proc/sys/kernel/hostname", |kernel, _| [kernel.uts.host.as_slice(), b"\n"].concat()),
     fixed("/proc/sys/kernel/osrelease", |_, _| format!("{}\n", UTS[2]).into_bytes()),
     fixed("/proc/sys/kernel/ostype", |_, _| format!("{}\n", UTS[0]).into_bytes()),
     fixed("/proc/sys/kernel/version", |_, _| format!("{}\n", UTS[3]).into_bytes()),

@@ -172,6 +172,11 @@ fn signalfd_siginfo(info: &SigInfo) -> [u8; SIGNALFD_BYTES] {
         SigFields::Fault { addr } | SigFields::Perf { addr, .. } => {
             put(&mut bytes, 72, addr.to_le_bytes());
         }
+        SigFields::Sys { call_addr, syscall, arch } => {
+            put(&mut bytes, 84, syscall.to_le_bytes());
+            put(&mut bytes, 88, call_addr.to_le_bytes());
+            put(&mut bytes, 96, arch.to_le_bytes());
+        }
         SigFields::Poll { band, fd } => {
             put(&mut bytes, 20, fd.to_le_bytes());
             put(&mut bytes, 28, (band as u32).to_le_bytes());

@@ -13,6 +13,7 @@ use super::{Kernel, comm_of};
 use crate::arch::x86::fpu::FpuState;
 use crate::arch::x86::hw::Hw;
 use crate::arch::x86::pt_regs::PtRegs;
+use crate::arch::x86::segments::ThreadStruct;
 use crate::arch::x86::vdso::{VDSO_BYTES, VDSO_NAME};
 use crate::exec::elf::ElfImage;
 use crate::exec::load::{self, LoadedElf, ProgramFile, Role};
@@ -237,7 +238,10 @@ impl Kernel {
         let process = self.tasks.process_of_mut(task);
         let closed = process.files.close_on_exec(&mut self.files);
         self.after_close(closed);
-        self.tasks.task_mut(task).altstack = (0, 0, 0);
+        let entry = self.tasks.task_mut(task);
+        entry.altstack = (0, 0, 0);
+        entry.rseq = None;
+        self.tasks.process_of_mut(task).membarrier = 0;
         self.exec_perf(task, bprm);
         let process = self.tasks.process_of_mut(task);
         process.handlers.flush_for_exec();
@@ -314,7 +318,9 @@ impl Kernel {
         self.load_fpu(task, &FpuState::default());
         let entry = self.tasks.task_mut(task);
         (entry.fs_base, entry.gs_base) = (0, 0);
-        self.hw.load_bases(self.this_cpu, 0, 0);
+        entry.arch = ThreadStruct { tsc: entry.arch.tsc, ..ThreadStruct::default() };
+        entry.user_dispatch = None;
+        self.load_segments(self.this_cpu, task);
     }
 
     /// Perf events of the task, then its new name.

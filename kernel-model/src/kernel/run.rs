@@ -5,18 +5,24 @@ use perf_core::{CpuId, Errno, TaskId};
 use super::{Digest, Kernel, Step, StopReason, StoppedTasks};
 use crate::arch::x86::costs::Work;
 use crate::arch::x86::entry::{ReturnBy, RunExit};
+use crate::arch::x86::int80::SyscallAbi;
 use crate::arch::x86::layout::EntryPoint;
 use crate::arch::x86::pmc::NMI_VECTOR;
-use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::pt_regs::{PtRegs, RAX};
 use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
-use crate::signal::{self, Delivery};
+use crate::sched::shuffle::{Pick, Shuffle};
+use crate::seccomp::{Recheck, Verdict};
+use crate::signal::{self, Delivery, SigInfo};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
+use crate::uapi::signal::SIGSEGV;
 
 /// Guest time that a CPU runs before another one may, ns: the grain of interleaving.
 const QUANTUM_NS: u64 = 50_000;
+/// Cycles in which the interrupt that ends a seed's quantum comes, unless interrupts are off.
+const RESCHED_CYCLES: u64 = 4096;
 
 impl Kernel {
     /// Lets one CPU run for a quantum. Deterministic, and the only way to progress.
@@ -80,9 +86,60 @@ impl Kernel {
 
     /// Puts the next task on an idle CPU and goes on with what it was doing.
     fn schedule(&mut self, cpu: CpuId) {
-        let Some(task) = self.sched.pick_next(cpu) else { return };
-        self.switch_in(cpu, task);
-        self.go_on(cpu, task);
+        let now = self.now_ns();
+        match self.sched.pick_next(cpu, now) {
+            Pick::Task(task) => {
+                self.switch_in(cpu, task);
+                self.go_on(cpu, task);
+            }
+            Pick::Held(until_ns) => self.hold_cpu(cpu, until_ns),
+            Pick::Idle => {}
+        }
+    }
+
+    /// A CPU whose tasks are held back stands still while others run or time passes for a
+    /// sleeper; where there are none the tasks go on.
+    fn hold_cpu(&mut self, cpu: CpuId, until_ns: u64) {
+        let others = self.hw.cpus().filter(|&other| other != cpu && self.sched.can_run(other));
+        let running = others.map(|other| self.hw.time_ns(other)).min();
+        let sleeper = self.sched.first_sleeper().map(|(deadline, _)| deadline);
+        let sleeper = sleeper.filter(|&deadline| deadline < until_ns);
+        // No further than the others: what is held back may be released when they wait.
+        let until = match (running.map(|time| time + 1), sleeper) {
+            (Some(time), _) => until_ns.min(time),
+            (None, Some(deadline)) => deadline,
+            (None, None) => {
+                if let Some(shuffle) = self.sched.shuffle_mut() {
+                    shuffle.release();
+                }
+                return;
+            }
+        };
+        self.idle_until(cpu, until);
+    }
+
+    /// When the CPU's quantum ends, in its cycles.
+    fn quantum_end(&mut self, cpu: CpuId) -> u64 {
+        let usual = self.hw.cycles_at(QUANTUM_NS);
+        let has_company = self.sched.has_company();
+        let quantum = match self.sched.shuffle_mut().filter(|_| has_company) {
+            Some(shuffle) => shuffle.quantum(),
+            None => usual,
+        };
+        self.hw.cycles(cpu) + quantum
+    }
+
+    /// A seed's quantum is over: whether the interrupt that lets another task run was raised.
+    fn raise_resched(&mut self, cpu: CpuId) -> bool {
+        let is_contended = self.sched.is_contended(cpu);
+        let has_company = self.sched.has_company();
+        let Some(shuffle) = self.sched.shuffle_mut() else { return false };
+        let ends = is_contended || has_company && shuffle.pauses();
+        if ends {
+            self.sched.set_need_resched(cpu);
+            self.hw.raise_timer(cpu);
+        }
+        ends
     }
 
     /// Lets the current task go on where it left its CPU.
@@ -108,6 +165,10 @@ impl Kernel {
             ResumeAt::SyscallEntry(work) => {
                 self.after_syscall_stop(task);
                 self.after_syscall_entry(cpu, task, work);
+            }
+            ResumeAt::Seccomp => {
+                self.after_ptrace_stop(task);
+                self.after_seccomp_stop(cpu, task);
             }
             ResumeAt::SyscallExit => {
                 self.after_syscall_stop(task);
@@ -136,8 +197,20 @@ impl Kernel {
             self.leave_syscall(cpu, task, ReturnBy::Iret);
             return;
         }
-        entry.syscall = Some(InSyscall::new(&entry.regs));
-        self.run_syscall(cpu, task);
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::No);
+    }
+
+    /// The same after the stop that a filter of seccomp asked for.
+    fn after_seccomp_stop(&mut self, cpu: CpuId, task: TaskId) {
+        let entry = self.tasks.task_mut(task);
+        if entry.regs.orig_ax as i32 == -1 || entry.trace.fatal_pending {
+            entry.syscall = None;
+            self.leave_syscall(cpu, task, ReturnBy::Iret);
+            return;
+        }
+        entry.syscall = Some(InSyscall::new(&entry.regs, entry.arch.abi));
+        self.start_syscall(cpu, task, Recheck::Yes);
     }
 
     fn deadlock(&self) -> StopReason {
@@ -149,8 +222,8 @@ impl Kernel {
     }
 
     fn run_quantum(&mut self, cpu: CpuId) {
-        let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
-        let (mut tick_raised, mut nmi_raised) = (false, false);
+        let mut end = self.quantum_end(cpu);
+        let (mut tick_raised, mut nmi_raised, mut resched_raised) = (false, false, false);
         self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
@@ -174,7 +247,11 @@ impl Kernel {
                     }
                     nmi_raised |= self.raise_counter_nmi(cpu);
                     if self.hw.cycles(cpu) >= end {
-                        return;
+                        if resched_raised || !self.raise_resched(cpu) {
+                            return;
+                        }
+                        resched_raised = true;
+                        end += RESCHED_CYCLES;
                     }
                 }
                 RunExit::Entry(entry) => {
@@ -185,6 +262,9 @@ impl Kernel {
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
                         return;
+                    }
+                    if self.sched.shuffle_mut().is_some_and(Shuffle::take_cut) {
+                        end = end.min(self.quantum_end(cpu));
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
@@ -201,19 +281,20 @@ impl Kernel {
             return;
         }
         let (fs_base, gs_base) = self.hw.bases(cpu);
+        let selectors = self.hw.selectors(cpu);
         let current = self.tasks.task_mut(task);
         (current.fs_base, current.gs_base) = (fs_base, gs_base);
+        current.arch.selectors = selectors;
         match entry {
             EntryPoint::Syscall => {
                 let regs = self.hw.syscall_regs(cpu);
-                self.hw.charge_work(cpu, Work::Syscall);
-                let entry = self.tasks.task_mut(task);
-                entry.regs = regs;
-                entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
-                entry.syscall = Some(InSyscall::new(&regs));
-                if self.report_syscall_entry(task) == Stop::Not {
-                    self.run_syscall(cpu, task);
-                }
+                self.enter_syscall(cpu, task, regs, SyscallAbi::X86_64);
+            }
+            EntryPoint::Int80 => {
+                let frame = self.hw.trap_frame(cpu, entry);
+                let mut regs = self.hw.trap_regs(cpu, &frame);
+                regs.orig_ax = regs.gpr[RAX] & 0xffff_ffff;
+                self.enter_syscall(cpu, task, regs, SyscallAbi::I386);
             }
             EntryPoint::Exception(NMI_VECTOR) => {
                 let frame = self.hw.trap_frame(cpu, entry);
@@ -236,7 +317,8 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                // An interrupt before its time only calls into the kernel (`sysvec_reschedule_ipi`).
+                // An interrupt before its time only calls into the kernel
+                // (`sysvec_reschedule_ipi`); a seed's preemption comes by the same vector.
                 if self.hw.cycles(cpu) >= self.hw.cycles_at(self.sched.next_tick_ns(cpu)) {
                     self.timer_tick(cpu);
                 }
@@ -250,6 +332,39 @@ impl Kernel {
         }
     }
 
+    /// The current task makes a system call.
+    fn enter_syscall(&mut self, cpu: CpuId, task: TaskId, regs: PtRegs, abi: SyscallAbi) {
+        self.hw.charge_work(cpu, Work::Syscall);
+        let entry = self.tasks.task_mut(task);
+        entry.regs = regs;
+        entry.regs.gpr[RAX] = Errno::ENOSYS.to_syscall() as u64;
+        entry.arch.abi = abi;
+        entry.syscall = Some(InSyscall::new(&regs, abi));
+        if self.dispatches_to_user(task) {
+            self.tasks.task_mut(task).syscall = None;
+            self.exit_to_user(cpu, ReturnBy::Iret);
+            return;
+        }
+        if self.strace.is_some() {
+            self.strace_entry(task);
+        }
+        if self.report_syscall_entry(task) == Stop::Not {
+            self.start_syscall(cpu, task, Recheck::No);
+        }
+    }
+
+    /// Makes the call that the current task is at, where seccomp lets it.
+    fn start_syscall(&mut self, cpu: CpuId, task: TaskId, recheck: Recheck) {
+        match self.secure_computing(task, recheck) {
+            Verdict::Allow => self.run_syscall(cpu, task),
+            Verdict::Skip => {
+                self.tasks.task_mut(task).syscall = None;
+                self.leave_syscall(cpu, task, ReturnBy::Iret);
+            }
+            Verdict::OffCpu => {}
+        }
+    }
+
     /// An exception of the entry code itself, which only a debugger's breakpoint there raises;
     /// whether it was one.
     fn entered_from_kernel(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
@@ -257,6 +372,9 @@ impl Kernel {
         let is_exception = matches!(entry, EntryPoint::Exception(vector) if vector != NMI_VECTOR);
         if !is_exception || self.hw.trap_frame(cpu, entry).from_user() {
             return false;
+        }
+        if self.fixup_bad_iret(cpu, entry) {
+            return true;
         }
         match self.kernel_trap(cpu, entry) {
             KernelTrap::Resumed => {}
@@ -316,6 +434,9 @@ impl Kernel {
 
     /// The way from a system call to user mode (`syscall_exit_to_user_mode`).
     fn leave_syscall(&mut self, cpu: CpuId, task: TaskId, by: ReturnBy) {
+        if self.strace.is_some() {
+            self.strace_exit(task);
+        }
         if self.report_syscall_exit(task) == Stop::Not {
             self.exit_to_user(cpu, by);
         }
@@ -343,10 +464,13 @@ impl Kernel {
             self.preempt(cpu);
             return;
         }
-        let area = *self.layout.area(cpu);
+        if self.rseq_resume(task).is_err() {
+            self.force_signal(task, SigInfo::from_kernel(SIGSEGV));
+            return self.exit_to_user(cpu, ReturnBy::Iret);
+        }
         let regs = self.tasks.task(task).regs;
         self.kicks &= !(1 << cpu.0);
-        self.hw.return_to_user(cpu, &area, &regs, by);
+        self.return_to_user(cpu, &regs, by);
         self.account_kernel_exit(cpu);
         self.count_user(cpu);
     }
@@ -356,6 +480,7 @@ impl Kernel {
         let mut hasher = crate::digest::Hasher::new();
         hasher.update(&self.digest.0);
         self.hw.digest(&mut |bytes| hasher.update(bytes));
+        self.sched.digest(&mut |bytes| hasher.update(bytes));
         self.digest = Digest(hasher.finish());
         self.digest
     }

@@ -11,7 +11,8 @@ use super::address_space::AddressSpace;
 use super::fault::{FillError, Need};
 use super::frame::{FrameAllocator, Pfn};
 use super::layout::{PAGE_SIZE, offset_in_page};
-use super::vma::{Prot, Vma};
+use super::page_object::PageObject;
+use super::vma::{Backing, Prot, Vma};
 use crate::arch::x86::hw::Hw;
 
 /// Whose rights count.
@@ -99,6 +100,51 @@ impl AddressSpace {
         bytes
     }
 
+    /// Bytes at `addr` as a program would read them, pages that it has not touched included; stops
+    /// before the first that is nowhere. Changes nothing, and is seen by nobody.
+    #[must_use]
+    pub fn view_bytes(&self, hw: &Hw, addr: u64, max: usize) -> Vec<u8> {
+        let mut bytes = vec![0; max];
+        let mut done = 0;
+        while done < max {
+            let at = addr.wrapping_add(done as u64);
+            let end = done + bytes_in_page(at, max - done);
+            match self.whereabouts(hw, at) {
+                Whereabouts::At(physical) => hw.read_phys(physical, &mut bytes[done..end]),
+                Whereabouts::Zeroes => {}
+                Whereabouts::Nowhere => break,
+            }
+            done = end;
+        }
+        bytes.truncate(done);
+        bytes
+    }
+
+    fn whereabouts(&self, hw: &Hw, addr: u64) -> Whereabouts {
+        if let Some(found) = self.translate(hw, addr) {
+            return Whereabouts::At(found.physical);
+        }
+        let Some(vma) = self.find_vma(addr).filter(|vma| vma.prot != Prot::NONE) else {
+            return Whereabouts::Nowhere;
+        };
+        let page = vma.page_of(addr - offset_in_page(addr));
+        let of_object = |object: &PageObject| {
+            let physical = object.page(hw, page).map(|pfn| pfn.physical() + offset_in_page(addr));
+            physical.map_or(Whereabouts::Zeroes, Whereabouts::At)
+        };
+        match &vma.backing {
+            Backing::Anonymous => Whereabouts::Zeroes,
+            Backing::Shared { nr_pages, .. } | Backing::PrivateFile { nr_pages, .. }
+                if page >= *nr_pages =>
+            {
+                Whereabouts::Nowhere
+            }
+            Backing::Shared { object, .. }
+            | Backing::PrivateFile { object, .. }
+            | Backing::PerfBuffer { object, .. } => of_object(object),
+        }
+    }
+
     /// The physical address behind `addr`, whose page is then in memory and fit for what it is
     /// pinned for, by the program's rights (`get_user_pages`).
     ///
@@ -137,6 +183,16 @@ impl AddressSpace {
             FillError::OutOfMemory => Errno::ENOMEM,
         })
     }
+}
+
+/// What a page would show.
+enum Whereabouts {
+    /// The memory at this physical address.
+    At(u64),
+    /// Zeroes.
+    Zeroes,
+    /// Nothing: a fault.
+    Nowhere,
 }
 
 fn allows(vma: &Vma, need: Need, access: Access) -> bool {
@@ -184,6 +240,18 @@ mod tests {
         let wrapping = mm.read_bytes(&mut hw, &mut frames, u64::MAX, &mut out, Access::Force);
         assert_eq!(wrapping, Err(Errno::EFAULT));
         assert_eq!(mm.peek_bytes(&hw, AT + 0x1ffe, 4).len(), 2);
+    }
+
+    #[test]
+    fn a_view_shows_untouched_pages_and_leaves_them_so() {
+        let (mut hw, mut frames, mut mm) = mapped(3, map::PRIVATE);
+        mm.write_bytes(&mut hw, &mut frames, AT, b"ab", Access::User).unwrap();
+        let used = frames.nr_used();
+        assert_eq!(mm.view_bytes(&hw, AT, 3), b"ab\0");
+        assert_eq!(mm.view_bytes(&hw, AT + 0x1ffe, 4), [0, 0]);
+        assert!(mm.view_bytes(&hw, AT - 1, 4).is_empty());
+        assert_eq!(frames.nr_used(), used);
+        assert!(mm.peek_bytes(&hw, AT + 0x1000, 1).is_empty(), "not made present");
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl AddressSpace {
     /// ENOMEM; then the child's part has been given back.
     pub fn fork(&mut self, hw: &mut Hw, frames: &mut FrameAllocator) -> Result<Self, Errno> {
         let mut child = self.empty_like(hw, frames)?;
+        child.ldt.clone_from(&self.ldt);
         let mut gather = TlbGather::default();
         let copied = self.copy_into(&mut child, hw, frames, &mut gather);
         gather.flush(hw);

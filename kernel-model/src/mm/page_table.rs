@@ -227,6 +227,13 @@ impl PageTable {
         frames.put(self.top);
     }
 
+    /// Tables of the user half, without the top.
+    #[must_use]
+    pub fn nr_tables(&self, hw: &Hw) -> u64 {
+        let tops = (0..KERNEL_FIRST).map(|entry| hw.read_phys_u64(self.physical() + entry * 8));
+        tops.map(|entry| count_below(hw, entry, TOP_LEVEL - 1)).sum()
+    }
+
     /// Where the entry of `linear` at `level` is, if all tables above it exist.
     fn find(&self, hw: &Hw, linear: u64, level: u32) -> Option<u64> {
         let mut table = self.physical();
@@ -304,6 +311,19 @@ fn free_empty(
         }
     }
     hw.phys_slice(table, PAGE_SIZE).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+}
+
+/// The table that `entry` points to and all below it.
+fn count_below(hw: &Hw, entry: u64, level: u32) -> u64 {
+    if entry & bits::PRESENT == 0 || entry & bits::LARGE != 0 {
+        return 0;
+    }
+    if level == 0 {
+        return 1;
+    }
+    let table = entry & bits::ADDRESS;
+    let below = (0..ENTRIES).map(|index| hw.read_phys_u64(table + index * 8));
+    1 + below.map(|entry| count_below(hw, entry, level - 1)).sum::<u64>()
 }
 
 /// Frees the table that `entry` points to and all below it.

@@ -8,6 +8,7 @@ use super::state::{Ptrace, SyscallWork};
 use crate::kernel::Kernel;
 use crate::signal::SigInfo;
 use crate::signal::jobctl::Jobctl;
+use crate::task::cred::Cap;
 use crate::task::{ProcessId, TaskState};
 use crate::uapi::ptrace::options;
 use crate::uapi::signal::{SIG_IGN, SIGCHLD, SIGKILL, SIGSTOP, sa};
@@ -21,13 +22,24 @@ pub(super) enum Attach {
     Seize(u64),
 }
 
-/// Checks options (`check_ptrace_options`).
-pub(super) fn check_options(options: u64) -> Result<(), Errno> {
-    let is_wrong = options & !options::MASK != 0 || options & options::SUSPEND_SECCOMP != 0;
-    if is_wrong { Err(Errno::EINVAL) } else { Ok(()) }
+/// Whether all options exist.
+fn check_known(options: u64) -> Result<(), Errno> {
+    if options & !options::MASK != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 impl Kernel {
+    /// Checks options (`check_ptrace_options`).
+    pub(super) fn check_options(&self, tracer: TaskId, options: u64) -> Result<(), Errno> {
+        check_known(options)?;
+        let entry = self.tasks.task(tracer);
+        let may_suspend =
+            entry.cred.capable(Cap::SysAdmin) && entry.seccomp == crate::seccomp::Mode::Disabled;
+        if options & options::SUSPEND_SECCOMP != 0 && !may_suspend {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
     /// PTRACE_TRACEME: the caller's parent traces it.
     pub(super) fn ptrace_traceme(&mut self, task: TaskId) -> Result<u64, Errno> {
         if self.tasks.task(task).trace.ptrace.is_some() {
@@ -182,10 +194,10 @@ mod tests {
             (0xff, true),
             (options::EXITKILL, true),
             (0x100, false),
-            (options::SUSPEND_SECCOMP, false),
+            (options::SUSPEND_SECCOMP, true),
             (u64::MAX, false),
         ] {
-            assert_eq!(check_options(bits).is_ok(), ok, "{bits:#x}");
+            assert_eq!(check_known(bits).is_ok(), ok, "{bits:#x}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use perf_core::{Errno, TaskId};
 
-use super::attach::{Attach, check_options};
+use super::attach::Attach;
 use super::memory::Direction;
 use super::state::SyscallWork;
 use super::stop::is_event_stop;
@@ -19,7 +19,7 @@ use crate::uapi::signal::{NSIG, SIGKILL};
 
 pub(crate) const CALLS: &[Syscall] = &[
     Syscall::plain(101, "ptrace", sys_ptrace)
-        .partial("no seccomp, LDT or thread area requests; segment selectors stay 0"),
+        .partial("no PTRACE_SET_SYSCALL_INFO and no PTRACE_GET_RSEQ_CONFIGURATION"),
     Syscall::plain(310, "process_vm_readv", |kernel, _, args| {
         process_vm(kernel, args, Direction::Read)
     }),
@@ -61,7 +61,7 @@ fn sys_ptrace(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64,
             if addr != 0 || data & !options::MASK != 0 {
                 return Err(Errno::EIO);
             }
-            check_options(data)?;
+            kernel.check_options(task, data)?;
             return kernel.ptrace_attach(task, tracee, Attach::Seize(data));
         }
         _ => {}
@@ -99,7 +99,7 @@ fn ptrace_request(
         }
         request::DETACH => kernel.ptrace_detach(tracer, task, checked_signal(data)?),
         request::OLDSETOPTIONS | request::SETOPTIONS => {
-            check_options(data)?;
+            kernel.check_options(tracer, data)?;
             if let Some(ptrace) = &mut kernel.tasks.task_mut(task).trace.ptrace {
                 ptrace.options = data;
             }
@@ -115,6 +115,16 @@ fn ptrace_request(
         request::GETSIGMASK => kernel.ptrace_getsigmask(task, addr, data),
         request::SETSIGMASK => kernel.ptrace_setsigmask(task, addr, data),
         request::GET_SYSCALL_INFO => kernel.ptrace_get_syscall_info(task, addr, data),
+        request::SECCOMP_GET_FILTER => kernel.ptrace_seccomp_get_filter(tracer, task, addr, data),
+        request::SECCOMP_GET_METADATA => {
+            kernel.ptrace_seccomp_get_metadata(tracer, task, addr, data)
+        }
+        request::GET_SYSCALL_USER_DISPATCH_CONFIG => {
+            kernel.ptrace_get_user_dispatch(task, addr, data)
+        }
+        request::SET_SYSCALL_USER_DISPATCH_CONFIG => {
+            kernel.ptrace_set_user_dispatch(task, addr, data)
+        }
         request::INTERRUPT => interrupt(kernel, task),
         request::LISTEN => listen(kernel, task),
         _ => {

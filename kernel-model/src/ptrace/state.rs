@@ -63,6 +63,8 @@ pub enum ResumeAt {
     Signal(SigInfo),
     /// At the entry of a system call, with what the tracer wanted of it.
     SyscallEntry(SyscallWork),
+    /// At the entry of a system call, after a filter of seccomp asked for a stop.
+    Seccomp,
     /// At its exit.
     SyscallExit,
     /// In its system call, after an event.

@@ -3,7 +3,9 @@
 //! `arch/x86/include/uapi/asm/sigcontext.h`, `arch/x86/kernel/signal.c` (`get_sigframe`).
 
 use crate::arch::x86::fpu::FpuFormat;
-use crate::arch::x86::pt_regs::{PtRegs, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
+use crate::arch::x86::pt_regs::{
+    PtRegs, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, USER_CS,
+};
 use crate::signal::info::{SIGINFO_BYTES, TrapNumbers};
 use crate::uapi::signal::ss;
 use crate::uapi::{put, word_at};
@@ -33,9 +35,9 @@ pub const FRAME_BYTES: usize = SIGINFO + SIGINFO_BYTES;
 
 /// `UC_FP_XSTATE`: the vector state is an XSAVE image.
 const UC_FP_XSTATE: u64 = 1;
-/// `UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS`: SS is saved, and restored as it is.
-const UC_FLAGS: u64 = 2 | 4;
-/// `UC_STRICT_RESTORE_SS`.
+/// SS is saved.
+const UC_SIGCONTEXT_SS: u64 = 2;
+/// It is restored as it is; set for frames of 64-bit code.
 const UC_STRICT_RESTORE_SS: u64 = 4;
 
 /// Registers in the order of `struct sigcontext_64`; RIP and RFLAGS follow.
@@ -152,7 +154,8 @@ impl FrameContents {
         let mut word = |at: usize, value: u64| put(&mut bytes, at, value.to_le_bytes());
         word(0, self.restorer);
         let xstate = if self.fpu == FpuFormat::Fxsave { 0 } else { UC_FP_XSTATE };
-        word(UCONTEXT, UC_FLAGS | xstate);
+        let strict = if self.regs.cs == USER_CS { UC_STRICT_RESTORE_SS } else { 0 };
+        word(UCONTEXT, UC_SIGCONTEXT_SS | strict | xstate);
         word(UC_STACK, self.altstack.0);
         let no_stack = if self.altstack.1 == 0 { ss::DISABLE } else { 0 };
         word(UC_STACK + 8, u64::from(self.altstack.2 | no_stack));
@@ -182,6 +185,8 @@ impl FrameContents {
 pub struct Restored {
     /// Registers.
     pub regs: PtRegs,
+    /// Whether an SS that IRET would refuse is to be replaced.
+    pub fixes_ss: bool,
     /// Signal mask.
     pub mask: u64,
     /// `uc_stack`.
@@ -202,13 +207,13 @@ pub fn restore(bytes: &[u8; SIGINFO], current: &PtRegs) -> Restored {
     regs.ip = word_at(bytes, IP);
     regs.flags = current.flags & !FIX_EFLAGS | word_at(bytes, FLAGS) & FIX_EFLAGS;
     regs.cs = half(CS) | 3;
-    // Without the strict flag Linux replaces an SS that IRET would refuse.
+    regs.ss = half(SS) | 3;
     let strict = word_at(bytes, UCONTEXT) & UC_STRICT_RESTORE_SS != 0;
-    regs.ss = if strict { half(SS) | 3 } else { crate::arch::x86::pt_regs::USER_DS };
     regs.orig_ax = u64::MAX;
     let flags = word_at(bytes, UC_STACK + 8) as u32;
     Restored {
         regs,
+        fixes_ss: !strict && regs.cs == USER_CS,
         mask: word_at(bytes, UC_SIGMASK),
         altstack: (word_at(bytes, UC_STACK), word_at(bytes, UC_STACK + 16), flags),
         fpstate: word_at(bytes, FPSTATE),

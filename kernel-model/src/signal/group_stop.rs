@@ -69,6 +69,8 @@ impl Kernel {
             return SignalStop::GoesOn;
         }
         let is_complete = self.participate_group_stop(task);
+        let signal = self.tasks.process_of(task).group_stop.exit_code;
+        self.strace_stopped(task, signal);
         let entry = self.tasks.task_mut(task);
         entry.trace.resume_at = ResumeAt::UserLoop;
         self.switch_out(self.this_cpu);

@@ -25,6 +25,15 @@ pub enum SigFields {
         /// The address: of the memory, or of the instruction.
         addr: u64,
     },
+    /// A system call that is not allowed.
+    Sys {
+        /// Address behind the instruction.
+        call_addr: u64,
+        /// Number of the call.
+        syscall: i32,
+        /// `AUDIT_ARCH_*`.
+        arch: u32,
+    },
     /// I/O is possible.
     Poll {
         /// Poll event bits.
@@ -176,6 +185,11 @@ impl SigInfo {
                 put(&mut bytes, 20, uid.to_le_bytes());
             }
             SigFields::Fault { addr } => put(&mut bytes, 16, addr.to_le_bytes()),
+            SigFields::Sys { call_addr, syscall, arch } => {
+                put(&mut bytes, 16, call_addr.to_le_bytes());
+                put(&mut bytes, 24, syscall.to_le_bytes());
+                put(&mut bytes, 28, arch.to_le_bytes());
+            }
             SigFields::Poll { band, fd } => {
                 put(&mut bytes, 16, band.to_le_bytes());
                 put(&mut bytes, 24, fd.to_le_bytes());

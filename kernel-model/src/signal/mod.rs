@@ -8,6 +8,7 @@
 
 pub mod action;
 mod deliver;
+mod fasync;
 pub mod frame;
 pub(crate) mod group_stop;
 pub mod info;
@@ -19,6 +20,7 @@ mod sigreturn;
 pub use crate::uapi::signal::MINSIGSTKSZ;
 pub use action::{SigAction, SigHandlers};
 pub use deliver::{Delivery, deliver_pending};
+pub(crate) use fasync::SigioBand;
 pub use info::{SigFields, SigInfo};
 pub use pending::PendingSignals;
 pub(crate) use sigreturn::sys_rt_sigreturn;

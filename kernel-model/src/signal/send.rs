@@ -13,7 +13,7 @@ use crate::task::limits::Resource;
 use crate::task::wait::Channel;
 use crate::task::{ProcessId, TaskState};
 use crate::uapi::signal::{
-    SIG_DFL, SIGCONT, SIGKILL, SIGRTMIN, STOPPING, UNBLOCKABLE, si_code, sigmask,
+    SIG_DFL, SIGCONT, SIGKILL, SIGRTMIN, STOPPING, UNBLOCKABLE, sa, si_code, sigmask,
 };
 
 /// Whose queue a signal goes to.
@@ -58,6 +58,15 @@ impl Kernel {
     /// The same, and a handler does not run either (`force_fatal_sig`).
     pub(crate) fn force_fatal_signal(&mut self, task: TaskId, info: SigInfo) {
         self.reset_action(task, info.si_signo);
+        self.force_signal(task, info);
+    }
+
+    /// The same, and a tracer does not see it either (`force_exit_sig`).
+    pub(crate) fn force_exit_signal(&mut self, task: TaskId, info: SigInfo) {
+        self.reset_action(task, info.si_signo);
+        let handlers = &mut self.tasks.process_of_mut(task).handlers;
+        let action = handlers.get(info.si_signo);
+        handlers.set(info.si_signo, SigAction { flags: action.flags | sa::IMMUTABLE, ..action });
         self.force_signal(task, info);
     }
 
@@ -117,6 +126,9 @@ impl Kernel {
 
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
+            if self.tasks.process_of(task).exiting.is_none() {
+                self.strace_ignored(task, &info);
+            }
             return Enqueued::Merged;
         }
         let is_full = !self.may_exceed_limit(&info) && self.queue_is_full(task);

@@ -6,7 +6,7 @@ use perf_core::{Errno, TaskId};
 use super::frame::{self, Restored};
 use super::info::SigInfo;
 use crate::arch::x86::fpu::{FXSAVE_BYTES, FpuState};
-use crate::arch::x86::pt_regs::RAX;
+use crate::arch::x86::pt_regs::{RAX, USER_DS};
 use crate::kernel::Kernel;
 use crate::syscalls::Outcome;
 use crate::uapi::signal::{MINSIGSTKSZ, SIGSEGV};
@@ -29,7 +29,10 @@ fn restore_frame(kernel: &mut Kernel, task: TaskId) -> Result<(), Errno> {
     let mut bytes = [0; frame::SIGINFO];
     // The handler's RET has taken the return address.
     kernel.copy_from_user(current.sp().wrapping_sub(8), &mut bytes)?;
-    let Restored { regs, mask, altstack, fpstate } = frame::restore(&bytes, &current);
+    let Restored { mut regs, fixes_ss, mask, altstack, fpstate } = frame::restore(&bytes, &current);
+    if fixes_ss && !kernel.hw.is_valid_ss(kernel.this_cpu, regs.ss) {
+        regs.ss = USER_DS;
+    }
     kernel.set_blocked(task, mask);
     kernel.tasks.task_mut(task).regs = regs;
     restore_fpu(kernel, task, fpstate)?;

@@ -12,6 +12,7 @@ use crate::fs::namei::Node;
 use crate::fs::task_file::TaskFile;
 use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
+use crate::net::socket::Release;
 use crate::observe::ExitStatus;
 use crate::ptrace::Stop;
 use crate::signal::group_stop::{StopWhy, Told};
@@ -78,6 +79,7 @@ impl Kernel {
 
     /// Ends the current task (`do_exit`).
     pub(crate) fn do_exit(&mut self, task: TaskId, status: ExitStatus) {
+        self.strace_end(task, status);
         self.exit_signals(task);
         self.exit_robust_list(task);
         self.clear_child_tid(task);
@@ -170,6 +172,7 @@ impl Kernel {
                 }
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
                 FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
+                FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);

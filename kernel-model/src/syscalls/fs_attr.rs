@@ -130,7 +130,8 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         | FileKind::Console(_)
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
-        | FileKind::Task(_) => Err(Errno::EINVAL),
+        | FileKind::Task(_)
+        | FileKind::Socket(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
 }

@@ -44,7 +44,8 @@ pub(super) const CALLS: &[Syscall] = &[
         Ok(perf_event_open(kernel, task, args))
     })
     .partial("breakpoint and software events"),
-    Syscall::plain(436, "close_range", sys_close_range).partial("no flags"),
+    Syscall::plain(436, "close_range", sys_close_range)
+        .partial("no CLOSE_RANGE_UNSHARE for one thread among several"),
 ];
 
 fn perf_event_open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Outcome {
@@ -59,12 +60,25 @@ fn sys_close(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
     Ok(0)
 }
 
+/// Gives the caller a descriptor table of its own before.
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// Closes at exec.
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let (first, last, flags) = (args[0] as u32, args[1] as u32, args[2] as u32);
-    if flags != 0 || first > last {
+    if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLOSE_RANGE_UNSHARE != 0 && kernel.tasks.process_of(task).threads.len() > 1 {
+        kernel.tell_unsupported(task, Some("close_range: CLOSE_RANGE_UNSHARE among threads"));
         return Err(Errno::EINVAL);
     }
     let process = kernel.tasks.process_of_mut(task);
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        process.files.cloexec_range(first, last);
+        return Ok(0);
+    }
     let closed = process.files.close_range(&mut kernel.files, first, last);
     kernel.after_close(closed);
     Ok(0)
@@ -128,36 +142,43 @@ impl Kernel {
             }
         }
     }
+
+    /// Gives two new open files descriptors and writes those to the program's memory.
+    ///
+    /// # Errors
+    /// EMFILE, EFAULT; the files are closed then.
+    pub(crate) fn install_pair(
+        &mut self,
+        task: TaskId,
+        (first, second): (FileId, FileId),
+        flags: u32,
+        at: u64,
+    ) -> Result<u64, Errno> {
+        let first_fd = match self.install_file(task, first, flags) {
+            Ok(fd) => fd,
+            Err(errno) => {
+                self.release_file(second);
+                return Err(errno);
+            }
+        };
+        let installed = self.install_file(task, second, flags);
+        let written =
+            installed.and_then(|second_fd| self.write_user_u64(at, first_fd | second_fd << 32));
+        if let Err(errno) = written {
+            for fd in [Ok(first_fd), installed].into_iter().flatten() {
+                let process = self.tasks.process_of_mut(task);
+                let closed = process.files.close(&mut self.files, fd as i32)?;
+                self.after_close(closed);
+            }
+            return Err(errno);
+        }
+        Ok(0)
+    }
 }
 
 fn open_pipe(kernel: &mut Kernel, task: TaskId, at: u64, flags: u32) -> Result<u64, Errno> {
-    let (read, write) = kernel.files.open_pipe(flags & !O_CLOEXEC)?;
-    let on_exec = OnExec::from_open_flags(flags);
-    let fds = &mut kernel.tasks.process_of_mut(task).files;
-    let read_fd = match fds.install(read, on_exec) {
-        Ok(fd) => fd,
-        Err(errno) => {
-            kernel.files.release(read);
-            kernel.files.release(write);
-            return Err(errno);
-        }
-    };
-    let write_fd = match fds.install(write, on_exec) {
-        Ok(fd) => fd,
-        Err(errno) => {
-            kernel.files.release(write);
-            fds.close(&mut kernel.files, read_fd)?;
-            return Err(errno);
-        }
-    };
-    let numbers = u64::from(read_fd as u32) | u64::from(write_fd as u32) << 32;
-    if let Err(errno) = kernel.write_user_u64(at, numbers) {
-        let fds = &mut kernel.tasks.process_of_mut(task).files;
-        fds.close(&mut kernel.files, read_fd)?;
-        fds.close(&mut kernel.files, write_fd)?;
-        return Err(errno);
-    }
-    Ok(0)
+    let pair = kernel.files.open_pipe(flags & !O_CLOEXEC)?;
+    kernel.install_pair(task, pair, flags, at)
 }
 
 fn sys_fcntl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {

@@ -7,6 +7,7 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::net_transfer::{self, SendArgs};
 use super::waiting::{Restart, on};
 use super::{perf, table::Syscall};
 use crate::fs::inode::Device;
@@ -84,9 +85,9 @@ const UIO_MAXIOV: u64 = 1024;
 const PIECE_BYTES: u64 = 65_536;
 
 /// User memory, piece by piece: address and bytes of each.
-type Segments = Vec<(u64, u64)>;
+pub(super) type Segments = Vec<(u64, u64)>;
 
-fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
+pub(super) fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
     Ok(vec![(addr, len.min(MAX_RW_COUNT))])
 }
 
@@ -173,12 +174,12 @@ pub(super) fn rest_of(segments: &[(u64, u64)], done: u64, max: u64) -> Segments 
     rest
 }
 
-fn total(segments: &[(u64, u64)]) -> u64 {
+pub(super) fn total(segments: &[(u64, u64)]) -> u64 {
     segments.iter().map(|(_, len)| len).sum()
 }
 
 /// Refuses memory outside of user space (`access_ok`).
-fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
+pub(super) fn check_segments(segments: &[(u64, u64)]) -> Result<(), Errno> {
     let is_ok =
         |&(base, len): &(u64, u64)| base.checked_add(len).is_some_and(|end| end <= TASK_SIZE_MAX);
     if segments.iter().all(is_ok) { Ok(()) } else { Err(Errno::EFAULT) }
@@ -199,7 +200,7 @@ fn read(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -212,6 +213,9 @@ fn read(
     if let (FileKind::PerfEvent(event), At::Position) = (kind, at) {
         let (addr, len) = segments.first().copied().unwrap_or_default();
         return Ok(perf::read(kernel, event, addr, len as usize));
+    }
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::read(kernel, task, side, segments);
     }
     if let FileKind::Device { device: Device::Zero | Device::Full, .. } = kind {
         return read_zeroes(kernel, segments);
@@ -298,7 +302,7 @@ fn write(
     kernel: &mut Kernel,
     task: TaskId,
     fd: u64,
-    segments: &[(u64, u64)],
+    segments: &Segments,
     at: At,
 ) -> Result<Outcome, Errno> {
     let id = check_fd(kernel, task, fd)?;
@@ -308,6 +312,9 @@ fn write(
         return Err(Errno::EBADF);
     }
     check_segments(segments)?;
+    if let (Some(side), At::Position) = (net_transfer::side_of(kernel, id), at) {
+        return net_transfer::send(kernel, task, side, segments, SendArgs::default());
+    }
     let wanted = total(segments);
     let mut done = progress(kernel, task);
     loop {
@@ -358,11 +365,11 @@ fn partly(done: u64, errno: Errno) -> Result<Outcome, Errno> {
 }
 
 /// Bytes that a write moved before it had to wait.
-fn progress(kernel: &Kernel, task: TaskId) -> u64 {
+pub(super) fn progress(kernel: &Kernel, task: TaskId) -> u64 {
     kernel.tasks.task(task).syscall.map_or(0, |call| call.moved.bytes)
 }
 
-fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
+pub(super) fn keep_progress(kernel: &mut Kernel, task: TaskId, done: u64) {
     if let Some(call) = &mut kernel.tasks.task_mut(task).syscall {
         call.moved.bytes = done;
     }

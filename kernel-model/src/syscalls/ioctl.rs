@@ -7,13 +7,16 @@ use super::Outcome;
 use super::{perf, table::Syscall};
 use crate::fs::{FileKind, OnExec};
 use crate::kernel::Kernel;
+use crate::net::SockType;
 use crate::uapi::fcntl::O_NONBLOCK;
 
-pub(super) const CALLS: &[Syscall] = &[Syscall::waiting(16, "ioctl", sys_ioctl)
-    .partial("perf events, FIOCLEX, FIONCLEX, FIONBIO, FIONREAD; no terminals")];
+pub(super) const CALLS: &[Syscall] = &[Syscall::waiting(16, "ioctl", sys_ioctl).partial(
+    "perf events, FIOCLEX, FIONCLEX, FIONBIO, FIONREAD, SIOCOUTQ; no interfaces, no terminals",
+)];
 
 fn sys_ioctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
     const FIONREAD: u32 = 0x541b;
+    const TIOCOUTQ: u32 = 0x5411;
     const FIONBIO: u32 = 0x5421;
     const FIONCLEX: u32 = 0x5450;
     const FIOCLEX: u32 = 0x5451;
@@ -36,6 +39,21 @@ fn sys_ioctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
         }
         (_, FileKind::PerfEvent(event)) => {
             return Ok(perf::ioctl(kernel, task, event, number, arg));
+        }
+        (FIONREAD, FileKind::Socket(socket)) => {
+            let socket = kernel.net.socket(socket);
+            if socket.is_listening() {
+                return Err(Errno::EINVAL);
+            }
+            let nr = match socket.kind {
+                SockType::Stream | SockType::Seqpacket => socket.queue.nr_bytes(),
+                SockType::Dgram => socket.queue.first_len(),
+            };
+            kernel.write_user_u32(arg, nr as u32)?;
+        }
+        (TIOCOUTQ, FileKind::Socket(socket)) => {
+            let nr = kernel.net.socket(socket).filled;
+            kernel.write_user_u32(arg, nr as u32)?;
         }
         (FIONREAD, _) => {
             let nr = kernel.files.nr_readable(id)?;

@@ -12,7 +12,6 @@ use crate::events::perf_bridge::{
     self, Capability, CloseOnExec, OpenArgs, OpenError, OpenFacts, PtraceMode,
 };
 use crate::events::pmus::MachinePmus;
-use crate::fs::file::Owner;
 use crate::fs::{FileKind, FileTable, OnExec};
 use crate::kernel::Kernel;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
@@ -20,8 +19,8 @@ use crate::mm::vma::Backing;
 use crate::signal::SigInfo;
 use crate::task::cred::Cap;
 use crate::task::{MmId, TaskState, Tasks};
-use crate::uapi::fcntl::{O_ASYNC, O_RDWR};
-use crate::uapi::signal::{SIGIO, SIGTRAP, sigmask};
+use crate::uapi::fcntl::O_RDWR;
+use crate::uapi::signal::{SIGTRAP, sigmask};
 
 /// Offset of `size` in the attribute.
 const ATTR_SIZE_AT: u64 = 4;
@@ -381,39 +380,8 @@ impl Kernel {
 
 /// SIGIO, or what F_SETSIG named, to the owner of a descriptor with O_ASYNC (rule 3.9.5).
 pub(crate) fn send_sigio(kernel: &mut Kernel, event: EventId, reason: PollReason) {
-    let Some(file) = kernel.files.of_perf_event(event) else { return };
-    if file.flags & O_ASYNC == 0 {
-        return;
-    }
-    let Some(fd) = file.async_fd else { return };
-    let info = match file.signal {
-        0 => SigInfo::from_kernel(SIGIO),
-        signal => SigInfo::poll(u32::from(signal), reason.si_code(), reason.si_band(), fd),
-    };
-    match file.owner {
-        Some(Owner::Tid(tid)) => {
-            if let Some(task) = kernel.tasks.find_tid(tid as u32) {
-                kernel.send_signal_to_thread(task, info);
-            }
-        }
-        Some(Owner::Pid(pid)) => {
-            if let Some(process) = kernel.tasks.find_pid(pid as u32) {
-                kernel.send_signal_to_process(process, info);
-            }
-        }
-        Some(Owner::Pgrp(group)) => {
-            let members: Vec<_> = kernel
-                .tasks
-                .processes
-                .iter()
-                .filter(|(_, process)| process.pgid == group as u32)
-                .map(|(id, _)| *id)
-                .collect();
-            for process in members {
-                kernel.send_signal_to_process(process, info);
-            }
-        }
-        None => {}
+    for file in kernel.files.async_files(FileKind::PerfEvent(event)) {
+        kernel.send_sigio(file, reason.si_code(), reason.si_band());
     }
 }
 

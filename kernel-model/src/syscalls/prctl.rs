@@ -4,15 +4,18 @@
 use perf_core::{CommChange, Errno, TaskId};
 
 use super::table::Syscall;
+use crate::arch::x86::tsc::TscMode;
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
+use crate::uapi::signal::NSIG;
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(135, "personality", sys_personality).partial("only PER_LINUX"),
     Syscall::plain(157, "prctl", sys_prctl).partial(
-        "PR_SET_NAME, PR_GET_NAME, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, \
-         PR_TASK_PERF_EVENTS_ENABLE and _DISABLE, and what is about credentials; \
-         PR_SET_NO_NEW_PRIVS has no effect",
+        "names, subreapers, PDEATHSIG, TIMERSLACK, TIMING, TID_ADDRESS, MCE_KILL, THP_DISABLE, \
+         TSC, security filters, SYSCALL_USER_DISPATCH, perf events, and what is about \
+         credentials; PR_SET_NO_NEW_PRIVS has no effect on execve, and slack none; PR_SET_MM is \
+         refused (EINVAL)",
     ),
     Syscall::plain(158, "arch_prctl", sys_arch_prctl)
         .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
@@ -22,12 +25,26 @@ pub(super) const CALLS: &[Syscall] = &[
 const TASK_COMM_LEN: usize = 16;
 
 fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const PR_SET_PDEATHSIG: u64 = 1;
+    const PR_GET_PDEATHSIG: u64 = 2;
+    const PR_GET_TIMING: u64 = 13;
+    const PR_SET_TIMING: u64 = 14;
+    const PR_SET_TIMERSLACK: u64 = 29;
+    const PR_GET_TIMERSLACK: u64 = 30;
+    const PR_MCE_KILL_GET: u64 = 34;
+    const PR_GET_TID_ADDRESS: u64 = 40;
+    const PR_SET_THP_DISABLE: u64 = 41;
+    const PR_GET_THP_DISABLE: u64 = 42;
+    const MCE_KILL_DEFAULT: u64 = 2;
     const PR_SET_NAME: u64 = 15;
     const PR_GET_NAME: u64 = 16;
     const PR_TASK_PERF_EVENTS_DISABLE: u64 = 31;
     const PR_TASK_PERF_EVENTS_ENABLE: u64 = 32;
     const PR_SET_CHILD_SUBREAPER: u64 = 36;
     const PR_GET_CHILD_SUBREAPER: u64 = 37;
+    const PR_GET_TSC: u64 = 25;
+    const PR_SET_TSC: u64 = 26;
+    const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
     const PR_SET_PTRACER: u64 = 0x5961_6d61;
 
     let [option, value, ..] = *args;
@@ -57,12 +74,52 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
             let is_subreaper = kernel.tasks.process_of(task).is_subreaper;
             kernel.write_user_u32(value, u32::from(is_subreaper)).map(|()| 0)
         }
+        PR_SET_PDEATHSIG if value > u64::from(NSIG) => Err(Errno::EINVAL),
+        PR_SET_PDEATHSIG => {
+            kernel.tasks.task_mut(task).pdeath_signal = value as u32;
+            Ok(0)
+        }
+        PR_GET_PDEATHSIG => {
+            let signal = kernel.tasks.task(task).pdeath_signal;
+            kernel.write_user_u32(value, signal).map(|()| 0)
+        }
+        PR_SET_TIMERSLACK => {
+            let sched = &mut kernel.tasks.task_mut(task).sched;
+            let is_default = value as i64 <= 0;
+            sched.timer_slack_ns = if is_default { sched.default_slack_ns } else { value };
+            Ok(0)
+        }
+        PR_GET_TIMERSLACK => Ok(kernel.tasks.task(task).sched.timer_slack_ns),
+        // Statistical timing, late machine checks.
+        PR_GET_TIMING => Ok(0),
+        PR_SET_TIMING if value == 0 => Ok(0),
+        PR_MCE_KILL_GET if args[1..5] == [0; 4] => Ok(MCE_KILL_DEFAULT),
+        PR_GET_THP_DISABLE if args[1..5] == [0; 4] => Ok(0),
+        PR_SET_THP_DISABLE if args[2..5] == [0; 3] => Ok(0),
+        PR_GET_TID_ADDRESS => {
+            let address = kernel.tasks.task(task).clear_child_tid;
+            kernel.write_user_u64(value, address).map(|()| 0)
+        }
+        PR_SET_TSC => {
+            let mode = TscMode::from_number(value).ok_or(Errno::EINVAL)?;
+            kernel.set_tsc_mode(task, mode);
+            Ok(0)
+        }
+        PR_GET_TSC => {
+            let mode = kernel.tasks.task(task).arch.tsc;
+            kernel.write_user_u32(value, mode.number()).map(|()| 0)
+        }
+        PR_SET_SYSCALL_USER_DISPATCH => {
+            kernel.prctl_user_dispatch(task, [value, args[2], args[3], args[4]])
+        }
         // As where the Yama security module is absent.
         PR_SET_PTRACER => Err(Errno::EINVAL),
-        option => super::cred::prctl(kernel, task, option, args).unwrap_or_else(|| {
-            kernel.tell_unsupported(task, Some("prctl: this option"));
-            Err(Errno::EINVAL)
-        }),
+        option => crate::seccomp::prctl(kernel, task, option, args)
+            .or_else(|| super::cred::prctl(kernel, task, option, args))
+            .unwrap_or_else(|| {
+                kernel.tell_unsupported(task, Some("prctl: this option"));
+                Err(Errno::EINVAL)
+            }),
     }
 }
 
@@ -105,8 +162,8 @@ fn sys_arch_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<
     let [option, addr, ..] = *args;
     kernel.do_arch_prctl(task, option, addr)?;
     let entry = kernel.tasks.task(task);
-    let (fs, gs) = (entry.fs_base, entry.gs_base);
-    kernel.hw.load_bases(kernel.this_cpu, fs, gs);
+    let (selectors, fs, gs) = (entry.arch.selectors, entry.fs_base, entry.gs_base);
+    kernel.hw.load_selectors(kernel.this_cpu, &selectors, fs, gs);
     Ok(0)
 }
 
@@ -127,8 +184,8 @@ impl Kernel {
         let entry = self.tasks.task_mut(task);
         match option {
             ARCH_SET_FS | ARCH_SET_GS if addr >= TASK_SIZE_MAX => return Err(Errno::EPERM),
-            ARCH_SET_FS => entry.fs_base = addr,
-            ARCH_SET_GS => entry.gs_base = addr,
+            ARCH_SET_FS => (entry.arch.selectors.fs, entry.fs_base) = (0, addr),
+            ARCH_SET_GS => (entry.arch.selectors.gs, entry.gs_base) = (0, addr),
             ARCH_GET_FS | ARCH_GET_GS => {
                 let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
                 self.write_user_u64(addr, base)?;

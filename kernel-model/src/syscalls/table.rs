@@ -7,6 +7,7 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use crate::kernel::Kernel;
+use crate::uapi::syscall_nr::NR_SYSCALLS;
 
 /// How far a system call is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +102,18 @@ const GROUPS: &[&[Syscall]] = &[
     super::ipc_msg::CALLS,
     super::ipc_sem::CALLS,
     super::ipc_shm::CALLS,
+    super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,
     super::eventfd::CALLS,
+    super::net::CALLS,
+    super::net_message::CALLS,
+    super::net_option::CALLS,
     super::mm::CALLS,
     super::mm_lock::CALLS,
     super::mm_policy::CALLS,
     super::futex::CALLS,
+    super::futex_waitv::CALLS,
     super::robust::CALLS,
     super::clone::CALLS,
     super::exit::CALLS,
@@ -126,15 +132,18 @@ const GROUPS: &[&[Syscall]] = &[
     super::signalfd::CALLS,
     super::pidfd::CALLS,
     super::sched::CALLS,
+    super::sched_policy::CALLS,
+    super::priority::CALLS,
+    super::rseq::CALLS,
+    super::namespace::CALLS,
     super::prctl::CALLS,
     super::limits::CALLS,
     super::system::CALLS,
     super::waiting::CALLS,
+    super::not_modelled::CALLS,
     crate::ptrace::CALLS,
+    crate::seccomp::CALLS,
 ];
-
-/// One more than the largest number.
-const NR_SYSCALLS: usize = 463;
 
 /// By number.
 static TABLE: [Option<&Syscall>; NR_SYSCALLS] = by_number();

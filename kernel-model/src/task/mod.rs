@@ -6,6 +6,8 @@
 pub mod cred;
 pub mod limits;
 pub mod pid;
+pub mod rseq;
+pub mod sched_attr;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -13,17 +15,21 @@ use std::collections::BTreeMap;
 use perf_core::{CpuId, TaskId};
 
 use crate::arch::x86::fpu::FpuState;
+use crate::arch::x86::int80::{self, SyscallAbi};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::arch::x86::ptrace::{PtraceDebug, StepState};
+use crate::arch::x86::segments::ThreadStruct;
 use crate::fs::FdTable;
 use crate::fs::inode::InodeId;
 use crate::fs::namei::Node;
 use crate::mm::address_space::AddressSpace;
 use crate::observe::{ExitStatus, TaskTag};
 pub use crate::ptrace::state::{Ptrace, ResumeAt, TraceState};
+use crate::seccomp::Mode;
 use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
+use crate::syscalls::UserDispatch;
 use crate::timer::ProcessTimers;
 use crate::timer::usage::Usage;
 use wait::{WaitFor, WakeCause};
@@ -50,6 +56,9 @@ pub enum TaskState {
     /// Ended and not waited for yet.
     Zombie(ExitStatus),
 }
+
+/// The number of a 32-bit call that has no 64-bit counterpart.
+const NO_SUCH_CALL: u64 = u64::MAX;
 
 /// The system call that a task is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +91,21 @@ pub struct Moved {
 impl InSyscall {
     /// The call that a task's registers ask for.
     #[must_use]
-    pub fn new(regs: &PtRegs) -> Self {
-        let (nr, args) = (regs.orig_ax, regs.args());
+    pub fn new(regs: &PtRegs, abi: SyscallAbi) -> Self {
+        // The upper half of RAX is not looked at.
+        let nr = regs.orig_ax & 0xffff_ffff;
+        let (nr, args) = match abi {
+            SyscallAbi::X86_64 => (nr, regs.args()),
+            SyscallAbi::I386 => {
+                (int80::translated(nr as u32).unwrap_or(NO_SUCH_CALL), int80::args(regs))
+            }
+        };
+        Self::numbered(nr, args)
+    }
+
+    /// A call with a number and arguments.
+    #[must_use]
+    pub fn numbered(nr: u64, args: [u64; 6]) -> Self {
         Self { nr, args, deadline_ns: None, woken: None, clone: None, moved: Moved::default() }
     }
 }
@@ -137,6 +159,12 @@ pub struct Task {
     pub fs_base: u64,
     /// GS base of user mode.
     pub gs_base: u64,
+    /// What only this architecture has.
+    pub arch: ThreadStruct,
+    /// Which system calls it may make.
+    pub seccomp: Mode,
+    /// Which system calls it handles itself.
+    pub user_dispatch: Option<UserDispatch>,
     /// Ids and capabilities.
     pub cred: cred::Cred,
     /// Its address space.
@@ -171,6 +199,12 @@ pub struct Task {
     pub trace: TraceState,
     /// What personality() says: 0, or `ADDR_NO_RANDOMIZE`.
     pub personality: u32,
+    /// How it is to be scheduled.
+    pub sched: sched_attr::SchedAttr,
+    /// Its restartable sequences.
+    pub rseq: Option<rseq::Rseq>,
+    /// The signal that it gets when its parent ends (`PR_SET_PDEATHSIG`); 0 for none.
+    pub pdeath_signal: u32,
     /// What restart_syscall goes on with.
     pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.
@@ -241,6 +275,8 @@ pub struct Process {
     pub children_usage: Usage,
     /// Its timers.
     pub timers: ProcessTimers,
+    /// What it has registered with membarrier.
+    pub membarrier: u32,
     /// Its limits.
     pub limits: limits::Rlimits,
     /// Whether the parent waits in vfork for this process to exec or exit.

@@ -29,6 +29,8 @@ pub enum Channel {
     Exec(ProcessId),
     /// A lock on a file was given back.
     Lock(InodeId),
+    /// What a task waits for in System V IPC is done; the task.
+    Ipc(TaskId),
     /// A timer descriptor's timer has ended.
     TimerFd(TimerFdId),
     /// A signal was sent, which a signalfd may tell of.
@@ -37,10 +39,10 @@ pub enum Channel {
     Pidfd(u32),
     /// A process has used more CPU time.
     CpuTime(ProcessId),
-    /// What a task waits for in System V IPC is done; the task.
-    Ipc(TaskId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
+    /// Something has happened to a socket; its number.
+    Socket(u32),
     /// An eventfd's counter has changed; its number.
     Eventfd(u32),
     /// An epoll instance has something; its number.

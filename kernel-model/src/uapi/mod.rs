@@ -8,6 +8,7 @@ pub mod ipc;
 pub mod poll;
 pub mod ptrace;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod syscall_nr;
 pub mod time;

@@ -72,6 +72,22 @@ pub mod request {
     pub const GETSIGMASK: u64 = 0x420a;
     /// Sets them.
     pub const SETSIGMASK: u64 = 0x420b;
+    /// Reads a filter of seccomp.
+    pub const SECCOMP_GET_FILTER: u64 = 0x420c;
+    /// Reads flags of a filter of seccomp.
+    pub const SECCOMP_GET_METADATA: u64 = 0x420d;
+    /// Tells where the rseq area is.
+    pub const GET_RSEQ_CONFIGURATION: u64 = 0x420f;
+    /// Replaces the system call of a stop.
+    pub const SET_SYSCALL_INFO: u64 = 0x4212;
+    /// Tells which system calls the tracee handles itself.
+    pub const GET_SYSCALL_USER_DISPATCH_CONFIG: u64 = 0x4210;
+    /// Sets that.
+    pub const SET_SYSCALL_USER_DISPATCH_CONFIG: u64 = 0x4211;
+    /// Reads a TLS descriptor.
+    pub const GET_THREAD_AREA: u64 = 25;
+    /// Sets a TLS descriptor.
+    pub const SET_THREAD_AREA: u64 = 26;
     /// Describes the system call of a stop.
     pub const GET_SYSCALL_INFO: u64 = 0x420e;
 }
@@ -82,7 +98,7 @@ pub mod options {
     pub const TRACESYSGOOD: u64 = 1;
     /// The tracee dies with its tracer.
     pub const EXITKILL: u64 = 1 << 20;
-    /// Seccomp filters do not run: not built.
+    /// Seccomp filters do not run.
     pub const SUSPEND_SECCOMP: u64 = 1 << 21;
     /// All of them (`PTRACE_O_MASK`).
     pub const MASK: u64 = 0xff | EXITKILL | SUSPEND_SECCOMP;
@@ -100,6 +116,8 @@ pub const PTRACE_EVENT_EXEC: u32 = 4;
 pub const PTRACE_EVENT_VFORK_DONE: u32 = 5;
 /// The tracee is about to end.
 pub const PTRACE_EVENT_EXIT: u32 = 6;
+/// A filter of seccomp asks the tracer.
+pub const PTRACE_EVENT_SECCOMP: u32 = 7;
 /// The tracee stopped, by a signal or by PTRACE_INTERRUPT.
 pub const PTRACE_EVENT_STOP: u32 = 128;
 
@@ -118,5 +136,7 @@ pub const NT_PRFPREG: u64 = 2;
 /// The XSAVE area.
 pub const NT_X86_XSTATE: u64 = 0x202;
 
+/// `AUDIT_ARCH_I386`.
+pub const AUDIT_ARCH_I386: u32 = 0x4000_0003;
 /// `AUDIT_ARCH_X86_64`.
 pub const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;

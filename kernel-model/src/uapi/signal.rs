@@ -113,6 +113,8 @@ pub mod sa {
     pub const UNSUPPORTED: u64 = 0x400;
     /// Tag bits of `si_addr` stay.
     pub const EXPOSE_TAGBITS: u64 = 0x800;
+    /// A tracer does not see the signal (`SA_IMMUTABLE`): the kernel's own.
+    pub const IMMUTABLE: u64 = 0x0080_0000;
     /// `sa_restorer` is set.
     pub const RESTORER: u64 = 0x0400_0000;
     /// On the alternate stack.

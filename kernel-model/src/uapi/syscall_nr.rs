@@ -60,7 +60,7 @@ const FIRST_HIGH: u64 = 424;
 
 /// Names from [`FIRST_HIGH`] on.
 #[rustfmt::skip]
-const HIGH: [&str; 39] = [
+const HIGH: [&str; 46] = [
     "pidfd_send_signal", "io_uring_setup", "io_uring_enter", "io_uring_register", "open_tree",
     "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "pidfd_open", "clone3",
     "close_range", "openat2", "pidfd_getfd", "faccessat2", "process_madvise", "epoll_pwait2",
@@ -68,8 +68,18 @@ const HIGH: [&str; 39] = [
     "landlock_restrict_self", "memfd_secret", "process_mrelease", "futex_waitv",
     "set_mempolicy_home_node", "cachestat", "fchmodat2", "map_shadow_stack", "futex_wake",
     "futex_wait", "futex_requeue", "statmount", "listmount", "lsm_get_self_attr",
-    "lsm_set_self_attr", "lsm_list_modules", "mseal",
+    "lsm_set_self_attr", "lsm_list_modules", "mseal", "setxattrat", "getxattrat", "listxattrat",
+    "removexattrat", "open_tree_attr", "file_getattr", "file_setattr",
 ];
+
+/// One more than the largest number.
+pub const NR_SYSCALLS: usize = FIRST_HIGH as usize + HIGH.len();
+
+/// All assigned numbers with their names, in order.
+pub fn all() -> impl Iterator<Item = (u16, &'static str)> {
+    let high = (FIRST_HIGH as u16..).zip(HIGH);
+    (0..).zip(LOW).chain(high)
+}
 
 /// Name of a system call, where the number is assigned.
 #[must_use]
@@ -97,7 +107,9 @@ mod tests {
             (424, Some("pidfd_send_signal")),
             (435, Some("clone3")),
             (462, Some("mseal")),
-            (463, None),
+            (463, Some("setxattrat")),
+            (469, Some("file_setattr")),
+            (470, None),
             (u64::MAX, None),
         ] {
             assert_eq!(name(nr), want, "{nr}");

@@ -203,6 +203,10 @@ impl Hw {
             error = self.peek_u64(cpu, at) as u32;
             at += 8;
         }
+        self.trap_frame_at(cpu, at, error)
+    }
+
+    fn trap_frame_at(&mut self, cpu: CpuId, at: u64, error: u32) -> TrapFrame {
         TrapFrame {
             error,
             ip: self.peek_u64(cpu, at),
@@ -226,7 +230,17 @@ impl Hw {
     /// Goes back to user mode with these registers: the CPU's next instruction is
     /// the kernel's IRETQ, or SYSRETQ where that gives the same
     /// (`do_syscall_64`'s conditions).
-    pub fn return_to_user(&mut self, cpu: CpuId, area: &CpuArea, regs: &PtRegs, by: ReturnBy) {
+    ///
+    /// `stack_top` is where the IRETQ frame ends: the kernel stack's top, or another address
+    /// of that page.
+    pub fn return_to_user(
+        &mut self,
+        cpu: CpuId,
+        area: &CpuArea,
+        stack_top: u64,
+        regs: &PtRegs,
+        by: ReturnBy,
+    ) {
         let index = cpu.0 as usize;
         self.enter_kernel_mode(cpu, area);
         let sysret = by == ReturnBy::SysretIfPossible
@@ -236,7 +250,7 @@ impl Hw {
             && regs.ip < crate::mm::layout::TASK_SIZE_MAX
             && (regs.cs, regs.ss) == (USER_CS, USER_DS);
         let frame = [regs.ip, u64::from(regs.cs), regs.flags, regs.sp(), u64::from(regs.ss)];
-        let frame_at = area.kernel_stack_top - 8 * frame.len() as u64;
+        let frame_at = stack_top - 8 * frame.len() as u64;
         if !sysret {
             for (slot, word) in frame.iter().enumerate() {
                 self.poke_u64(cpu, frame_at + 8 * slot as u64, *word);
@@ -251,6 +265,16 @@ impl Hw {
             processor.regs.gpr.set(RSP, frame_at);
         }
         processor.regs.rip = stub.address();
+    }
+
+    /// The registers that an IRETQ to user mode was to load when it faulted; `None` where
+    /// the fault is another one (`fixup_bad_iret`).
+    pub fn bad_iret(&mut self, cpu: CpuId, frame: &TrapFrame) -> Option<TrapFrame> {
+        if frame.ip != Stub::InterruptReturn.address() {
+            return None;
+        }
+        let target = self.trap_frame_at(cpu, frame.sp, frame.error);
+        target.from_user().then_some(target)
     }
 
     /// Whether the way back to user mode that a CPU is on is SYSRET.
@@ -346,14 +370,14 @@ impl Hw {
         self.machine_mut().peek(cpu.0 as usize, linear, out)
     }
 
-    fn peek_u64(&mut self, cpu: CpuId, linear: u64) -> u64 {
+    pub(super) fn peek_u64(&mut self, cpu: CpuId, linear: u64) -> u64 {
         let mut bytes = [0; 8];
         self.peek(cpu, linear, &mut bytes);
         u64::from_le_bytes(bytes)
     }
 
     /// Writes a word of the kernel's stack.
-    fn poke_u64(&mut self, cpu: CpuId, linear: u64, value: u64) {
+    pub(super) fn poke_u64(&mut self, cpu: CpuId, linear: u64, value: u64) {
         let (processor, mem) = self.machine_mut().cpu_and_mem(cpu.0 as usize);
         if let Some(physical) = processor.peek_translate(mem, linear) {
             mem.write_u64(physical, value);

@@ -21,6 +21,15 @@ const IDT_BASE: u64 = 0xffff_ffff_8200_0000;
 pub const PAGE_OFFSET: u64 = 0xffff_8880_0000_0000;
 /// The first per-CPU area (`CPU_ENTRY_AREA_PER_CPU`).
 const CPU_AREA_BASE: u64 = 0xffff_fe00_0000_1000;
+/// Where CPU 0 sees the LDT of its task; a full one has 16 pages.
+const LDT_BASE: u64 = 0xffff_fe10_0000_0000;
+/// Bytes between the LDTs of CPUs.
+const LDT_STRIDE: u64 = 16 * PAGE_SIZE;
+/// Where stacks are for returns to 16-bit stack segments (`ESPFIX_BASE_ADDR`): at each multiple
+/// of 64 KiB of 4 GiB, a page for each CPU.
+const ESPFIX_BASE: u64 = 0xffff_fe20_0000_0000;
+/// Pages of CPUs before the upper half of an address has to differ.
+const ESPFIX_CPUS: u64 = 16;
 /// Pages of a per-CPU area, the last one unmapped as a guard.
 const CPU_AREA_PAGES: u64 = 8;
 /// Bytes in a large page of the direct map.
@@ -42,6 +51,8 @@ const CPUNODE: u64 = 0x0040_f500_0000_0000;
 pub const IDT_LIMIT: u16 = 256 * 16 - 1;
 /// Limit of the TSS: no I/O bitmap.
 pub const TSS_LIMIT: u32 = 103;
+/// Vector of 32-bit system calls (`IA32_SYSCALL_VECTOR`).
+const INT80_VECTOR: u64 = 0x80;
 /// Vector of the local APIC timer (`LOCAL_TIMER_VECTOR`).
 pub const TIMER_VECTOR: u8 = 0xec;
 
@@ -117,6 +128,8 @@ pub enum Stub {
     Schedule = 0x140,
     /// Loads the 32-bit variable at RDI into EAX.
     AllocPid = 0x150,
+    /// INT 0x80.
+    Int80 = 0x160,
 }
 
 impl Stub {
@@ -128,7 +141,7 @@ impl Stub {
 }
 
 /// Names of the text's symbols, as in Linux's kallsyms.
-const SYMBOLS: [(Stub, &str, &[&[u8]]); 15] = [
+const SYMBOLS: [(Stub, &str, &[&[u8]]); 16] = [
     (Stub::EntrySyscall, "entry_SYSCALL_64", &[&VMCALL]),
     (Stub::SyscallReturn, "entry_SYSRETQ_unsafe_stack", &[&SYSRETQ]),
     (Stub::InterruptReturn, "common_interrupt_return", &[&IRETQ]),
@@ -144,6 +157,7 @@ const SYMBOLS: [(Stub, &str, &[&[u8]]); 15] = [
     (Stub::CopyProcess, "copy_process", &[&INC_MEM, &VMCALL]),
     (Stub::Schedule, "__schedule", &[&INC_MEM, &VMCALL]),
     (Stub::AllocPid, "alloc_pid", &[&LOAD_EAX, &VMCALL]),
+    (Stub::Int80, "asm_int80_emulation", &[&VMCALL]),
 ];
 
 /// Names of the exceptions' entry points by vector.
@@ -175,6 +189,8 @@ const EXCEPTION_NAMES: [&str; 20] = [
 pub enum EntryPoint {
     /// SYSCALL.
     Syscall,
+    /// INT 0x80.
+    Int80,
     /// An exception, by vector.
     Exception(u8),
     /// The timer.
@@ -270,6 +286,53 @@ impl KernelLayout {
         &self.areas[cpu.0 as usize]
     }
 
+    /// Linear address of a CPU's LDT, whose pages are there from its first use on.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn ldt_area(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        cpu: CpuId,
+    ) -> Result<u64, Errno> {
+        let base = LDT_BASE + u64::from(cpu.0) * LDT_STRIDE;
+        for page in (0..LDT_STRIDE).step_by(PAGE_SIZE as usize) {
+            if !self.template.entry(hw, base + page).is_present() {
+                let frame = frames.alloc_zeroed(hw)?;
+                let flags = bits::WRITE | bits::NX | bits::GLOBAL;
+                self.template.map(hw, frames, base + page, frame, flags)?;
+            }
+        }
+        Ok(base)
+    }
+
+    /// An address of a CPU's kernel stack page whose bits 16 to 31 are those of `sp`: a return to
+    /// a 16-bit stack segment leaves them as they are (`init_espfix_ap`).
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn espfix_stack_top(
+        &mut self,
+        hw: &mut Hw,
+        frames: &mut FrameAllocator,
+        cpu: CpuId,
+        sp: u64,
+    ) -> Result<u64, Errno> {
+        let cpu_index = u64::from(cpu.0);
+        let page = ESPFIX_BASE
+            + ((cpu_index / ESPFIX_CPUS) << 32)
+            + (sp & 0xffff_0000)
+            + cpu_index % ESPFIX_CPUS * PAGE_SIZE;
+        if !self.template.entry(hw, page).is_present() {
+            let stack = self.area(cpu).kernel_stack_top - PAGE_SIZE;
+            let frame = self.template.entry(hw, stack).pfn();
+            let flags = bits::WRITE | bits::NX | bits::GLOBAL;
+            self.template.map(hw, frames, page, frame, flags)?;
+        }
+        Ok(page + PAGE_SIZE)
+    }
+
     /// Linear address of the IDT.
     #[must_use]
     pub const fn idt(&self) -> u64 {
@@ -342,6 +405,7 @@ pub fn entry_point(rip: u64) -> Option<EntryPoint> {
     match offset {
         o if o == Stub::EntrySyscall as u64 => Some(EntryPoint::Syscall),
         o if o == Stub::Timer as u64 => Some(EntryPoint::Timer),
+        o if o == Stub::Int80 as u64 => Some(EntryPoint::Int80),
         _ if SYMBOLS.iter().any(is_end) => Some(EntryPoint::RoutineDone),
         _ => None,
     }
@@ -406,6 +470,7 @@ fn write_idt(hw: &mut Hw, idt: Pfn) {
         set(vector, gate(target, dpl, ist));
     }
     set(u64::from(TIMER_VECTOR), gate(Stub::Timer.address(), 0, 0));
+    set(INT80_VECTOR, gate(Stub::Int80.address(), 3, 0));
 }
 
 fn build_area(

@@ -128,7 +128,7 @@ impl Hw {
     #[must_use]
     pub fn entry_share(&self, cpu: CpuId, entry: EntryPoint) -> Counts {
         let event = match entry {
-            EntryPoint::Syscall => FixedEvent::Syscall,
+            EntryPoint::Syscall | EntryPoint::Int80 => FixedEvent::Syscall,
             EntryPoint::Timer | EntryPoint::Exception(NMI_VECTOR) => FixedEvent::Interrupt,
             EntryPoint::Exception(1) => FixedEvent::DebugException,
             EntryPoint::Exception(14) => FixedEvent::PageFault,

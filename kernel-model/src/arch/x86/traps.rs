@@ -4,9 +4,11 @@
 use perf_core::{CpuId, TaskId};
 
 use super::costs::Work;
-use super::entry::TrapFrame;
+use super::entry::{ReturnBy, TrapFrame};
 use super::layout::EntryPoint;
 use super::pmc::NMI_VECTOR;
+use super::pt_regs::PtRegs;
+use super::segments::SEGMENT_TI;
 use crate::kernel::Kernel;
 use crate::mm::fault::FaultResult;
 use crate::mm::layout::TASK_SIZE_MAX;
@@ -43,6 +45,7 @@ mod vector {
     pub(super) const BP: u8 = 3;
     pub(super) const OF: u8 = 4;
     pub(super) const UD: u8 = 6;
+    pub(super) const NP: u8 = 11;
     pub(super) const SS: u8 = 12;
     pub(super) const GP: u8 = 13;
     pub(super) const PF: u8 = 14;
@@ -67,7 +70,7 @@ impl Kernel {
                 self.tell_undefined(cpu, task, ip);
                 SigInfo::fault(SIGILL, ILL_ILLOPN, ip)
             }
-            vector::SS => SigInfo::from_kernel(SIGBUS),
+            vector::NP | vector::SS => SigInfo::from_kernel(SIGBUS),
             vector::OF | vector::GP => SigInfo::from_kernel(SIGSEGV),
             vector::AC => SigInfo::fault(SIGBUS, BUS_ADRALN, 0),
             vector::MF | vector::XM => {
@@ -120,6 +123,9 @@ impl Kernel {
     /// `do_user_addr_fault` for a fault in user mode.
     fn user_page_fault(&mut self, cpu: CpuId, task: TaskId, frame: &TrapFrame) {
         let address = self.hw.cr2(cpu);
+        if address >= TASK_SIZE_MAX && self.emulate_vsyscall(task, address, frame.error) {
+            return;
+        }
         let info = match self.handle_fault(cpu, task, address, frame) {
             FaultResult::Handled => return,
             FaultResult::Segv { code } => SigInfo::fault(SIGSEGV, code.si_code(), address),
@@ -152,6 +158,39 @@ impl Kernel {
         let result = space.handle_fault(&mut self.hw, &mut self.frames, address, frame.error);
         self.count_page_fault(cpu, task, frame, address, &result);
         result
+    }
+
+    /// Goes back to user mode; to a stack segment of the LDT by way of a stack whose address
+    /// has the upper half of ESP, which 16-bit ones do not load (`native_irq_return_ldt`).
+    pub(crate) fn return_to_user(&mut self, cpu: CpuId, regs: &PtRegs, by: ReturnBy) {
+        let area = *self.layout.area(cpu);
+        let mut stack_top = area.kernel_stack_top;
+        if regs.ss & SEGMENT_TI != 0 {
+            let top = self.layout.espfix_stack_top(&mut self.hw, &mut self.frames, cpu, regs.sp());
+            stack_top = top.unwrap_or(stack_top);
+        }
+        self.hw.return_to_user(cpu, &area, stack_top, regs, by);
+    }
+
+    /// A fault of the IRETQ to user mode is the program's, with the registers that it was to get
+    /// (`fixup_bad_iret`); tells whether it was one. With a stack segment of the LDT Linux
+    /// loses track of which fault it was (`exc_double_fault`).
+    pub(crate) fn fixup_bad_iret(&mut self, cpu: CpuId, entry: EntryPoint) -> bool {
+        let EntryPoint::Exception(vector @ (vector::NP | vector::SS | vector::GP)) = entry else {
+            return false;
+        };
+        let fault = self.hw.trap_frame(cpu, entry);
+        let (Some(mut target), Some(task)) = (self.hw.bad_iret(cpu, &fault), self.current_on(cpu))
+        else {
+            return false;
+        };
+        let by_espfix = target.ss & SEGMENT_TI != 0;
+        let (vector, error) = if by_espfix { (vector::GP, 0) } else { (vector, target.error) };
+        self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &target);
+        target.error = error;
+        self.user_trap(cpu, task, vector, &target);
+        self.exit_to_user(cpu, ReturnBy::Iret);
+        true
     }
 
     /// A trap in kernel mode: page faults on user memory, and debug exceptions.

@@ -83,6 +83,13 @@ impl Kernel {
             request::POKEUSR => self.ptrace_poke_user(task, addr, data).map(|()| 0),
             request::GETREGSET => self.ptrace_regset(task, addr, Way::Get, data),
             request::SETREGSET => self.ptrace_regset(task, addr, Way::Set, data),
+            // The number of a descriptor is an int, and negative ones name none.
+            request::GET_THREAD_AREA => {
+                self.do_get_thread_area(task, u32::try_from(addr).unwrap_or(0), data).map(|()| 0)
+            }
+            request::SET_THREAD_AREA => self
+                .do_set_thread_area(task, Some(u32::try_from(addr).unwrap_or(0)), data)
+                .map(|()| 0),
             request::ARCH_PRCTL => self.do_arch_prctl(task, data, addr),
             _ => return None,
         })

@@ -27,11 +27,15 @@ const SP: usize = 19;
 const SS: usize = 20;
 const FS_BASE: usize = 21;
 const GS_BASE: usize = 22;
+const DS: usize = 23;
+const ES: usize = 24;
+const FS: usize = 25;
+const GS: usize = 26;
 
 /// RFLAGS that a tracer may set (`FLAG_MASK`): CF, PF, AF, ZF, SF, TF, DF, OF, NT, RF, AC.
 const FLAG_MASK: u64 = 0xd5 | TF | 0x400 | 0x800 | 0x4000 | 0x1_0000 | 0x4_0000;
 
-/// Word `index` of the structure. The selectors of DS, ES, FS and GS are 0.
+/// Word `index` of the structure.
 pub(super) fn getreg(task: &Task, index: usize) -> u64 {
     let regs = &task.regs;
     match index {
@@ -43,6 +47,10 @@ pub(super) fn getreg(task: &Task, index: usize) -> u64 {
         SS => u64::from(regs.ss),
         FS_BASE => task.fs_base,
         GS_BASE => task.gs_base,
+        DS => u64::from(task.arch.selectors.ds),
+        ES => u64::from(task.arch.selectors.es),
+        FS => u64::from(task.arch.selectors.fs),
+        GS => u64::from(task.arch.selectors.gs),
         _ => ORDER.get(index).map_or(0, |&reg| regs.gpr[reg]),
     }
 }
@@ -68,7 +76,14 @@ pub(super) fn putreg(task: &mut Task, index: usize, value: u64) -> Result<(), Er
         _ => match ORDER.get(index) {
             Some(&reg) => task.regs.gpr[reg] = value,
             None => {
-                user_selector(value).ok_or(Errno::EIO)?;
+                let selector = user_selector(value).ok_or(Errno::EIO)?;
+                let selectors = &mut task.arch.selectors;
+                match index {
+                    DS => selectors.ds = selector,
+                    ES => selectors.es = selector,
+                    FS => selectors.fs = selector,
+                    _ => selectors.gs = selector,
+                }
             }
         },
     }
