@@ -21,6 +21,7 @@ pub mod epoll;
 pub mod eventfd;
 pub mod fcntl;
 pub mod fd;
+mod fdinfo;
 pub mod file;
 pub mod host;
 pub mod inode;

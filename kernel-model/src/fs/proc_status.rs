@@ -6,7 +6,6 @@ use std::fmt::Write;
 use perf_core::Errno;
 
 use super::inode::Mount;
-use super::namei::Node;
 use super::proc::ProcNode;
 use super::proc_memory;
 use super::proc_text::state_letter;
@@ -15,7 +14,6 @@ use crate::kernel::Kernel;
 use crate::task::cred::Ids;
 use crate::task::limits::RLIM_INFINITY;
 use crate::task::{Process, Task};
-use crate::uapi::fcntl::{O_CLOEXEC, O_LARGEFILE};
 
 /// The handler of an ignored signal.
 const SIG_IGN: u64 = 1;
@@ -82,7 +80,10 @@ pub(super) fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errn
         entry.comm, process.umask, process.pid, entry.tid,
     );
     identity(&mut text, process, entry);
-    text.push_str(&memory);
+    if !memory.is_empty() {
+        text.push_str(&memory);
+        text.push_str("HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n");
+    }
     signals(&mut text, process, entry);
     let _fits = write!(
         text,
@@ -157,22 +158,6 @@ pub(super) fn io() -> String {
     let names =
         ["rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes"];
     names.map(|name| format!("{name}: 0\n")).concat()
-}
-
-/// A file of `fdinfo`.
-pub(super) fn fdinfo(kernel: &Kernel, node: ProcNode, fd: i32) -> Result<String, Errno> {
-    let (_, process) = kernel.proc_process(node)?;
-    let id = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
-    let closes = process.files.on_exec(fd) == Ok(super::OnExec::Close);
-    let file = kernel.files.file(id);
-    let flags = file.flags | if closes { O_CLOEXEC } else { 0 };
-    let (mount, inode) = match kernel.node_of_file(id) {
-        Some(Node::Inode(inode)) => (kernel.vfs.inode(inode).mount.0, inode.0),
-        Some(Node::Proc(place)) => (0, place.inode()),
-        None => (0, kernel.fstat(id)?.inode),
-    };
-    let flags = if file.path.is_empty() { flags & !O_LARGEFILE } else { flags };
-    Ok(format!("pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n", file.position))
 }
 
 /// The mounts that are there, with their numbers.

@@ -42,6 +42,10 @@ pub enum ProcText {
     MountInfo,
     /// `mounts`.
     Mounts,
+    /// `smaps`.
+    Smaps,
+    /// `smaps_rollup`.
+    SmapsRollup,
     /// `oom_adj` and `oom_score_adj`: nobody is preferred.
     OomAdj,
     /// `oom_score`.
@@ -54,10 +58,6 @@ pub enum ProcText {
     SessionId,
     /// `setgroups`.
     SetGroups,
-    /// `smaps`.
-    Smaps,
-    /// `smaps_rollup`.
-    SmapsRollup,
     /// `stat`.
     Stat,
     /// `statm`.
@@ -100,7 +100,7 @@ pub(super) fn show(kernel: &mut Kernel, node: ProcNode, text: ProcText) -> Resul
         ProcText::Limits => Ok(status::limits(kernel, node)?.into_bytes()),
         ProcText::Mounts => Ok(status::mounts(kernel).into_bytes()),
         ProcText::MountInfo => Ok(status::mountinfo(kernel).into_bytes()),
-        ProcText::FdInfo(fd) => Ok(status::fdinfo(kernel, node, fd)?.into_bytes()),
+        ProcText::FdInfo(fd) => Ok(kernel.proc_fdinfo(node, fd)?.into_bytes()),
         ProcText::Io => Ok(status::io().into_bytes()),
         ProcText::Personality => {
             let task = kernel.proc_task(node)?;
@@ -164,7 +164,7 @@ pub(super) fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str
 }
 
 /// Pages mapped, and the pages of code among them.
-fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
+pub(super) fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
     let Ok(task) = kernel.proc_live_task(node) else { return (0, 0) };
     let space = kernel.tasks.space_of_mut(task);
     let code = space.image.end_code.saturating_sub(space.image.start_code).div_ceil(PAGE_SIZE);

@@ -109,6 +109,7 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
         return due;
     }
     loop {
+        kernel.strace_tell_unqueued(task);
         kernel.tell_continued(task);
         if let Some(status) = kernel.tasks.process_of(task).exiting {
             return Due::Death(status);
@@ -128,7 +129,6 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
-        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
         let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
         let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
