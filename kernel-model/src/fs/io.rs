@@ -14,9 +14,12 @@ use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 use crate::observe::Observation;
+use crate::signal::SigInfo;
 use crate::syscalls::comm_of_bytes;
 use crate::task::MmId;
+use crate::task::limits::Resource;
 use crate::uapi::fcntl::O_APPEND;
+use crate::uapi::signal::SIGXFSZ;
 
 /// From the file's start.
 pub const SEEK_SET: u32 = 0;
@@ -308,7 +311,10 @@ impl Kernel {
                 if appends {
                     offset = self.regular(inode).map_or(offset, |file| file.nr_bytes());
                 }
-                self.write_inode(task, inode, offset, bytes)
+                match self.room_below_limit(task, offset, bytes.len()) {
+                    Ok(room) => self.write_inode(task, inode, offset, &bytes[..room]),
+                    Err(errno) => Err(errno),
+                }
             }
             FileKind::ProcMem { pid, view: MemoryView::Bytes } => {
                 self.write_memory(pid, offset, bytes)
@@ -318,6 +324,17 @@ impl Kernel {
             _ => return self.files.write(id, bytes, at, &mut self.observations),
         };
         self.settle(id, at, offset, result)
+    }
+
+    /// How much of a write `RLIMIT_FSIZE` allows; SIGXFSZ where that is nothing
+    /// (`generic_write_check_limits`).
+    fn room_below_limit(&mut self, task: TaskId, offset: u64, len: usize) -> Result<usize, Errno> {
+        let limit = self.tasks.process_of(task).limits.soft(Resource::Fsize);
+        if len > 0 && offset >= limit {
+            self.send_signal_to_thread(task, SigInfo::from_kernel(SIGXFSZ));
+            return Err(Errno::EFBIG);
+        }
+        Ok(len.min(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX)))
     }
 
     fn offset_of(&self, id: FileId, at: At) -> u64 {

@@ -6,7 +6,9 @@ use perf_core::Errno;
 use super::file::{FileId, FileKind};
 use super::inode::{Body, Directory, InodeId, Times};
 use super::namei::Node;
+use super::proc::{ProcEntry, ProcNode};
 use crate::kernel::Kernel;
+use crate::task::cred::Dumpable;
 use crate::uapi::put;
 
 /// Bytes of x86-64's `struct stat`.
@@ -24,7 +26,7 @@ pub(crate) mod mode {
 }
 
 /// Device numbers: of the first mount, of pipes, of anonymous files, of processes.
-const FIRST_MOUNT_DEVICE: u64 = 32;
+pub(super) const FIRST_MOUNT_DEVICE: u64 = 32;
 const PIPE_DEVICE: u64 = 14;
 const ANON_DEVICE: u64 = 15;
 const SOCKET_DEVICE: u64 = 8;
@@ -99,7 +101,7 @@ impl Kernel {
             Node::Inode(id) => return Ok(self.stat_inode(id)),
             Node::Proc(node) => node,
         };
-        self.proc_process(node)?;
+        let (uid, gid) = self.proc_owner(node)?;
         let nr_links = match node.mode() & 0o170_000 {
             mode::DIRECTORY => 2,
             _ => 1,
@@ -112,9 +114,25 @@ impl Kernel {
             inode,
             mode: node.mode(),
             nr_links,
+            uid,
+            gid,
             nr_bytes,
             times,
             ..Stat::default()
+        })
+    }
+
+    /// Whose the files of a process are: its own, or the superuser's where others may not look
+    /// into it (`task_dump_owner`).
+    fn proc_owner(&self, node: ProcNode) -> Result<(u32, u32), Errno> {
+        let (_, process) = self.proc_process(node)?;
+        let open_to_all = matches!(node.entry, ProcEntry::Top | ProcEntry::Tasks);
+        let leader = self.tasks.tasks.get(&process.leader);
+        Ok(match leader {
+            Some(task) if open_to_all || process.dumpable == Dumpable::Yes => {
+                (task.cred.user.effective, task.cred.group.effective)
+            }
+            _ => (0, 0),
         })
     }
 

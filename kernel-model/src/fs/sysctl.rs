@@ -21,7 +21,8 @@ const fn fixed(path: &'static str, show: super::pseudo::Show) -> PseudoFile {
 pub(super) const FILES: &[PseudoFile] = &[
     fixed("/proc/cpuinfo", |kernel, _| cpu_info(kernel)),
     fixed("/proc/filesystems", |_, _| {
-        b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttracefs\n".to_vec()
+        b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttracefs\nnodev\toverlay\n"
+            .to_vec()
     }),
     fixed("/proc/loadavg", |kernel, _| load_average(kernel)),
     fixed("/proc/meminfo", |kernel, _| memory_info(kernel)),

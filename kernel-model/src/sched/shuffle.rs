@@ -227,7 +227,11 @@ mod tests {
                         turns[task.0 as usize] += 1;
                         waiting.push_back(task);
                     }
-                    other => panic!("{other:?} of four tasks"),
+                    Pick::Held(until_ns) => {
+                        assert!(until_ns > now_ns);
+                        shuffle.release();
+                    }
+                    Pick::Idle => panic!("four tasks wait"),
                 }
             }
             assert!(turns[1..].iter().all(|&turns| turns > 500), "seed {seed}: {turns:?}");

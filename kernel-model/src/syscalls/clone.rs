@@ -16,6 +16,7 @@ use crate::ptrace::Stop;
 use crate::signal::PendingSignals;
 use crate::signal::jobctl::GroupStop;
 use crate::task::cred::Cap;
+use crate::task::limits::Resource;
 use crate::task::pid::PID_MAX;
 use crate::task::wait::{Channel, WaitFor};
 use crate::task::{ClonePhase, MmId, Process, ProcessId, Task, TaskState, TraceState};
@@ -235,6 +236,7 @@ pub(crate) fn copy_process(
     if kernel.tasks.tasks.len() as u64 >= max_tasks {
         return Err(Errno::EAGAIN);
     }
+    check_nproc(kernel, parent)?;
     if flags & CLONE_SETTLS != 0 && request.tls >= TASK_SIZE_MAX {
         return Err(Errno::EPERM);
     }
@@ -277,6 +279,17 @@ pub(crate) fn copy_process(
     kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
+}
+
+/// `RLIMIT_NPROC`, which root is free of.
+fn check_nproc(kernel: &Kernel, parent: TaskId) -> Result<(), Errno> {
+    let cred = &kernel.tasks.task(parent).cred;
+    let user = cred.user.real;
+    let limit = kernel.tasks.process_of(parent).limits.soft(Resource::Nproc);
+    let is_free = user == 0 || cred.capable(Cap::SysResource) || cred.capable(Cap::SysAdmin);
+    let all = kernel.tasks.tasks.values();
+    let nr = all.filter(|task| task.cred.user.real == user).count() as u64;
+    if is_free || nr < limit { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
 /// The id that clone3 asks for, or the next one (`alloc_pid`).

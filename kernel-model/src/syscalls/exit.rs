@@ -173,6 +173,7 @@ impl Kernel {
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
                 FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
                 FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
+                FileKind::Task(TaskFile::Messages(queue)) => self.release_mqueue(queue),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);

@@ -8,7 +8,7 @@
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
 //! - `net`, `net_message`, `net_control`, `net_transfer`, `net_option`: sockets
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
-//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
+//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC; `mqueue`: POSIX message queues
 //! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
@@ -44,6 +44,7 @@ mod limits;
 mod mm;
 mod mm_lock;
 mod mm_policy;
+mod mqueue;
 mod namespace;
 mod net;
 mod net_control;

@@ -103,7 +103,8 @@ fn said_cred(kernel: &Kernel, task: TaskId, data: &[u8]) -> Result<Ucred, Errno>
     let cred = &kernel.tasks.task(task).cred;
     let is_root = cred.user.effective == 0;
     let own_pid = said.pid == kernel.tasks.process_of(task).pid;
-    if !is_root && !(own_pid && cred.user.may_take(said.uid) && cred.group.may_take(said.gid)) {
+    let is_own = own_pid && cred.user.may_take(said.uid) && cred.group.may_take(said.gid);
+    if !is_root && !is_own {
         return Err(Errno::EPERM);
     }
     if kernel.tasks.find_pid(said.pid).is_none() {

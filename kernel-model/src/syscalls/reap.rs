@@ -22,6 +22,7 @@ impl Kernel {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let (leader, pid) = (entry.leader, entry.pid);
         self.exit_sem(process, pid);
+        self.ipc.mqueues.forget_process(process);
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let closed = entry.files.close_all(&mut self.files);
         self.after_close(closed);

@@ -102,6 +102,7 @@ const GROUPS: &[&[Syscall]] = &[
     super::ipc_msg::CALLS,
     super::ipc_sem::CALLS,
     super::ipc_shm::CALLS,
+    super::mqueue::CALLS,
     super::ldt::CALLS,
     super::poll::CALLS,
     super::epoll::CALLS,

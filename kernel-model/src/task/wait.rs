@@ -7,6 +7,7 @@ use perf_core::{EventId, TaskId};
 
 use super::ProcessId;
 use crate::fs::inode::InodeId;
+use crate::ipc::mqueue::MqId;
 use crate::timer::file::TimerFdId;
 
 /// Something that wakes waiters.
@@ -31,6 +32,8 @@ pub enum Channel {
     Lock(InodeId),
     /// What a task waits for in System V IPC is done; the task.
     Ipc(TaskId),
+    /// A POSIX message queue has changed.
+    Mqueue(MqId),
     /// A timer descriptor's timer has ended.
     TimerFd(TimerFdId),
     /// A signal was sent, which a signalfd may tell of.
