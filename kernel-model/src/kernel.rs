@@ -113,6 +113,8 @@ pub struct Kernel {
     pub(crate) init_exit: Option<ExitStatus>,
     /// Where a thread of the first process was when its own signal ended the process.
     pub(crate) killed_at: Option<u64>,
+    /// Where the first process starts.
+    first_cwd: Vec<u8>,
     pub(crate) stopped: Option<StopReason>,
     /// Chain of digests.
     pub(crate) digest: Digest,

@@ -121,6 +121,10 @@ pub struct GuestArgs {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
+    /// Where in the root directory the program starts: the current directory if it is there, else /.
+    #[arg(long, value_name = "DIR", requires = "root")]
+    pub chdir: Option<PathBuf>,
+
     /// A directory or file of the host in the guest; with :ro nothing in it can be changed.
     #[arg(long = "mount", value_name = "HOST:GUEST[:ro]")]
     pub mounts: Vec<OsString>,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use super::CommandError;
 use crate::cli::GuestArgs;
@@ -25,7 +26,7 @@ pub(super) fn make(args: &GuestArgs) -> Result<Plan, CommandError> {
     // clap requires the program's name.
     let name = args.command.first().map_or(OsStr::new(""), |name| name.as_os_str());
     let image = if machine.has_root() {
-        program::load_from_tree(name, &HostTree::new(&machine.mounts), &envp)?
+        program::load_from_tree(name, &HostTree::new(&machine.mounts), &machine.cwd, &envp)?
     } else {
         program::load(name, std::env::var_os("PATH").as_deref(), &machine.mounts)?
     };
@@ -68,6 +69,7 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         mounts.push(host_tree::parse(text)?);
     }
     let machine = MachineConfig {
+        cwd: working_directory(args),
         mounts,
         nr_cpus: args.cpus,
         ram_bytes: args.mem,
@@ -81,6 +83,20 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
     };
     machine.check()?;
     Ok(machine)
+}
+
+/// Where the program starts: as it would under chroot, so that names typed in a shell mean
+/// what they mean there.
+fn working_directory(args: &GuestArgs) -> Vec<u8> {
+    if let Some(directory) = &args.chdir {
+        return directory.as_os_str().as_bytes().to_vec();
+    }
+    let below = |root: &PathBuf| {
+        let here = std::env::current_dir().ok()?;
+        let inside = here.strip_prefix(root.canonicalize().ok()?).ok()?.to_owned();
+        Some([b"/", inside.as_os_str().as_bytes()].concat())
+    };
+    args.root.as_ref().and_then(below).unwrap_or_else(|| b"/".to_vec())
 }
 
 /// The fixed variables, with those that were given added or put in their place.

@@ -68,6 +68,7 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     out.text(plan.machine.vendor.name());
     out.u64(plan.machine.seed);
     out.option(plan.machine.sched_seed, Encoder::u64);
+    out.bytes(&plan.machine.cwd);
     out.list(&plan.argv, |out, word| out.bytes(word));
     out.list(&plan.envp, |out, word| out.bytes(word));
     out.list(&plan.watches, |out, watch| {
@@ -146,6 +147,7 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         .map_err(|_| PayloadError::UnknownName { what: "processor vendor", name: vendor })?;
     let seed = from.u64("seed")?;
     let sched_seed = from.option("scheduler's seed", |from| from.u64("scheduler's seed"))?;
+    let cwd = from.bytes("working directory")?;
     let defects = defects.into_iter().collect();
     let mounts = Vec::new();
     Ok(MachineConfig {
@@ -159,6 +161,7 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         generation,
         defects,
         mounts,
+        cwd,
     })
 }
 

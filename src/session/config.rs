@@ -63,6 +63,8 @@ pub struct MachineConfig {
     pub defects: Defects,
     /// Directories and files of the host that the guest sees, in the order of mounting.
     pub mounts: Vec<Mount>,
+    /// Working directory of the first process, in the guest.
+    pub cwd: Vec<u8>,
 }
 
 impl Default for MachineConfig {
@@ -78,6 +80,7 @@ impl Default for MachineConfig {
             generation: Generation::default(),
             defects: Defects::default(),
             mounts: Vec::new(),
+            cwd: b"/".to_vec(),
         }
     }
 }

@@ -42,6 +42,7 @@ impl Machine for KernelMachine {
             seed: config.seed,
             sched_seed: config.sched_seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
+            cwd: config.cwd.clone(),
         };
         let has_root = machine.has_root();
         let kernel =

@@ -135,6 +135,7 @@ pub fn load(
 pub fn load_from_tree(
     name: &OsStr,
     tree: &HostTree,
+    cwd: &[u8],
     envp: &[Vec<u8>],
 ) -> Result<Image, ProgramError> {
     let shown = name.to_string_lossy().into_owned();
@@ -149,7 +150,8 @@ pub fn load_from_tree(
             .find(|path| tree.locate(path).is_some_and(|host| host.is_file()))
     };
     let Some(path) = found else { return Err(ProgramError::NotInPath { name: shown }) };
-    let host = tree.locate(&path);
+    let from_top = if path.starts_with(b"/") { path.clone() } else { [cwd, b"/", &path].concat() };
+    let host = tree.locate(&from_top);
     let bytes = match host.as_deref().map(read) {
         Some(Ok(bytes)) => bytes,
         Some(Err(source)) => return Err(ProgramError::Unreadable { path: shown, source }),

@@ -286,6 +286,11 @@ impl Kernel {
                 return Ok(self.read_task_file(id, file, out));
             }
             FileKind::ProcMem { pid, view } => self.read_memory(pid, view, offset, out),
+            // Who reads from the start again gets what holds now.
+            FileKind::Text(node) if offset == 0 => match self.refresh_text(id, node) {
+                Ok(()) => return self.files.read(id, out, at, self.inputs.as_mut()),
+                Err(errno) => Err(errno),
+            },
             _ => return self.files.read(id, out, at, self.inputs.as_mut()),
         };
         Ok(self.settle(id, at, offset, result))

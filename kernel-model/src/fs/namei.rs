@@ -121,6 +121,9 @@ impl Kernel {
         path: &[u8],
         how: u64,
     ) -> Result<Node, Errno> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
         if path.starts_with(b"/") && how & resolve::BENEATH != 0 {
             return Err(Errno::EXDEV);
         }

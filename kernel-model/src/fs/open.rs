@@ -231,6 +231,23 @@ impl Kernel {
         }
     }
 
+    /// Makes the text of an open file anew.
+    ///
+    /// # Errors
+    /// ESRCH: the process that it tells of has ended.
+    pub(super) fn refresh_text(&mut self, id: FileId, node: Node) -> Result<(), Errno> {
+        let text = match node {
+            Node::Proc(place) => self.proc_text(place).map_err(|_| Errno::ESRCH)?,
+            Node::Inode(inode) => {
+                let Body::Pseudo(file) = self.vfs.inode(inode).body else { return Ok(()) };
+                let Some(task) = self.current_on(self.this_cpu) else { return Ok(()) };
+                (file.show)(self, task)
+            }
+        };
+        self.files.file_mut(id).text = text;
+        Ok(())
+    }
+
     fn open_inode(
         &mut self,
         task: TaskId,

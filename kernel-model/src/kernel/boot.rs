@@ -88,6 +88,8 @@ pub struct KernelConfig {
     /// Directories and files of the host in the tree of names, in the order of mounting; the
     /// inputs know where they are.
     pub mounts: Vec<HostMount>,
+    /// Working directory of the first process.
+    pub cwd: Vec<u8>,
 }
 
 impl Default for KernelConfig {
@@ -103,6 +105,7 @@ impl Default for KernelConfig {
             seed: 0,
             sched_seed: None,
             mounts: Vec::new(),
+            cwd: b"/".to_vec(),
         }
     }
 }
@@ -131,6 +134,14 @@ pub enum ExecError {
     /// Its file is not one that can be run, or it is given too much.
     #[error("execve: {0}")]
     Failure(#[from] ExecFailure),
+    /// It cannot start in the directory where it should.
+    #[error("working directory {path}: {}", .errno.name())]
+    WorkingDirectory {
+        /// The directory.
+        path: String,
+        /// Why not.
+        errno: Errno,
+    },
     /// Random bytes could not be had.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -257,6 +268,7 @@ impl Kernel {
             init_process: None,
             init_exit: None,
             killed_at: None,
+            first_cwd: config.cwd.clone(),
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
@@ -287,6 +299,11 @@ impl Kernel {
         let mm = self.tasks.add_space(space);
         let nothing = Started { regs: PtRegs::new_user(0, 0), auxv: Vec::new() };
         let task = self.add_first_task(mm, nothing, path)?;
+        let cwd = std::mem::take(&mut self.first_cwd);
+        self.chdir(task, &cwd).map_err(|errno| ExecError::WorkingDirectory {
+            path: String::from_utf8_lossy(&cwd).into_owned(),
+            errno,
+        })?;
         let mut bprm = self.prepare_first(task, path.as_bytes(), argv, envp)?;
         self.inputs.random(&mut bprm.random)?;
         self.hold_program(task, &bprm);

@@ -113,6 +113,7 @@ impl Stage {
             seed: 0,
             sched_seed: None,
             mounts: Vec::new(),
+            cwd: b"/".to_vec(),
         };
         let mut kernel = Kernel::boot(&kernel_config, Box::new(FixedInputs::new(0)))?;
         kernel.breakpoints.set_support(config.support);

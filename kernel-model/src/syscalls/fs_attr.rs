@@ -13,6 +13,7 @@ use crate::fs::regular::Regular;
 use crate::fs::seals::{F_SEAL_EXEC, F_SEAL_SEAL};
 use crate::fs::{FileKind, OnExec};
 use crate::kernel::Kernel;
+use crate::uapi::fcntl::O_PATH;
 use crate::uapi::fcntl::{
     AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_LARGEFILE, O_RDWR,
 };
@@ -66,7 +67,16 @@ pub(super) const CALLS: &[Syscall] = &[
     }),
     Syscall::plain(162, "sync", |_, _, _| Ok(0)),
     Syscall::plain(221, "fadvise64", |kernel, task, args| {
-        check_fd(kernel, task, args)?;
+        let file = kernel.tasks.process_of(task).files.get(args[0] as i32)?;
+        if matches!(kernel.files.file(file).kind, FileKind::Pipe { .. } | FileKind::Console(_)) {
+            return Err(Errno::ESPIPE);
+        }
+        if kernel.files.file(file).flags & O_PATH != 0 {
+            return Err(Errno::EBADF);
+        }
+        if (args[2] as i64) < 0 {
+            return Err(Errno::EINVAL);
+        }
         if args[3] & 0xffff_ffff > 5 { Err(Errno::EINVAL) } else { Ok(0) }
     }),
     Syscall::plain(260, "fchownat", |kernel, task, args| {

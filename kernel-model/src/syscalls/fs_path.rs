@@ -366,6 +366,19 @@ fn readlink_at(
     Ok(target.len() as u64)
 }
 
+impl Kernel {
+    /// Makes a directory the working directory of a task's process.
+    ///
+    /// # Errors
+    /// As chdir.
+    pub(crate) fn chdir(&mut self, task: TaskId, path: &[u8]) -> Result<(), Errno> {
+        let base = self.tasks.process_of(task).cwd;
+        let walked = self.walk(task, base, path, LastLink::Follow)?;
+        set_cwd(self, task, walked.node.ok_or(Errno::ENOENT)?)?;
+        Ok(())
+    }
+}
+
 fn set_cwd(kernel: &mut Kernel, task: TaskId, node: Node) -> Result<u64, Errno> {
     if !kernel.is_directory(node) {
         return Err(Errno::ENOTDIR);

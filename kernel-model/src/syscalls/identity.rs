@@ -45,7 +45,7 @@ fn find_process(kernel: &Kernel, task: TaskId, pid: u64) -> Result<&Process, Err
     match pid as i32 {
         0 => Ok(kernel.tasks.process_of(task)),
         1.. => {
-            let found = kernel.tasks.find_tid(pid as u32);
+            let found = kernel.tasks.find_task_by_vpid(pid as u32);
             found.map(|found| kernel.tasks.process_of(found)).ok_or(Errno::ESRCH)
         }
         _ => Err(Errno::ESRCH),

@@ -72,8 +72,9 @@ impl Kernel {
         let now = self.itimer_now(task, which);
         let timer = self.itimer_mut(task, which);
         let deadline_ns = (after_ns != 0).then(|| now.saturating_add(after_ns));
-        // A period without a first end arms nothing and is forgotten.
-        let interval_ns = if after_ns == 0 { 0 } else { interval_ns };
+        // A period without a first end arms nothing; the timers of CPU time keep it to be told.
+        let is_forgotten = after_ns == 0 && which == Which::Real;
+        let interval_ns = if is_forgotten { 0 } else { interval_ns };
         let old = std::mem::replace(timer, Expiry { deadline_ns, interval_ns });
         if which == Which::Real {
             let key = TimerKey::Real(process);
