@@ -4,6 +4,8 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::fs_rw::progress;
+use super::net_transfer::{self, Piece, Side};
 use super::table::Syscall;
 use super::waiting::{Restart, on};
 use crate::fs::inode::InodeId;
@@ -17,7 +19,8 @@ use crate::uapi::fcntl::{F_GETLK, F_SETLK, F_SETLKW};
 use crate::uapi::{put, word_at};
 
 pub(super) const CALLS: &[Syscall] = &[
-    Syscall::plain(40, "sendfile", sys_sendfile).partial("between files; not from or to pipes"),
+    Syscall::waiting(40, "sendfile", sys_sendfile)
+        .partial("from files, to files and sockets; not to pipes"),
     Syscall::waiting(73, "flock", sys_flock),
     Syscall::plain(326, "copy_file_range", sys_copy_file_range),
 ];
@@ -273,7 +276,7 @@ fn copy(kernel: &mut Kernel, task: TaskId, from: &End, to: &End, len: u64) -> Re
 }
 
 /// sendfile: from a regular file to anything but a pipe, which programs then write themselves.
-fn sys_sendfile(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+fn sys_sendfile(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
     let [out, input, offset_at, len, ..] = *args;
     let from = End::new(kernel, task, input, offset_at)?;
     let to = End::new(kernel, task, out, 0)?;
@@ -285,7 +288,52 @@ fn sys_sendfile(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u6
     if !matches!(source.kind, FileKind::Regular(_)) || is_pipe {
         return Err(Errno::EINVAL);
     }
-    copy(kernel, task, &from, &to, len.min(MAX_RW_COUNT))
+    let len = len.min(MAX_RW_COUNT);
+    match net_transfer::side_of(kernel, to.file) {
+        Some(side) => send_to_socket(kernel, task, &from, side, len),
+        None => copy(kernel, task, &from, &to, len).map(|done| Outcome::Done(Ok(done))),
+    }
+}
+
+/// Sends a file; how far it has come moves the position or the offset when it is done.
+fn send_to_socket(
+    kernel: &mut Kernel,
+    task: TaskId,
+    from: &End,
+    side: Side,
+    len: u64,
+) -> Result<Outcome, Errno> {
+    let position = kernel.files.file(from.file).position;
+    let start = from.offset.unwrap_or(position);
+    let mut done = progress(kernel, task);
+    let end = loop {
+        let mut bytes = vec![0; (len - done.min(len)).min(PIECE_BYTES) as usize];
+        let at = At::Offset(start.saturating_add(done));
+        let nr = match kernel.read_file(from.file, &mut bytes, at) {
+            Ok(IoResult::Done(nr)) => nr,
+            Ok(IoResult::Err(errno)) => break Err(errno),
+            Ok(_) => break Err(Errno::EINVAL),
+            Err(error) => return Ok(kernel.stop_for_input(error)),
+        };
+        if nr == 0 {
+            break Ok(());
+        }
+        match net_transfer::send_piece(kernel, task, side, &bytes[..nr], done) {
+            Piece::Sent(sent) => done += sent,
+            Piece::Pending(outcome) => return Ok(outcome),
+            Piece::Ended(errno) => break Err(errno),
+        }
+    };
+    if let Err(errno) = end
+        && done == 0
+    {
+        return Err(errno);
+    }
+    from.finish(kernel, done)?;
+    if from.offset.is_none() {
+        kernel.files.file_mut(from.file).position = start.saturating_add(done);
+    }
+    Ok(Outcome::Done(Ok(done)))
 }
 
 fn sys_copy_file_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
