@@ -15,8 +15,8 @@ use emulator::machine::Machine;
 use emulator::run::Exit;
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
-use kernel_model::inputs::FixedInputs;
-use kernel_model::kernel::{Kernel, KernelConfig, Step};
+use kernel_model::kernel::Kernel;
+use machine::process::{self, IMAGE, image, run};
 use machine::stepping;
 
 /// Stores of a run.
@@ -24,12 +24,9 @@ const STORES: u32 = 2000;
 /// Runs behind a figure of the table.
 const RUNS: usize = 15;
 
-/// Where the program lies, with its headers.
-const IMAGE: u64 = 0x40_0000;
-const ENTRY: u64 = IMAGE + 0x100;
+/// Where the program has its data.
 const ATTR: u64 = IMAGE + 0x800;
 const WORD: u64 = IMAGE + 0x900;
-const IMAGE_BYTES: u64 = 0x1000;
 
 /// System calls of x86-64.
 const MMAP: u32 = 9;
@@ -100,51 +97,9 @@ fn attr(delivery: Delivery) -> [u8; 128] {
     bytes
 }
 
-/// A static ELF program with one segment.
-fn image(delivery: Delivery) -> Vec<u8> {
-    let mut a = CodeAssembler::new(64).expect("64-bit code");
-    program(&mut a, delivery).expect("the program assembles");
-    let code = a.assemble(ENTRY).expect("the program assembles");
-    let mut image = vec![0; IMAGE_BYTES as usize];
-    let mut put = |at: usize, value: &[u8]| image[at..at + value.len()].copy_from_slice(value);
-    put(0, b"\x7fELF\x02\x01\x01");
-    // ET_EXEC, EM_X86_64, version 1.
-    put(16, &[2, 0, 62, 0, 1, 0, 0, 0]);
-    put(24, &ENTRY.to_le_bytes());
-    put(32, &64u64.to_le_bytes());
-    // Sizes of the headers, one program header.
-    put(52, &[64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
-    // PT_LOAD, readable, writable and executable.
-    put(64, &[1, 0, 0, 0, 7, 0, 0, 0]);
-    for (at, value) in [(72, 0), (80, IMAGE), (88, IMAGE), (96, IMAGE_BYTES), (104, IMAGE_BYTES)] {
-        put(at, &value.to_le_bytes());
-    }
-    put(112, &0x1000u64.to_le_bytes());
-    put((ENTRY - IMAGE) as usize, &code);
-    put((ATTR - IMAGE) as usize, &attr(delivery));
-    image
-}
-
 /// A kernel with the program ready to run.
 fn boot(delivery: Delivery) -> Kernel {
-    let config = KernelConfig { ram_bytes: 8 << 20, ..KernelConfig::default() };
-    let mut kernel = Kernel::boot(&config, Box::new(FixedInputs::new(1))).expect("boots");
-    let argv = [b"hits".to_vec()];
-    kernel.spawn_init("hits", Some(&image(delivery)), &argv, &[]).expect("the program loads");
-    kernel
-}
-
-fn run(kernel: &mut Kernel) {
-    loop {
-        match kernel.step() {
-            Step::Running => {}
-            Step::Finished(status) => {
-                black_box(status);
-                return;
-            }
-            Step::Stopped(reason) => panic!("the program stopped: {reason:?}"),
-        }
-    }
+    process::boot(&image(|a| program(a, delivery), &[(ATTR, &attr(delivery))]))
 }
 
 /// Lets the guest stop at each hit, reads what a tracer reads, and goes on.

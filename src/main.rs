@@ -3,8 +3,8 @@
 //! | status | when |
 //! |---|---|
 //! | the guest's own, 128 + signal if it was killed | `run`, `record` |
-//! | 0 | `replay` of an identical run, `dump`, `conformance`, `bench` and `scenario` without a mismatch, `--help` |
-//! | 1 | `replay` of a run that diverged, `conformance`, `bench` or `scenario` with a mismatch |
+//! | 0 | `replay` of an identical run, `chaos` where all seeds agree, `dump`, `conformance`, `bench` and `scenario` without a mismatch, `--help` |
+//! | 1 | `replay` of a run that diverged, `chaos` where a seed differs, `conformance`, `bench` or `scenario` with a mismatch |
 //! | 2 | anything that dr7 itself could not do |
 //! | the guest's value * 2 + 1 | `boot` of an image that wrote to the debug-exit port |
 //! | 0, 4, 6, 8 | `boot`: turned off or reset, triple fault, halted for ever, at the limit |

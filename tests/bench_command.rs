@@ -56,6 +56,21 @@ fn slots_are_measured_by_tasks() {
 }
 
 #[test]
+fn the_kernel_layer_is_measured() {
+    let output = run(dr7().args(["bench", "linux", "--runs", "1", "--divide", "1000"]), b"");
+    let (table, complaint) = (text(&output.stdout), text(&output.stderr));
+    if table.starts_with("skipped: ") {
+        skip(table.trim_start_matches("skipped: ").trim_end());
+        return;
+    }
+    assert!(output.status.success(), "{table}{complaint}");
+    for wanted in ["getppid", "fork+exit+wait", "context switch", "page fault", "thread+join"] {
+        let line = table.lines().find(|line| line.starts_with(wanted)).unwrap_or_default();
+        assert!(line.ends_with('x'), "{wanted}:\n{table}");
+    }
+}
+
+#[test]
 fn an_unknown_kernel_is_refused() {
     let output = run(dr7().args(TINY).args(["--filter", "fortran"]), b"");
     assert_eq!(output.status.code(), Some(2));

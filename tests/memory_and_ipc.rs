@@ -29,3 +29,8 @@ fn system_v_ipc() {
 fn memory_calls() {
     compare("c/memory_calls.c");
 }
+
+#[test]
+fn posix_message_queues() {
+    compare("c/posix_mqueue.c");
+}

@@ -208,7 +208,7 @@ macro_rules! programs {
         #[test]
         fn every_program_is_compared() {
             let mut here = vec![$(stringify!($program)),*];
-            let mut all = [BREAKPOINT_PROGRAMS.as_slice(), &PLAIN_PROGRAMS].concat();
+            let mut all = [BREAKPOINT_PROGRAMS.as_slice(), PLAIN_PROGRAMS].concat();
             here.sort_unstable();
             all.sort_unstable();
             assert_eq!(here, all);
@@ -219,6 +219,7 @@ macro_rules! programs {
 programs!(
     compat,
     event_files,
+    timers_signals,
     exec,
     files,
     hello,

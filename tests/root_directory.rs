@@ -67,6 +67,69 @@ fn bash_of_this_machine() {
     compare("/bin/bash", &["-c", script]);
 }
 
+/// Programs by their names in a directory with a text, a makefile and a C program; what is not
+/// installed is told of by both in the same way.
+const BY_NAME: &[&str] = &[
+    "ls -l numbers below | cut -c1-10; ls -ld . | cut -c1-10; ls -s numbers",
+    "tar cf - numbers below | tar tvf - | awk '{print $1, $2, $3}'; tar czf a.tgz numbers; tar xOzf a.tgz | md5sum",
+    "find . -type f -printf '%p %s %m %u\\n' | sort; du -b numbers; stat -c '%n %s %b %h' numbers link",
+    "env -i A=1 B=2 env; id; groups; whoami; date -u -d @1700000000; uname -s; getconf PAGE_SIZE",
+    "awk '{s += $1} END {print s}' numbers; sed -n '3,5p' numbers; grep -c 7 numbers; sort -rn numbers | head -n 2",
+    "perl -e 'print join(q(,), map { $_ * $_ } 1 .. 9), qq(\\n); print `echo sub`; printf qq(%.12g\\n), 4 * atan2(1, 1)'",
+    "python3 -S -c 'import os, json; print(sum(range(10 ** 4)), json.dumps([1, None])); print(sorted(os.listdir()), os.stat(\"numbers\").st_size)'",
+    "make -s; cat out",
+    "cc -O1 -o answer answer.c && ./answer; echo $?; rm answer",
+    "git init -q g && cd g && git config user.email a@b && git config user.name n && echo hi > f && git add f && GIT_AUTHOR_DATE='1700000000 +0000' GIT_COMMITTER_DATE='1700000000 +0000' git commit -q -m first && git log && git status",
+    "gzip -c numbers | gunzip | cmp - numbers && echo gzip; xz -c numbers | xz -d | cmp - numbers && echo xz",
+    "diff numbers link; cmp numbers out; od -c numbers | head -n 2; b2sum numbers; base64 numbers | head -n 1",
+    "setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'id; cat private; echo $?; echo x > new; echo $?; test -w . || echo not mine'",
+    "mkfifo p; (echo through > p) & cat p; rm p; diff <(sort numbers) <(sort -r numbers) | wc -l",
+    "bash -c 'a=(one two three); declare -A m=([x]=1); echo ${a[@]:1} ${#a[@]} ${m[x]}; [[ abc =~ b(.) ]] && echo ${BASH_REMATCH[1]}'",
+    "bash -c 'trap \"echo usr1\" USR1; kill -USR1 $$; sleep 0.01 & wait $!; set -m; sleep 9 & kill %1; wait %1; echo $?; coproc cat; echo hey >&${COPROC[1]}; read y <&${COPROC[0]}; echo $y'",
+    "timeout 0.1 sleep 9; echo $?; nice -n 3 nice; flock numbers echo locked; split -l 200 numbers s; wc -l s*",
+    "chmod 4711 numbers; stat -c '%A %a' numbers; chown 7:8 numbers; ls -ln numbers | awk '{print $1, $3, $4}'; truncate -s 9000 t; du -k t",
+    "objdump -d answer.c; readelf -h /bin/true | head -n 4; file -b answer.c; strings -n 9 /bin/true | head -n 2",
+];
+
+/// What the programs of this machine print by way of its bash, natively and in the guest.
+#[test]
+fn programs_by_name() {
+    let Some(bash) = host_file("/bin/bash") else { return };
+    let place = tempfile::tempdir().unwrap();
+    let work = place.path().join("w");
+    let prepare = || {
+        let _absent = fs::remove_dir_all(&work);
+        fs::create_dir_all(work.join("below")).unwrap();
+        let lines: String = (0..500).map(|n| format!("{} line {n}\n", n * 7919 % 1000)).collect();
+        fs::write(work.join("numbers"), lines).unwrap();
+        fs::write(work.join("below/empty"), "").unwrap();
+        fs::write(work.join("private"), "text").unwrap();
+        fs::set_permissions(work.join("private"), PermissionsExt::from_mode(0o600)).unwrap();
+        fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        fs::write(work.join("Makefile"), "out: numbers\n\tsort -n numbers | head -n 3 > out\n")
+            .unwrap();
+        fs::write(
+            work.join("answer.c"),
+            "#include <stdio.h>\nint main(void) { return printf(\"%d\\n\", 42); }\n",
+        )
+        .unwrap();
+        symlink("numbers", work.join("link")).unwrap();
+    };
+    let mut wrong = Vec::new();
+    for command in BY_NAME {
+        let script = format!("cd {} && {command}", work.display());
+        prepare();
+        let expected = native(&bash, &["-c", &script], None, b"");
+        prepare();
+        let difference = match emulated(&["--root", "/"], &bash, &["-c", &script], b"") {
+            Ok(found) => expected.difference(&found),
+            Err(reason) => Some(reason),
+        };
+        wrong.extend(difference.map(|difference| format!("{command}: {difference}")));
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), BY_NAME.len(), wrong.join("\n"));
+}
+
 /// A root directory with busybox in it, and links to it by the names of its applets.
 fn busybox_root() -> Option<tempfile::TempDir> {
     let busybox = host_file("/usr/bin/busybox").or_else(|| host_file("/bin/busybox"))?;

@@ -186,6 +186,7 @@ const MAY_DIFFER: &[(&str, &[&str], &str)] = &[
     ("src/main.rs", &["env"], "the command line"),
     ("src/cli", &["env"], "the command line"),
     ("src/cmd/", &["env", "Instant", "time"], "the command line, and the host's own speed"),
+    ("src/cmd/chaos/", &["thread"], "runs at once, each its own machine, told in order"),
     ("src/report/", &["Instant", "time"], "the host's own speed, told and never recorded"),
     ("src/conformance/slots/native/", &["thread", "time"], "waits for processes of the host"),
     ("src/host_perf/", &["env"], "where temporary files are, for a lock"),

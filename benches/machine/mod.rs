@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every bench uses another part")]
 
+pub(crate) mod process;
+
 use emulator::cpuid::CpuModel;
 use emulator::flat::{self, Level};
 use emulator::machine::{Machine, MachineConfig};

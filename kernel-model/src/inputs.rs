@@ -6,6 +6,8 @@
 
 use perf_core::Errno;
 
+use crate::random::SplitMix;
+
 /// A directory or file of the host that the guest may see: which mount, and the path below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPlace {
@@ -60,7 +62,7 @@ pub struct HostEntry {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Bytes of a regular file.
+    /// Bytes of a regular file, or of a directory as `stat` tells them.
     pub nr_bytes: u64,
     /// Time of the last change, ns since 1970.
     pub modified_ns: u64,
@@ -119,7 +121,7 @@ pub trait Inputs {
 /// generator, and a fixed date of boot. Two runs with it are identical.
 #[derive(Clone, Debug)]
 pub struct FixedInputs {
-    state: u64,
+    numbers: SplitMix,
     boot_realtime_ns: u64,
 }
 
@@ -130,16 +132,7 @@ impl FixedInputs {
     /// A generator that starts from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, boot_realtime_ns: DEFAULT_BOOT_REALTIME_NS }
-    }
-
-    /// The next 64 bits: a Weyl sequence through a finalizer (SplitMix64).
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self { numbers: SplitMix::new(seed), boot_realtime_ns: DEFAULT_BOOT_REALTIME_NS }
     }
 }
 
@@ -150,7 +143,7 @@ impl Inputs for FixedInputs {
 
     fn random(&mut self, out: &mut [u8]) -> Result<(), InputError> {
         for chunk in out.chunks_mut(8) {
-            let bytes = self.next().to_le_bytes();
+            let bytes = self.numbers.word().to_le_bytes();
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
         Ok(())

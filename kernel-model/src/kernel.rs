@@ -64,6 +64,8 @@ pub struct Kernel {
     pub(crate) timers: crate::timer::TimerQueue,
     /// Timers with descriptors.
     pub(crate) timerfds: crate::timer::file::TimerFds,
+    /// The system's own names.
+    pub(crate) uts: crate::syscalls::UtsNames,
     /// CPUs whose task is to enter the kernel at once, a bit each.
     pub(crate) kicks: u64,
     pub(crate) perf: Perf,
@@ -109,6 +111,8 @@ pub struct Kernel {
     pub(crate) init_process: Option<crate::task::ProcessId>,
     /// How the first process ended.
     pub(crate) init_exit: Option<ExitStatus>,
+    /// Where a thread of the first process was when its own signal ended the process.
+    pub(crate) killed_at: Option<u64>,
     pub(crate) stopped: Option<StopReason>,
     /// Chain of digests.
     pub(crate) digest: Digest,
@@ -232,6 +236,13 @@ impl Kernel {
             .collect();
         let time_ns = cpus.iter().map(|cpu| cpu.time_ns).max().unwrap_or(0);
         Totals { cpus, time_ns }
+    }
+
+    /// The address of the instruction at which a signal ended the first process; `None` while
+    /// it lives, and where another task's signal ended it from outside.
+    #[must_use]
+    pub const fn killed_at(&self) -> Option<u64> {
+        self.killed_at
     }
 
     /// The task that runs on a CPU.

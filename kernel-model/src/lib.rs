@@ -17,6 +17,7 @@ pub mod net;
 pub mod notify;
 pub mod observe;
 pub mod ptrace;
+mod random;
 pub mod scenario;
 pub mod sched;
 pub mod seccomp;

@@ -82,6 +82,35 @@ pub struct BenchArgs {
 pub enum BenchWhat {
     /// Breakpoint slots: what a reservation costs by tasks and CPUs, and what follows it.
     Slots(SlotsArgs),
+    /// The kernel layer: system calls, fork, context switches, page faults, threads.
+    Linux(LinuxArgs),
+}
+
+/// `dr7 bench linux`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Each program does one operation many times, natively and under dr7, and \
+    the median of the wall-clock times counts, less that of runs that do none.\nExit status: as \
+    of dr7 bench.")]
+pub struct LinuxArgs {
+    /// Runs of each program.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub runs: u32,
+
+    /// Do an N-th of the usual number of operations.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub divide: u64,
+
+    /// As JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl LinuxArgs {
+    /// How the figures are written.
+    #[must_use]
+    pub const fn format(&self) -> BenchFormat {
+        if self.json { BenchFormat::Json } else { BenchFormat::Table }
+    }
 }
 
 /// `dr7 bench slots`.

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod boot;
+pub mod chaos;
 pub mod conformance_debug;
 pub mod conformance_ring0;
 pub mod conformance_slots;
@@ -45,6 +46,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Run a recording again and verify every input, hit and digest.
     Replay(ReplayArgs),
+    /// Run a program under many interleavings of its threads, and record one that differs.
+    Chaos(chaos::ChaosArgs),
     /// Show what a recording holds.
     Dump(DumpArgs),
     /// Start an image on a bare machine: multiboot, PVH or ELF-64.
@@ -109,6 +112,10 @@ pub struct GuestArgs {
     /// Where the guest's random numbers start from.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+
+    /// Another interleaving of the guest's threads and processes, the same each time.
+    #[arg(long, value_name = "N")]
+    pub sched_seed: Option<u64>,
 
     /// The guest's root directory: a directory of the host. Changes stay in the guest.
     #[arg(long, value_name = "DIR")]

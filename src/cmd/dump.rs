@@ -74,6 +74,9 @@ fn write_plan(out: &mut impl Write, plan: &Plan, symbols: &Symbols<'_>) -> io::R
     )?;
     let defects: Vec<_> = machine.defects.iter().map(|defect| defect.info().name).collect();
     writeln!(out, "defects: {}", defects.join(" "))?;
+    if let Some(seed) = machine.sched_seed {
+        writeln!(out, "scheduler's seed: {seed}")?;
+    }
     if let Some(max_insns) = plan.max_insns {
         writeln!(out, "limit: {max_insns} instructions")?;
     }

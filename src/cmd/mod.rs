@@ -5,6 +5,7 @@
 
 mod bench;
 mod boot;
+mod chaos;
 mod conformance;
 mod divergence;
 mod dump;
@@ -49,9 +50,9 @@ pub use ring0::Ring0Error;
 pub enum Outcome {
     /// The guest ended so.
     Guest(ExitStatus),
-    /// The replay was the recorded run.
+    /// The replay was the recorded run, or every seed's run was like the first.
     Identical,
-    /// The replay was another run, or the emulator is not what it emulates.
+    /// The replay was another run, a seed's run was, or the emulator is not what it emulates.
     Diverged,
     /// What was asked for was shown.
     Shown,
@@ -200,6 +201,9 @@ pub enum CommandError {
     /// A system call that does not exist.
     #[error("{0}")]
     Syscall(#[from] UnknownSyscall),
+    /// The guest's input cannot be read.
+    #[error("standard input: {0}")]
+    Stdin(#[source] io::Error),
     /// Nothing can be measured.
     #[error("{0}")]
     Bench(#[from] BenchError),
@@ -222,6 +226,7 @@ pub fn execute(
         Command::Run(args) => run::run(&args, machine, stdin, streams),
         Command::Record(args) => record::record(&args, machine, stdin, streams),
         Command::Replay(args) => replay::replay(&args, machine, streams),
+        Command::Chaos(args) => chaos::chaos(&args, machine, stdin, streams),
         Command::Dump(args) => dump::dump(&args, streams),
         Command::Boot(args) => boot::boot(&args, stdin, streams),
         Command::Conformance(args) => conformance::conformance(&args, streams),

@@ -75,6 +75,7 @@ fn machine(args: &GuestArgs) -> Result<MachineConfig, CommandError> {
         model: args.cpu,
         vendor: args.cpu_vendor,
         seed: args.seed,
+        sched_seed: args.sched_seed,
         generation: args.kernel.generation,
         defects: args.kernel.defects(),
     };

@@ -72,6 +72,6 @@ pub(super) fn record(
     outcome(&plan, &done)
 }
 
-fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
+pub(super) fn in_file(path: &Path) -> impl FnOnce(RecordingError) -> CommandError + '_ {
     move |source| CommandError::Recording { path: path.to_owned(), source }
 }

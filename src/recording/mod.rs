@@ -47,4 +47,4 @@ pub use reader::{Entries, Recording, Section};
 pub use writer::RecordingWriter;
 
 /// The version of the format that this code writes and reads.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;

@@ -67,6 +67,7 @@ pub(super) fn put_meta(out: &mut Encoder, plan: &Plan) {
     out.text(plan.machine.model.name());
     out.text(plan.machine.vendor.name());
     out.u64(plan.machine.seed);
+    out.option(plan.machine.sched_seed, Encoder::u64);
     out.list(&plan.argv, |out, word| out.bytes(word));
     out.list(&plan.envp, |out, word| out.bytes(word));
     out.list(&plan.watches, |out, watch| {
@@ -144,6 +145,7 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         .parse()
         .map_err(|_| PayloadError::UnknownName { what: "processor vendor", name: vendor })?;
     let seed = from.u64("seed")?;
+    let sched_seed = from.option("scheduler's seed", |from| from.u64("scheduler's seed"))?;
     let defects = defects.into_iter().collect();
     let mounts = Vec::new();
     Ok(MachineConfig {
@@ -153,6 +155,7 @@ fn get_machine(from: &mut Decoder<'_>) -> Result<MachineConfig, PayloadError> {
         model,
         vendor,
         seed,
+        sched_seed,
         generation,
         defects,
         mounts,

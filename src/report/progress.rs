@@ -39,13 +39,25 @@ impl Progress {
         Self { bar: Some(bar), line_open: false }
     }
 
-    /// So many instructions have retired.
-    pub fn reach(&self, insns: u64) {
+    /// A bar towards so many runs, each of another seed.
+    #[must_use]
+    pub fn of_seeds(total: u64) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND);
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let template = "{bar:40} {percent:>3}% {human_pos} of {human_len} seeds, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar: Some(bar), line_open: false }
+    }
+
+    /// So many instructions (or seeds) have retired.
+    pub fn reach(&self, position: u64) {
         // A bar drawn behind half a line of the guest's output would spoil it.
         if let Some(bar) = self.bar.as_ref().filter(|_| !self.line_open)
             && bar.elapsed() > SHORT_RUN
         {
-            bar.set_position(insns);
+            bar.set_position(position);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The machine that a run asks for: what `--cpus`, `--cpu`, `--mem`, `--timing`,
-//! `--seed`, `--kernel` and `--defect` say.
+//! `--seed`, `--sched-seed`, `--kernel` and `--defect` say.
 
 use emulator::cpuid::{CpuModel, CpuVendor};
 use perf_core::{Defects, Generation};
@@ -53,8 +53,10 @@ pub struct MachineConfig {
     pub model: CpuModel,
     /// Whose rules hold where processors' makers differ.
     pub vendor: CpuVendor,
-    /// Where the guest's random numbers and the scheduler's choices start from.
+    /// Where the guest's random numbers start from.
     pub seed: u64,
+    /// Where the scheduler's choices start from; the usual ones without.
+    pub sched_seed: Option<u64>,
     /// The generation of the kernel layer.
     pub generation: Generation,
     /// Which of Linux's defects it shows.
@@ -72,6 +74,7 @@ impl Default for MachineConfig {
             model: CpuModel::default(),
             vendor: CpuVendor::default(),
             seed: 0,
+            sched_seed: None,
             generation: Generation::default(),
             defects: Defects::default(),
             mounts: Vec::new(),

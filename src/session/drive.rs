@@ -145,6 +145,12 @@ impl<'p> Session<'p> {
         self.guest.ksym_texts()
     }
 
+    /// The address of the instruction at which a signal of its own ended the first process.
+    #[must_use]
+    pub fn killed_at(&self) -> Option<u64> {
+        self.guest.killed_at()
+    }
+
     /// Runs to the end, or until the observer has enough, or for `max_steps`.
     ///
     /// # Errors

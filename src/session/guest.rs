@@ -135,12 +135,15 @@ pub trait Guest {
     /// The state of the machine, chained over all calls.
     fn digest(&mut self) -> Digest;
 
+    /// The address of the instruction at which a signal of its own ended the first process.
+    fn killed_at(&self) -> Option<u64>;
+
     /// Work done since boot.
     fn totals(&self) -> Totals;
 }
 
-/// A way to make a guest.
-pub trait Machine {
+/// A way to make a guest, from any thread of the host: guests share nothing.
+pub trait Machine: Sync {
     /// Boots a machine whose only source of nondeterminism is `inputs`.
     fn boot(
         &self,

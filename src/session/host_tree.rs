@@ -240,7 +240,10 @@ fn entry(name: Vec<u8>, path: &Path, metadata: &std::fs::Metadata) -> Result<Hos
         permissions: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
-        nr_bytes: if kind == HostKind::Regular { metadata.len() } else { 0 },
+        nr_bytes: match kind {
+            HostKind::Regular | HostKind::Directory => metadata.len(),
+            _ => 0,
+        },
         modified_ns: seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds),
         target,
     })

@@ -40,6 +40,7 @@ impl Machine for KernelMachine {
             generation: config.generation,
             defects: config.defects,
             seed: config.seed,
+            sched_seed: config.sched_seed,
             mounts: config.mounts.iter().map(|mount| mount.guest.clone()).collect(),
         };
         let has_root = machine.has_root();
@@ -133,6 +134,10 @@ impl Guest for KernelGuest {
 
     fn take_events(&mut self) -> Vec<Told> {
         self.kernel.take_observations().into_iter().map(told).collect()
+    }
+
+    fn killed_at(&self) -> Option<u64> {
+        self.kernel.killed_at()
     }
 
     fn digest(&mut self) -> Digest {

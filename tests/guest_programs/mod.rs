@@ -32,11 +32,12 @@ pub(crate) const BREAKPOINT_PROGRAMS: [&str; 12] = [
 ];
 
 /// The programs that do not.
-pub(crate) const PLAIN_PROGRAMS: [&str; 15] = [
+pub(crate) const PLAIN_PROGRAMS: &[&str] = &[
     "sockets_inet",
     "sockets_unix",
     "compat",
     "event_files",
+    "timers_signals",
     "exec",
     "files",
     "hello",

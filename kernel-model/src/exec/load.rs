@@ -104,7 +104,7 @@ fn fixed_bias(image: &ElfImage) -> Result<u64, Errno> {
 }
 
 /// Places a position-independent program as a mapping would be, at the alignment it asks for.
-fn free_bias(mm: &AddressSpace, image: &ElfImage) -> Result<u64, Errno> {
+fn free_bias(mm: &mut AddressSpace, image: &ElfImage) -> Result<u64, Errno> {
     let (start, end) = image.span();
     let align = alignment(image);
     let len = page_align_up(end - start).ok_or(Errno::ENOMEM)?;

@@ -6,8 +6,11 @@ use perf_core::{Errno, TaskId};
 
 use super::inode::{Body, Inode, InodeId, ROOT, Times};
 use super::namei::{LastLink, Node, Walked};
+use super::permission::{MAY_WRITE, Owned};
 use super::regular::Regular;
+use super::stat::mode;
 use crate::kernel::Kernel;
+use crate::task::cred::Cap;
 
 /// `rename` fails where the new name exists.
 pub const RENAME_NOREPLACE: u64 = 1;
@@ -28,7 +31,7 @@ impl Kernel {
     /// # Errors
     /// EEXIST; ENOENT where the directory was removed; EROFS; EPERM in file systems that the
     /// kernel fills.
-    fn may_create(&mut self, walked: &Walked) -> Result<InodeId, Errno> {
+    fn may_create(&mut self, task: TaskId, walked: &Walked) -> Result<InodeId, Errno> {
         if walked.node.is_some() {
             return Err(Errno::EEXIST);
         }
@@ -38,30 +41,41 @@ impl Kernel {
         if self.vfs.inode(parent).nr_links == 0 {
             return Err(Errno::ENOENT);
         }
+        self.may_change_names(task, parent)?;
         self.vfs.check_inodes()?;
         Ok(parent)
     }
 
-    fn touch_directory(&mut self, id: InodeId) {
+    pub(super) fn touch_directory(&mut self, id: InodeId) {
         let now = self.realtime_ns();
         let times = &mut self.vfs.inode_mut(id).times;
         (times.modify, times.change) = (now, now);
     }
 
+    /// An inode that a task makes for a directory; it has no name there yet.
+    pub(super) fn new_inode(
+        &mut self,
+        task: TaskId,
+        parent: InodeId,
+        body: Body,
+        permissions: u32,
+    ) -> InodeId {
+        let times = Times::all(self.realtime_ns());
+        let mount = self.vfs.inode(parent).mount;
+        let Owned { mode, uid, gid } = self.new_owner(task, parent, permissions);
+        self.vfs.insert(Inode { uid, gid, ..Inode::new(body, mode, mount, times) })
+    }
+
     /// Makes an inode for a new name.
-    ///
-    /// # Errors
-    /// As Linux, for the directory.
     pub(crate) fn create(
         &mut self,
+        task: TaskId,
         walked: &Walked,
         body: Body,
         permissions: u32,
     ) -> Result<InodeId, Errno> {
-        let parent = self.may_create(walked)?;
-        let times = Times::all(self.realtime_ns());
-        let mount = self.vfs.inode(parent).mount;
-        let id = self.vfs.insert(Inode::new(body, permissions, mount, times));
+        let parent = self.may_create(task, walked)?;
+        let id = self.new_inode(task, parent, body, permissions);
         self.vfs.add_name(parent, &walked.name, id)?;
         self.touch_directory(parent);
         Ok(id)
@@ -81,7 +95,44 @@ impl Kernel {
             return Err(Errno::EISDIR);
         }
         let permissions = mode & 0o7777 & !self.tasks.process_of(task).umask;
-        self.create(walked, Body::Regular(Regular::empty()), permissions)
+        self.create(task, walked, Body::Regular(Regular::empty()), permissions)
+    }
+
+    /// `mknod`: a file, FIFO, socket or device.
+    ///
+    /// # Errors
+    /// EPERM for a directory, and for a device without CAP_MKNOD; EINVAL for other types; as
+    /// making names.
+    pub(crate) fn vfs_mknod(
+        &mut self,
+        task: TaskId,
+        walked: &Walked,
+        mode: u32,
+        number: u64,
+    ) -> Result<(), Errno> {
+        let permissions = mode & 0o7777 & !self.tasks.process_of(task).umask;
+        let kind = mode & !0o7777;
+        let is_device = matches!(kind, mode::CHARACTER | mode::BLOCK);
+        match kind {
+            0 | mode::REGULAR => return self.create_file(task, walked, mode).map(|_| ()),
+            mode::DIRECTORY => return Err(Errno::EPERM),
+            mode::FIFO | mode::SOCKET | mode::CHARACTER | mode::BLOCK => {}
+            _ => return Err(Errno::EINVAL),
+        }
+        if walked.node.is_none() && walked.has_slash {
+            return Err(Errno::ENOENT);
+        }
+        let capable = self.tasks.task(task).cred.capable(Cap::Mknod);
+        if is_device && !capable {
+            self.may_create(task, walked)?;
+            return Err(Errno::EPERM);
+        }
+        let driven = if kind == mode::CHARACTER { super::pseudo::device(number) } else { None };
+        let body = match driven {
+            Some(device) => Body::Device(device, number),
+            None => Body::Special { kind, number: if is_device { number } else { 0 } },
+        };
+        self.create(task, walked, body, permissions).map(|_| ())
     }
 
     /// `mkdir`.
@@ -91,28 +142,41 @@ impl Kernel {
         walked: &Walked,
         mode: u32,
     ) -> Result<(), Errno> {
-        let parent = self.may_create(walked)?;
+        let parent = self.may_create(task, walked)?;
         let permissions = mode & 0o1777 & !self.tasks.process_of(task).umask;
         let times = Times::all(self.realtime_ns());
-        self.vfs.add_directory(parent, &walked.name, permissions, times)?;
+        let new = self.new_owner(task, parent, mode::DIRECTORY | permissions);
+        let id = self.vfs.add_directory(parent, &walked.name, new.mode & 0o7777, times)?;
+        let inode = self.vfs.inode_mut(id);
+        (inode.uid, inode.gid) = (new.uid, new.gid);
         self.touch_directory(parent);
         Ok(())
     }
 
     /// `symlink`.
-    pub(crate) fn vfs_symlink(&mut self, walked: &Walked, target: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn vfs_symlink(
+        &mut self,
+        task: TaskId,
+        walked: &Walked,
+        target: &[u8],
+    ) -> Result<(), Errno> {
         if walked.node.is_none() && walked.has_slash {
             return Err(Errno::ENOENT);
         }
-        self.create(walked, Body::Link(target.to_vec()), 0o777).map(|_| ())
+        self.create(task, walked, Body::Link(target.to_vec()), 0o777).map(|_| ())
     }
 
     /// `link`: another name for a file.
-    pub(crate) fn vfs_link(&mut self, from: Node, walked: &Walked) -> Result<(), Errno> {
+    pub(crate) fn vfs_link(
+        &mut self,
+        task: TaskId,
+        from: Node,
+        walked: &Walked,
+    ) -> Result<(), Errno> {
         if walked.node.is_none() && walked.has_slash {
             return Err(Errno::ENOENT);
         }
-        let parent = self.may_create(walked)?;
+        let parent = self.may_create(task, walked)?;
         let Node::Inode(id) = from else { return Err(Errno::EXDEV) };
         let inode = self.vfs.inode(id);
         if inode.mount != self.vfs.inode(parent).mount {
@@ -121,27 +185,30 @@ impl Kernel {
         if matches!(inode.body, Body::Directory(_)) {
             return Err(Errno::EPERM);
         }
-        if inode.nr_links == 0 {
+        if inode.nr_links == 0 && !inode.is_linkable {
             return Err(Errno::ENOENT);
         }
         let now = self.realtime_ns();
         let inode = self.vfs.inode_mut(id);
+        let had_name = inode.nr_links > 0;
         inode.nr_links = inode.nr_links.checked_add(1).ok_or(Errno::EMLINK)?;
+        inode.is_linkable = false;
         inode.times.change = now;
-        self.vfs.nr_more_names += 1;
+        self.vfs.nr_more_names += u64::from(had_name);
         self.vfs.add_name(parent, &walked.name, id)?;
         self.touch_directory(parent);
         Ok(())
     }
 
     /// The inode of a name that is to be removed, with its directory.
-    fn may_delete(&mut self, walked: &Walked) -> Result<(InodeId, InodeId), Errno> {
+    fn may_delete(&mut self, task: TaskId, walked: &Walked) -> Result<(InodeId, InodeId), Errno> {
         let node = walked.found()?;
         let (Node::Inode(id), Node::Inode(parent)) = (node, walked.parent) else {
             return Err(Errno::EPERM);
         };
         self.want_write(parent)?;
         self.vfs.mount_of(parent).takes_names(Errno::EPERM).map_err(|_| Errno::EPERM)?;
+        self.may_remove(task, parent, id)?;
         if self.vfs.is_mount_root(id) {
             return Err(Errno::EBUSY);
         }
@@ -166,11 +233,11 @@ impl Kernel {
     }
 
     /// `unlink`.
-    pub(crate) fn vfs_unlink(&mut self, walked: &Walked) -> Result<(), Errno> {
+    pub(crate) fn vfs_unlink(&mut self, task: TaskId, walked: &Walked) -> Result<(), Errno> {
         if walked.name.is_empty() {
             return Err(Errno::EISDIR);
         }
-        let (parent, id) = self.may_delete(walked)?;
+        let (parent, id) = self.may_delete(task, walked)?;
         if self.vfs.directory(id).is_ok() {
             return Err(Errno::EISDIR);
         }
@@ -181,7 +248,12 @@ impl Kernel {
     }
 
     /// `rmdir`; `path` is what the call was given.
-    pub(crate) fn vfs_rmdir(&mut self, walked: &Walked, path: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn vfs_rmdir(
+        &mut self,
+        task: TaskId,
+        walked: &Walked,
+        path: &[u8],
+    ) -> Result<(), Errno> {
         if walked.name.is_empty() {
             let last = path.split(|byte| *byte == b'/').rfind(|part| !part.is_empty());
             return Err(match last {
@@ -190,7 +262,7 @@ impl Kernel {
                 _ => Errno::EBUSY,
             });
         }
-        let (parent, id) = self.may_delete(walked)?;
+        let (parent, id) = self.may_delete(task, walked)?;
         self.check_empty(id)?;
         self.vfs.directory_mut(parent)?.remove(&walked.name);
         self.vfs.inode_mut(parent).nr_links -= 1;
@@ -210,6 +282,7 @@ impl Kernel {
     /// `renameat2`.
     pub(crate) fn vfs_rename(
         &mut self,
+        task: TaskId,
         from: &Walked,
         to: &Walked,
         flags: u64,
@@ -217,7 +290,7 @@ impl Kernel {
         if from.name.is_empty() || to.name.is_empty() {
             return Err(Errno::EBUSY);
         }
-        let (old_parent, id) = self.may_delete(from)?;
+        let (old_parent, id) = self.may_delete(task, from)?;
         let new_parent = to.directory()?;
         self.want_write(new_parent)?;
         if self.vfs.inode(old_parent).mount != self.vfs.inode(new_parent).mount {
@@ -237,6 +310,13 @@ impl Kernel {
         };
         if flags & RENAME_NOREPLACE != 0 && target.is_some() {
             return Err(Errno::EEXIST);
+        }
+        match target {
+            Some(target) => self.may_remove(task, new_parent, target)?,
+            None => self.may_change_names(task, new_parent)?,
+        }
+        if is_directory && old_parent != new_parent {
+            self.permission(task, Node::Inode(id), MAY_WRITE)?;
         }
         if flags & RENAME_EXCHANGE != 0 {
             let target = target.ok_or(Errno::ENOENT)?;

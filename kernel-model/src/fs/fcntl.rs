@@ -7,10 +7,13 @@ use super::fd::{FdTable, OnExec};
 use super::file::{FileKind, FileTable, Owner};
 use super::pipe::PIPE_CAPACITY;
 use crate::uapi::fcntl::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_SETFD, F_SETFL,
-    F_SETOWN, F_SETSIG, FD_CLOEXEC, O_ASYNC, O_DIRECT, O_PATH, SETFL_MASK,
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETOWN, F_GETPIPE_SZ, F_GETSIG,
+    F_SETFD, F_SETFL, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, FD_CLOEXEC, O_ASYNC, O_DIRECT, O_PATH,
+    SETFL_MASK,
 };
 
+/// No lease.
+const F_UNLCK: i64 = 2;
 /// Signal numbers go up to here.
 const NSIG: u64 = 64;
 
@@ -19,7 +22,7 @@ const NSIG: u64 = 64;
 ///
 /// # Errors
 /// EBADF, EMFILE; EINVAL for an argument out of range and for commands that are not supported:
-/// locks, leases, seals, `F_NOTIFY`, `F_SETPIPE_SZ`.
+/// locks, leases, seals, `F_NOTIFY`. EPERM for a larger pipe.
 pub fn fcntl(
     fds: &mut FdTable,
     files: &mut FileTable,
@@ -70,6 +73,16 @@ pub fn fcntl(
             file.signal = argument as u8;
             Ok(0)
         }
+        F_GETLEASE => match file.kind {
+            FileKind::Regular(_) | FileKind::Directory(_) => Ok(F_UNLCK),
+            _ => Err(Errno::EINVAL),
+        },
+        // A pipe keeps what it has; Linux rounds what is asked for up, and never has less.
+        F_SETPIPE_SZ if argument <= PIPE_CAPACITY as u64 => match file.kind {
+            FileKind::Pipe { .. } => Ok(PIPE_CAPACITY as i64),
+            _ => Err(Errno::EBADF),
+        },
+        F_SETPIPE_SZ => Err(Errno::EPERM),
         F_GETPIPE_SZ => match file.kind {
             FileKind::Pipe { .. } => Ok(PIPE_CAPACITY as i64),
             _ => Err(Errno::EBADF),

@@ -215,6 +215,15 @@ impl FdTable {
         self.close_where(files, |fd, _| (first..=last).contains(&fd))
     }
 
+    /// `close_range` with `CLOSE_RANGE_CLOEXEC`: exec will close `first..=last`.
+    pub fn cloexec_range(&mut self, first: u32, last: u32) {
+        for (fd, slot) in (0..).zip(&mut self.slots) {
+            if let Some(descriptor) = slot.as_mut().filter(|_| (first..=last).contains(&fd)) {
+                descriptor.on_exec = OnExec::Close;
+            }
+        }
+    }
+
     /// The end of a process: closes everything, and tells what was closed for good.
     pub fn close_all(&mut self, files: &mut FileTable) -> Vec<FileKind> {
         self.close_range(files, 0, u32::MAX)

@@ -6,8 +6,10 @@ use perf_core::{Errno, EventId};
 use super::epoll::EpollId;
 use super::eventfd::{Eventfd, EventfdId, EventfdRead};
 use super::inode::{Device, InodeId};
+use super::io::IoResult;
 use super::namei::Node;
 use super::pipe::Pipe;
+use super::slots::Slots;
 use super::task_file::TaskFile;
 use crate::net::SocketId;
 use crate::uapi::fcntl::{O_ACCMODE, O_ASYNC, O_NONBLOCK, O_PATH, O_RDWR, O_WRONLY};
@@ -27,6 +29,20 @@ pub enum PipeEnd {
     Read,
     /// The end that is written to.
     Write,
+    /// Both, of a FIFO that was opened so.
+    Both,
+}
+
+impl PipeEnd {
+    /// What an open with these flags is for.
+    #[must_use]
+    pub const fn of_flags(flags: u32) -> Self {
+        match flags & O_ACCMODE {
+            0 => Self::Read,
+            O_WRONLY => Self::Write,
+            _ => Self::Both,
+        }
+    }
 }
 
 /// The streams that connect the program to the outside. They look like pipes.
@@ -60,6 +76,8 @@ pub enum FileKind {
         pipe: PipeId,
         /// Which end.
         end: PipeEnd,
+        /// The FIFO that it was opened by.
+        fifo: Option<InodeId>,
     },
     /// A memory device under `/dev`.
     Device {
@@ -89,10 +107,10 @@ pub enum FileKind {
     Eventfd(EventfdId),
     /// A set of files that are waited for.
     Epoll(EpollId),
-    /// A socket.
-    Socket(SocketId),
     /// A timer, signals or a process.
     Task(TaskFile),
+    /// A socket.
+    Socket(SocketId),
 }
 
 /// Who is told about input and output (`F_SETOWN`): the id with the type of `f_owner_ex`.
@@ -153,9 +171,12 @@ impl OpenFile {
 /// All open files and pipes of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct FileTable {
-    files: Vec<Option<OpenFile>>,
-    pipes: Vec<Option<Pipe>>,
-    eventfds: Vec<Option<Eventfd>>,
+    files: Slots<OpenFile>,
+    pipes: Slots<Pipe>,
+    /// Pages that wait in pipes.
+    nr_pipe_pages: usize,
+    max_pipe_pages: Option<usize>,
+    eventfds: Slots<Eventfd>,
     nr_opened: u64,
 }
 
@@ -186,7 +207,7 @@ impl FileTable {
             serial: self.nr_opened,
         };
         self.nr_opened += 1;
-        FileId(place(&mut self.files, file))
+        FileId(self.files.insert(file))
     }
 
     /// Opens both ends of a new pipe, the reading one first (`pipe2`).
@@ -197,22 +218,37 @@ impl FileTable {
         if flags & !O_NONBLOCK != 0 {
             return Err(Errno::EINVAL);
         }
-        let pipe = PipeId(place(&mut self.pipes, Pipe::new()));
-        let read = self.open(FileKind::Pipe { pipe, end: PipeEnd::Read }, flags);
-        let write = self.open(FileKind::Pipe { pipe, end: PipeEnd::Write }, flags | O_WRONLY);
+        let pipe = PipeId(self.pipes.insert(Pipe::new()));
+        let mut end = |end, flags| {
+            self.pipe_mut(pipe).open(end);
+            self.open(FileKind::Pipe { pipe, end, fifo: None }, flags)
+        };
+        let read = end(PipeEnd::Read, flags);
+        let write = end(PipeEnd::Write, flags | O_WRONLY);
         Ok((read, write))
+    }
+
+    /// What an open file of a FIFO is: an end of the pipe that all who have it open share.
+    pub(super) fn open_fifo(&mut self, fifo: InodeId, end: PipeEnd) -> FileKind {
+        let shared = self.files.iter().find_map(|file| match file.kind {
+            FileKind::Pipe { pipe, fifo: Some(of), .. } if of == fifo => Some(pipe),
+            _ => None,
+        });
+        let pipe = shared.unwrap_or_else(|| PipeId(self.pipes.insert(Pipe::new())));
+        self.pipe_mut(pipe).open(end);
+        FileKind::Pipe { pipe, end, fifo: Some(fifo) }
     }
 
     /// Opens a new eventfd with this count.
     pub fn open_eventfd(&mut self, count: u64, reads: EventfdRead, flags: u32) -> FileId {
-        let id = EventfdId(place(&mut self.eventfds, Eventfd::new(count, reads)));
+        let id = EventfdId(self.eventfds.insert(Eventfd::new(count, reads)));
         self.open(FileKind::Eventfd(id), flags)
     }
 
     /// The number of an open file among all that were ever opened; `None` once it is closed.
     #[must_use]
     pub fn serial_of(&self, id: FileId) -> Option<u64> {
-        self.files.get(id.0 as usize)?.as_ref().map(|file| file.serial)
+        self.files.get(id.0).map(|file| file.serial)
     }
 
     /// An open file.
@@ -221,7 +257,7 @@ impl FileTable {
     /// Where it is closed: an id outlived its use.
     #[must_use]
     pub fn file(&self, id: FileId) -> &OpenFile {
-        self.files.get(id.0 as usize).and_then(Option::as_ref).expect("the file is open")
+        self.files.get(id.0).expect("the file is open")
     }
 
     /// An open file, to be changed.
@@ -229,13 +265,13 @@ impl FileTable {
     /// # Panics
     /// Where it is closed.
     pub fn file_mut(&mut self, id: FileId) -> &mut OpenFile {
-        self.files.get_mut(id.0 as usize).and_then(Option::as_mut).expect("the file is open")
+        self.files.get_mut(id.0).expect("the file is open")
     }
 
     /// What an open file is; `None` once it is closed.
     #[must_use]
     pub fn kind_of(&self, id: FileId) -> Option<FileKind> {
-        self.files.get(id.0 as usize)?.as_ref().map(|file| file.kind)
+        self.files.get(id.0).map(|file| file.kind)
     }
 
     /// Adds a use.
@@ -253,15 +289,16 @@ impl FileTable {
             return None;
         }
         let kind = file.kind;
-        self.files[id.0 as usize] = None;
-        if let FileKind::Pipe { pipe, end } = kind {
+        self.files.remove(id.0);
+        if let FileKind::Pipe { pipe, end, .. } = kind {
             self.pipe_mut(pipe).close(end);
             if self.pipe(pipe).is_closed() {
-                self.pipes[pipe.0 as usize] = None;
+                self.nr_pipe_pages -= self.pipe(pipe).nr_pages();
+                self.pipes.remove(pipe.0);
             }
         }
         if let FileKind::Eventfd(id) = kind {
-            self.eventfds[id.0 as usize] = None;
+            self.eventfds.remove(id.0);
         }
         Some(kind)
     }
@@ -270,47 +307,85 @@ impl FileTable {
     #[must_use]
     pub fn async_files(&self, kind: FileKind) -> Vec<FileId> {
         let is_told = |file: &OpenFile| file.kind == kind && file.flags & O_ASYNC != 0;
-        let all = (0..).map(FileId).zip(&self.files);
-        all.filter(|(_, file)| file.as_ref().is_some_and(is_told)).map(|(id, _)| id).collect()
+        let all = self.files.numbered();
+        all.filter(|(_, file)| is_told(file)).map(|(number, _)| FileId(number)).collect()
     }
 
     /// Uses of an open file; `None` once it is closed.
     #[must_use]
     pub fn nr_users(&self, id: FileId) -> Option<u32> {
-        self.files.get(id.0 as usize)?.as_ref().map(|file| file.users)
+        self.files.get(id.0).map(|file| file.users)
+    }
+
+    /// Whether a regular file is open for writing.
+    #[must_use]
+    pub fn is_open_for_writing(&self, id: InodeId) -> bool {
+        let is_it = |file: &OpenFile| file.kind == FileKind::Regular(id) && file.can_write();
+        self.files.iter().any(is_it)
     }
 
     /// Number of open files.
     #[must_use]
     pub fn nr_open(&self) -> usize {
-        self.files.iter().flatten().count()
+        self.files.len()
+    }
+
+    /// Bounds what may wait in all pipes together.
+    pub fn set_max_pipe_pages(&mut self, max: usize) {
+        self.max_pipe_pages = Some(max);
+    }
+
+    /// Reads from a pipe, and counts the pages that become free.
+    pub(super) fn read_pipe(&mut self, id: PipeId, out: &mut [u8]) -> IoResult {
+        let before = self.pipe(id).nr_pages();
+        let result = self.pipe_mut(id).read(out);
+        self.nr_pipe_pages -= before - self.pipe(id).nr_pages();
+        result
+    }
+
+    /// Writes to a pipe. Linux counts its pages as the kernel's memory: ENOMEM where there are
+    /// too many.
+    pub(super) fn write_pipe(&mut self, id: PipeId, bytes: &[u8]) -> IoResult {
+        if self.max_pipe_pages.is_some_and(|max| self.nr_pipe_pages >= max) {
+            return IoResult::Err(Errno::ENOMEM);
+        }
+        let before = self.pipe(id).nr_pages();
+        let result = self.pipe_mut(id).write(bytes);
+        self.nr_pipe_pages += self.pipe(id).nr_pages() - before;
+        result
+    }
+
+    /// What waits in a pipe, at most `max` bytes, and whether anybody can still write.
+    pub(crate) fn peek_pipe(&self, id: PipeId, max: usize) -> (Vec<u8>, bool) {
+        (self.pipe(id).peek(max), self.pipe(id).has_writers())
+    }
+
+    /// Bytes that a pipe takes now, and whether anybody can still read.
+    pub(crate) fn room_in_pipe(&self, id: PipeId) -> (usize, bool) {
+        (self.pipe(id).room(), self.pipe(id).has_readers())
+    }
+
+    /// Takes bytes from a pipe that were looked at.
+    pub(crate) fn consume_pipe(&mut self, id: PipeId, nr: usize) {
+        let mut bytes = vec![0; nr];
+        self.read_pipe(id, &mut bytes);
     }
 
     pub(super) fn pipe(&self, id: PipeId) -> &Pipe {
-        self.pipes.get(id.0 as usize).and_then(Option::as_ref).expect("an end is open")
+        self.pipes.get(id.0).expect("an end is open")
     }
 
     pub(super) fn eventfd(&self, id: EventfdId) -> &Eventfd {
-        self.eventfds.get(id.0 as usize).and_then(Option::as_ref).expect("its file is open")
+        self.eventfds.get(id.0).expect("its file is open")
     }
 
     pub(super) fn eventfd_mut(&mut self, id: EventfdId) -> &mut Eventfd {
-        self.eventfds.get_mut(id.0 as usize).and_then(Option::as_mut).expect("its file is open")
+        self.eventfds.get_mut(id.0).expect("its file is open")
     }
 
     pub(super) fn pipe_mut(&mut self, id: PipeId) -> &mut Pipe {
-        self.pipes.get_mut(id.0 as usize).and_then(Option::as_mut).expect("an end is open")
+        self.pipes.get_mut(id.0).expect("an end is open")
     }
-}
-
-/// Puts a value into the lowest free place and tells which.
-fn place<T>(slots: &mut Vec<Option<T>>, value: T) -> u32 {
-    let free = slots.iter().position(Option::is_none).unwrap_or(slots.len());
-    if free == slots.len() {
-        slots.push(None);
-    }
-    slots[free] = Some(value);
-    free as u32
 }
 
 #[cfg(test)]
@@ -338,7 +413,7 @@ mod tests {
         files.release(write);
         let (again, _) = files.open_pipe(O_NONBLOCK).unwrap();
         assert_eq!(again, read);
-        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read });
+        assert_eq!(files.file(again).kind, FileKind::Pipe { pipe, end: PipeEnd::Read, fifo: None });
         assert_eq!(files.open_pipe(O_DIRECT), Err(Errno::EINVAL));
     }
 }

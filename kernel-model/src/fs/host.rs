@@ -60,6 +60,7 @@ impl Vfs {
                 let id = self.new_directory(parent, with);
                 if let Ok(directory) = self.directory_mut(id) {
                     directory.unlisted = Some(place);
+                    directory.nr_bytes = entry.nr_bytes;
                 }
                 id
             }
@@ -68,14 +69,14 @@ impl Vfs {
                 self.insert(with(Body::Regular(file)))
             }
             HostKind::Link => self.insert(with(Body::Link(entry.target))),
-            kind => self.insert(with(Body::Special(special(kind)))),
+            kind => self.insert(with(Body::Special { kind: special(kind), number: 0 })),
         }
     }
 }
 
 impl Kernel {
     /// Lists a directory of the host, where that has not been done.
-    pub(super) fn list_host_directory(&mut self, id: InodeId) -> Result<(), Errno> {
+    pub(crate) fn list_host_directory(&mut self, id: InodeId) -> Result<(), Errno> {
         let Some(place) = self.vfs.directory_mut(id)?.unlisted.take() else { return Ok(()) };
         let entries = match self.inputs.host_directory(&place) {
             Ok(Ok(entries)) => entries,
@@ -143,10 +144,15 @@ impl Kernel {
             if entry.kind != HostKind::Directory {
                 return Err(Errno::ENOTDIR);
             }
-            self.vfs.directory_mut(ROOT)?.unlisted = Some(place);
-            self.vfs.mounts[ROOT_MOUNT.0 as usize].read_only = read_only;
+            let directory = self.vfs.directory_mut(ROOT)?;
+            directory.unlisted = Some(place);
+            directory.nr_bytes = entry.nr_bytes;
+            let mount = &mut self.vfs.mounts[ROOT_MOUNT.0 as usize];
+            mount.read_only = read_only;
+            mount.kind = "overlay";
             let root = self.vfs.inode_mut(ROOT);
             root.permissions = entry.permissions & 0o7777;
+            root.times = Times::all(entry.modified_ns);
             return Ok(());
         };
         let parent = self.make_path(above)?;
@@ -154,7 +160,7 @@ impl Kernel {
         let id = MountId(self.vfs.mounts.len() as u32);
         let root = self.vfs.host_inode(entry, place, parent, id);
         let target = mount.target.clone();
-        self.vfs.mounts.push(Mount { target, kind: "overlay", read_only, root });
+        self.vfs.mounts.push(Mount { target, kind: "overlay", read_only, root, is_gone: false });
         self.vfs.add_name(parent, name, root)
     }
 

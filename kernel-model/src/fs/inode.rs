@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use perf_core::Errno;
 
+use super::mounts::Cover;
 use super::pseudo::PseudoFile;
 use super::regular::Regular;
+use super::stat::mode;
 use crate::inputs::HostPlace;
 
 /// Number of an inode.
@@ -77,6 +79,8 @@ pub struct Directory {
     next_offset: u64,
     /// The host's directory, until it has been listed.
     pub(super) unlisted: Option<HostPlace>,
+    /// Its size on the host.
+    pub(super) nr_bytes: u64,
     /// Whether the processes are in it too: `/proc`.
     pub(super) has_processes: bool,
 }
@@ -89,6 +93,7 @@ impl Directory {
             by_offset: BTreeMap::new(),
             next_offset: FIRST_OFFSET,
             unlisted: None,
+            nr_bytes: 0,
             has_processes: false,
         }
     }
@@ -116,6 +121,12 @@ impl Directory {
         let entry = self.entries.remove(name)?;
         self.by_offset.remove(&entry.offset);
         Some(entry.inode)
+    }
+
+    /// Names in it, as far as it was listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether it holds nothing.
@@ -149,11 +160,29 @@ pub enum Body {
     Link(Vec<u8>),
     /// A memory device, with its device number (major shifted left by 8).
     Device(Device, u64),
-    /// A file of the host that cannot be opened here (a device, socket or FIFO), with its type
-    /// bits of `st_mode`.
-    Special(u32),
+    /// A FIFO, a socket, or a device that nothing drives.
+    Special {
+        /// Type bits of `st_mode`.
+        kind: u32,
+        /// Number of a device.
+        number: u64,
+    },
     /// A file whose text the kernel makes.
     Pseudo(&'static PseudoFile),
+}
+
+impl Body {
+    /// Type bits of `st_mode`.
+    #[must_use]
+    pub const fn type_bits(&self) -> u32 {
+        match self {
+            Self::Directory(_) => mode::DIRECTORY,
+            Self::Regular(_) | Self::Pseudo(_) => mode::REGULAR,
+            Self::Link(_) => mode::LINK,
+            Self::Device(..) => mode::CHARACTER,
+            Self::Special { kind, .. } => *kind,
+        }
+    }
 }
 
 /// An inode.
@@ -174,6 +203,10 @@ pub struct Inode {
     /// The file system that it belongs to.
     pub mount: MountId,
     pub(crate) users: u32,
+    /// Extended attributes by name.
+    pub(crate) attributes: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether it may be named although it has no name (`I_LINKABLE`, of `O_TMPFILE`).
+    pub(crate) is_linkable: bool,
 }
 
 /// A mounted file system.
@@ -187,6 +220,8 @@ pub struct Mount {
     pub read_only: bool,
     /// The directory or file that is mounted.
     pub root: InodeId,
+    /// Whether it was unmounted.
+    pub is_gone: bool,
 }
 
 impl Mount {
@@ -210,6 +245,8 @@ pub struct Vfs {
     inodes: BTreeMap<InodeId, Inode>,
     next: u64,
     pub(super) mounts: Vec<Mount>,
+    /// Mounts that programs made, in order.
+    pub(super) covers: Vec<Cover>,
     /// Pages of contents that are not in guest memory.
     pub(super) nr_pages: u64,
     /// The most of them: half of guest memory, as for Linux's tmpfs.
@@ -238,7 +275,9 @@ impl Vfs {
                 kind: "tmpfs",
                 read_only: false,
                 root: ROOT,
+                is_gone: false,
             }],
+            covers: Vec::new(),
             nr_pages: 0,
             max_pages: nr_frames / 2,
             max_inodes: (nr_frames / 2).max(MIN_INODES),
@@ -297,7 +336,12 @@ impl Vfs {
     /// Whether something is mounted on it.
     #[must_use]
     pub fn is_mount_root(&self, id: InodeId) -> bool {
-        self.mounts.iter().any(|mount| mount.root == id)
+        self.mounts.iter().any(|mount| mount.root == id && !mount.is_gone)
+    }
+
+    /// All inodes, ascending.
+    pub(super) fn all(&self) -> impl Iterator<Item = (InodeId, &Inode)> {
+        self.inodes.iter().map(|(id, inode)| (*id, inode))
     }
 
     /// Refuses what would be too many inodes.
@@ -382,7 +426,18 @@ impl Inode {
     /// An inode with one name, owned by the superuser, without users.
     #[must_use]
     pub fn new(body: Body, permissions: u32, mount: MountId, times: Times) -> Self {
-        Self { body, permissions, uid: 0, gid: 0, nr_links: 1, times, mount, users: 0 }
+        Self {
+            body,
+            permissions,
+            uid: 0,
+            gid: 0,
+            nr_links: 1,
+            times,
+            mount,
+            users: 0,
+            attributes: BTreeMap::new(),
+            is_linkable: false,
+        }
     }
 
     /// Number of users.

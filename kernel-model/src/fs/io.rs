@@ -14,9 +14,12 @@ use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX};
 use crate::observe::Observation;
+use crate::signal::SigInfo;
 use crate::syscalls::comm_of_bytes;
 use crate::task::MmId;
+use crate::task::limits::Resource;
 use crate::uapi::fcntl::O_APPEND;
+use crate::uapi::signal::SIGXFSZ;
 
 /// From the file's start.
 pub const SEEK_SET: u32 = 0;
@@ -24,10 +27,10 @@ pub const SEEK_SET: u32 = 0;
 pub const SEEK_CUR: u32 = 1;
 /// From the end.
 pub const SEEK_END: u32 = 2;
-/// To the next byte of data: there are no holes to be told of.
-const SEEK_DATA: u32 = 3;
-/// To the next hole: the end.
-const SEEK_HOLE: u32 = 4;
+/// To the next byte of data.
+pub const SEEK_DATA: u32 = 3;
+/// To the next hole, or the end.
+pub const SEEK_HOLE: u32 = 4;
 
 /// How a read or write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl FileTable {
                 IoResult::Err(Errno::EBADF)
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).read(out);
+                let result = self.read_pipe(pipe, out);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Null, .. } => IoResult::Done(0),
@@ -100,8 +103,8 @@ impl FileTable {
             FileKind::Regular(_)
             | FileKind::ProcMem { .. }
             | FileKind::Epoll(_)
-            | FileKind::Socket(_)
-            | FileKind::Task(_) => IoResult::Err(Errno::EINVAL),
+            | FileKind::Task(_)
+            | FileKind::Socket(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).read(out);
                 self.or_again(id, result)
@@ -161,7 +164,7 @@ impl FileTable {
                 IoResult::Done(bytes.len())
             }
             FileKind::Pipe { pipe, .. } => {
-                let result = self.pipe_mut(pipe).write(bytes);
+                let result = self.write_pipe(pipe, bytes);
                 self.or_again(id, result)
             }
             FileKind::Device { device: Device::Full, .. } => IoResult::Err(Errno::ENOSPC),
@@ -172,8 +175,8 @@ impl FileTable {
             | FileKind::ProcMem { .. }
             | FileKind::Text(_)
             | FileKind::Epoll(_)
-            | FileKind::Socket(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => IoResult::Err(Errno::EINVAL),
             FileKind::Eventfd(event) => {
                 let result = self.eventfd_mut(event).write(bytes);
@@ -193,7 +196,6 @@ impl FileTable {
     /// Moves the position and answers it; `nr_bytes` is the size of a regular file.
     ///
     /// # Errors
-    /// ENXIO for data or a hole behind the end;
     /// ESPIPE for what has no position; EINVAL for a negative one or an unknown `whence`.
     pub fn lseek(
         &mut self,
@@ -224,18 +226,6 @@ impl FileTable {
             SEEK_SET => 0,
             SEEK_CUR => file.position,
             SEEK_END => end,
-            SEEK_DATA | SEEK_HOLE if !matches!(file.kind, FileKind::Regular(_)) => {
-                return Err(Errno::EINVAL);
-            }
-            SEEK_DATA | SEEK_HOLE => {
-                let from = u64::try_from(offset).ok().filter(|from| *from < end);
-                file.position = match (from, whence) {
-                    (None, _) => return Err(Errno::ENXIO),
-                    (Some(from), SEEK_DATA) => from,
-                    (Some(_), _) => end,
-                };
-                return Ok(file.position);
-            }
             _ => return Err(Errno::EINVAL),
         };
         let position = base.checked_add_signed(offset).filter(|to| i64::try_from(*to).is_ok());
@@ -268,8 +258,8 @@ fn is_seekable(kind: FileKind) -> bool {
         | FileKind::Path(_)
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
-        | FileKind::Socket(_)
         | FileKind::Task(_)
+        | FileKind::Socket(_)
         | FileKind::PerfEvent(_) => false,
     }
 }
@@ -321,7 +311,10 @@ impl Kernel {
                 if appends {
                     offset = self.regular(inode).map_or(offset, |file| file.nr_bytes());
                 }
-                self.write_inode(inode, offset, bytes)
+                match self.room_below_limit(task, offset, bytes.len()) {
+                    Ok(room) => self.write_inode(task, inode, offset, &bytes[..room]),
+                    Err(errno) => Err(errno),
+                }
             }
             FileKind::ProcMem { pid, view: MemoryView::Bytes } => {
                 self.write_memory(pid, offset, bytes)
@@ -331,6 +324,17 @@ impl Kernel {
             _ => return self.files.write(id, bytes, at, &mut self.observations),
         };
         self.settle(id, at, offset, result)
+    }
+
+    /// How much of a write `RLIMIT_FSIZE` allows; SIGXFSZ where that is nothing
+    /// (`generic_write_check_limits`).
+    fn room_below_limit(&mut self, task: TaskId, offset: u64, len: usize) -> Result<usize, Errno> {
+        let limit = self.tasks.process_of(task).limits.soft(Resource::Fsize);
+        if len > 0 && offset >= limit {
+            self.send_signal_to_thread(task, SigInfo::from_kernel(SIGXFSZ));
+            return Err(Errno::EFBIG);
+        }
+        Ok(len.min(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX)))
     }
 
     fn offset_of(&self, id: FileId, at: At) -> u64 {
@@ -359,11 +363,18 @@ impl Kernel {
         }
     }
 
-    fn write_inode(&mut self, id: InodeId, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    fn write_inode(
+        &mut self,
+        task: TaskId,
+        id: InodeId,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<usize, Errno> {
         if bytes.is_empty() {
             return Ok(0);
         }
         let nr = self.file_write(id, offset, bytes)?;
+        self.drop_set_ids(task, id);
         let now = self.realtime_ns();
         let times = &mut self.vfs.inode_mut(id).times;
         (times.modify, times.change) = (now, now);

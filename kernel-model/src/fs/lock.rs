@@ -14,6 +14,8 @@ use super::inode::InodeId;
 pub enum LockOwner {
     /// An open file's (flock).
     File(FileId),
+    /// An open file's, with ranges (fcntl's `F_OFD_*`).
+    Ofd(FileId),
     /// A process's (fcntl), by its pid.
     Process(u32),
 }
@@ -21,10 +23,7 @@ pub enum LockOwner {
 impl LockOwner {
     /// Whether locks of both are looked at together.
     const fn is_same_kind(self, other: Self) -> bool {
-        matches!(
-            (self, other),
-            (Self::File(_), Self::File(_)) | (Self::Process(_), Self::Process(_))
-        )
+        matches!(self, Self::File(_)) == matches!(other, Self::File(_))
     }
 }
 
@@ -125,7 +124,7 @@ impl Locks {
     pub fn open_files_on(&self, inode: InodeId) -> Vec<FileId> {
         let locks = self.by_inode.get(&inode).map_or(&[][..], Vec::as_slice);
         let file = |lock: &FileLock| match lock.owner {
-            LockOwner::File(file) => Some(file),
+            LockOwner::File(file) | LockOwner::Ofd(file) => Some(file),
             LockOwner::Process(_) => None,
         };
         locks.iter().filter_map(file).collect()

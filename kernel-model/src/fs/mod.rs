@@ -8,8 +8,8 @@
 //! - [`fd`]: descriptors, and [`fcntl`] on them; [`lock`]: locks on files
 //! - [`mod@file`]: open files and their kinds; [`io`]: read, write, lseek; [`pipe`]; [`poll`]
 //! - [`epoll`], [`eventfd`]: files without a place that events come from
-//! - [`inode`]: inodes, directories, mounts; [`regular`]: what files hold
-//! - [`namei`]: path lookup; [`open`]; [`dirs`]: making, removing and renaming names;
+//! - [`inode`]: inodes, directories; [`mounts`]; [`regular`]: what files hold; [`sparse`]: which parts
+//! - [`namei`]: path lookup; [`permission`]; [`open`]; [`dirs`]: making, removing and renaming names;
 //!   [`stat`]; [`readdir`]
 //! - [`proc`]: processes in `/proc`; [`pseudo`]: **how a file with a text of the kernel's is
 //!   added**, with the tables [`sys`] and [`sysctl`]
@@ -21,21 +21,28 @@ pub mod epoll;
 pub mod eventfd;
 pub mod fcntl;
 pub mod fd;
+mod fdinfo;
 pub mod file;
 pub mod host;
 pub mod inode;
 pub mod io;
 pub mod lock;
+pub mod mounts;
 pub mod namei;
 pub mod open;
+pub mod permission;
 pub mod pipe;
 pub mod poll;
 pub mod proc;
+mod proc_memory;
+pub mod proc_status;
 pub mod proc_text;
 pub mod pseudo;
 pub mod readdir;
 pub mod regular;
 pub mod seals;
+mod slots;
+pub mod sparse;
 pub mod stat;
 pub mod sys;
 pub mod sysctl;

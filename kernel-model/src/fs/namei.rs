@@ -6,7 +6,8 @@
 
 use perf_core::{Errno, TaskId};
 
-use super::inode::{Body, InodeId, ROOT};
+use super::inode::{Body, InodeId, MountId, ROOT};
+use super::permission::MAY_EXEC;
 use super::proc::{ProcEntry, ProcNode, number};
 use super::{FileId, FileKind};
 use crate::kernel::Kernel;
@@ -35,6 +36,24 @@ pub enum LastLink {
     Follow,
     /// The link itself is meant, as for `lstat`, `readlink` and `O_NOFOLLOW`.
     Keep,
+}
+
+/// What a path may not lead through (`RESOLVE_*` of openat2).
+pub mod resolve {
+    /// No other file system.
+    pub const NO_XDEV: u64 = 1;
+    /// No link of `/proc` that leads to a file without a path.
+    pub const NO_MAGICLINKS: u64 = 2;
+    /// No symbolic link.
+    pub const NO_SYMLINKS: u64 = 4;
+    /// Nothing outside of where it starts.
+    pub const BENEATH: u64 = 8;
+    /// Where it starts is the root directory.
+    pub const IN_ROOT: u64 = 16;
+    /// Only what is in the cache of names; here everything is.
+    pub const CACHED: u64 = 32;
+    /// All of them.
+    pub const ALL: u64 = 63;
 }
 
 /// Where a path led.
@@ -91,8 +110,22 @@ impl Kernel {
     /// # Errors
     /// EBADF; ENOTDIR for a descriptor of another file.
     pub(crate) fn base_of(&self, task: TaskId, dirfd: i32, path: &[u8]) -> Result<Node, Errno> {
-        if path.starts_with(b"/") {
-            return Ok(Node::Inode(ROOT));
+        self.base_with(task, dirfd, path, 0)
+    }
+
+    /// The same where an absolute path may start elsewhere, or not be allowed.
+    pub(crate) fn base_with(
+        &self,
+        task: TaskId,
+        dirfd: i32,
+        path: &[u8],
+        how: u64,
+    ) -> Result<Node, Errno> {
+        if path.starts_with(b"/") && how & resolve::BENEATH != 0 {
+            return Err(Errno::EXDEV);
+        }
+        if path.starts_with(b"/") && how & resolve::IN_ROOT == 0 {
+            return Ok(self.tasks.process_of(task).root);
         }
         if dirfd == AT_FDCWD {
             return Ok(self.tasks.process_of(task).cwd);
@@ -109,12 +142,12 @@ impl Kernel {
             FileKind::ProcMem { pid, view } => {
                 Some(Node::Proc(ProcNode::process(pid).with(ProcEntry::Memory(view))))
             }
+            FileKind::Pipe { fifo, .. } => fifo.map(Node::Inode),
             FileKind::Console(_)
-            | FileKind::Pipe { .. }
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
-            | FileKind::Socket(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::PerfEvent(_) => None,
         }
     }
@@ -130,13 +163,29 @@ impl Kernel {
     /// Follows a path from `base`; `last` says what becomes of a link at its end.
     ///
     /// # Errors
-    /// ENOENT for an empty path or a name missing on the way, ENOTDIR, ELOOP, ENAMETOOLONG.
+    /// ENOENT for an empty path or a name missing on the way, EACCES, ENOTDIR, ELOOP,
+    /// ENAMETOOLONG.
     pub(crate) fn walk(
         &mut self,
         task: TaskId,
         base: Node,
         path: &[u8],
         last: LastLink,
+    ) -> Result<Walked, Errno> {
+        self.walk_with(task, base, path, last, 0)
+    }
+
+    /// The same with the limits of [`resolve`].
+    ///
+    /// # Errors
+    /// Also EXDEV, and ELOOP for links that are not allowed.
+    pub(crate) fn walk_with(
+        &mut self,
+        task: TaskId,
+        base: Node,
+        path: &[u8],
+        last: LastLink,
+        how: u64,
     ) -> Result<Walked, Errno> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
@@ -145,7 +194,10 @@ impl Kernel {
             return Err(Errno::ENAMETOOLONG);
         }
         let has_slash = path.ends_with(b"/");
-        let mut at = if path[0] == b'/' { Node::Inode(ROOT) } else { base };
+        let is_scoped = how & (resolve::BENEATH | resolve::IN_ROOT) != 0;
+        let root = if is_scoped { base } else { self.tasks.process_of(task).root };
+        let mut at = if path[0] == b'/' { root } else { base };
+        let from = self.device_of(at);
         let mut rest = Rest::default();
         rest.push(path);
         let mut nr_links = 0;
@@ -154,10 +206,18 @@ impl Kernel {
             if !self.is_directory(at) {
                 return Err(Errno::ENOTDIR);
             }
+            self.permission(task, at, MAY_EXEC)?;
             match name.as_slice() {
                 b"." => continue,
+                b".." if at == root => {
+                    if how & resolve::BENEATH != 0 {
+                        return Err(Errno::EXDEV);
+                    }
+                    continue;
+                }
                 b".." => {
                     at = self.parent_of(at)?;
+                    self.check_device(from, at, how)?;
                     continue;
                 }
                 _ if name.len() > NAME_MAX => return Err(Errno::ENAMETOOLONG),
@@ -171,6 +231,7 @@ impl Kernel {
                 };
             };
             let follows = !is_last || last == LastLink::Follow || has_slash;
+            self.check_device(from, child, how)?;
             if !self.is_link(child) || !follows {
                 if is_last {
                     self.check_slash(child, has_slash)?;
@@ -181,10 +242,17 @@ impl Kernel {
                 continue;
             }
             nr_links += 1;
-            if nr_links > MAX_LINKS {
+            if nr_links > MAX_LINKS || how & resolve::NO_SYMLINKS != 0 {
                 return Err(Errno::ELOOP);
             }
-            match self.jump(child)? {
+            let jump = self.jump(child)?;
+            if jump.is_some() && how & resolve::NO_MAGICLINKS != 0 {
+                return Err(Errno::ELOOP);
+            }
+            if jump.is_some() && is_scoped {
+                return Err(Errno::EXDEV);
+            }
+            match jump {
                 // A link of /proc leads to the file itself.
                 Some(to) if is_last => {
                     self.check_slash(to, has_slash)?;
@@ -199,7 +267,11 @@ impl Kernel {
                         return Err(Errno::ENOENT);
                     }
                     if target.starts_with(b"/") {
-                        at = Node::Inode(ROOT);
+                        if how & resolve::BENEATH != 0 {
+                            return Err(Errno::EXDEV);
+                        }
+                        at = root;
+                        self.check_device(from, at, how)?;
                     }
                     rest.push(&target);
                 }
@@ -207,6 +279,19 @@ impl Kernel {
         }
         self.check_slash(at, has_slash)?;
         Ok(Walked { parent: at, name: Vec::new(), node: Some(at), has_slash, shown: None })
+    }
+
+    /// The file system of a place.
+    fn device_of(&self, node: Node) -> MountId {
+        match node {
+            Node::Inode(id) => self.vfs.inode(id).mount,
+            Node::Proc(_) => self.vfs.inode(self.proc_root()).mount,
+        }
+    }
+
+    fn check_device(&self, from: MountId, node: Node, how: u64) -> Result<(), Errno> {
+        let leaves = how & resolve::NO_XDEV != 0 && self.device_of(node) != from;
+        if leaves { Err(Errno::EXDEV) } else { Ok(()) }
     }
 
     fn check_slash(&self, node: Node, has_slash: bool) -> Result<(), Errno> {
@@ -228,7 +313,7 @@ impl Kernel {
         self.list_host_directory(id)?;
         let directory = self.vfs.directory(id)?;
         if let Some(child) = directory.get(name) {
-            return Ok(Some(Node::Inode(child)));
+            return Ok(Some(Node::Inode(self.vfs.uncovered(child))));
         }
         if !directory.has_processes {
             return Ok(None);
@@ -261,7 +346,7 @@ impl Kernel {
         match node.entry {
             ProcEntry::Exe => Ok(Some(Node::Inode(process.exe.ok_or(Errno::ENOENT)?))),
             ProcEntry::Cwd => Ok(Some(process.cwd)),
-            ProcEntry::Root => Ok(Some(Node::Inode(ROOT))),
+            ProcEntry::Root => Ok(Some(process.root)),
             ProcEntry::Fd(fd) => {
                 let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
                 // What has no place is meant by its descriptor.
@@ -303,6 +388,21 @@ impl Kernel {
         }
     }
 
+    /// The path of a directory for who has another root; in front of what is not below that
+    /// stands `(unreachable)` (`prepend_path`).
+    pub(crate) fn path_below(&self, root: Node, node: Node) -> Result<Vec<u8>, Errno> {
+        let path = self.node_path(node)?;
+        if root == Node::Inode(ROOT) {
+            return Ok(path);
+        }
+        let above = self.node_path(root)?;
+        Ok(match path.strip_prefix(above.as_slice()) {
+            Some([]) => b"/".to_vec(),
+            Some(rest) if rest.starts_with(b"/") => rest.to_vec(),
+            _ => [b"(unreachable)".as_slice(), &path].concat(),
+        })
+    }
+
     /// The path of a file that a walk found.
     pub(crate) fn walked_path(&self, walked: &Walked) -> Result<Vec<u8>, Errno> {
         if let Some(shown) = &walked.shown {
@@ -322,7 +422,7 @@ impl Kernel {
     }
 
     /// The number of `/proc`'s root directory.
-    pub(super) fn proc_root(&self) -> InodeId {
+    pub(crate) fn proc_root(&self) -> InodeId {
         let mounts = &self.vfs.mounts;
         mounts.iter().find(|mount| mount.kind == "proc").map_or(ROOT, |mount| mount.root)
     }

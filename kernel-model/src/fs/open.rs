@@ -4,14 +4,19 @@
 
 use perf_core::{Errno, TaskId};
 
-use super::file::{FileId, FileKind};
+use super::file::{FileId, FileKind, PipeEnd};
 use super::inode::{Body, Device, InodeId};
 use super::namei::{LastLink, Node, Walked};
+use super::permission::{MAY_EXEC, MAY_READ, MAY_WRITE};
 use super::proc::{ProcEntry, ProcNode};
+use super::regular::Regular;
+use super::stat::mode;
 use crate::kernel::Kernel;
+use crate::task::cred::Cred;
+use crate::task::wait::Channel;
 use crate::uapi::fcntl::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH,
-    O_TMPFILE, O_TRUNC,
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY,
+    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_TMPFILE, O_TRUNC, O_WRONLY,
 };
 
 /// Tests of `access`.
@@ -24,27 +29,34 @@ pub mod access_mode {
     pub const R_OK: u32 = 4;
 }
 
-/// Rights to execute.
-const ANY_EXEC: u32 = 0o111;
+/// How a file is opened (`struct open_how`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenHow {
+    /// `O_*`.
+    pub(crate) flags: u32,
+    /// Rights of a new file.
+    pub(crate) mode: u32,
+    /// `RESOLVE_*`: [`super::namei::resolve`].
+    pub(crate) resolve: u64,
+}
+
+/// `O_TMPFILE` without `O_DIRECTORY`.
+pub(crate) const TMPFILE_BIT: u32 = O_TMPFILE & !O_DIRECTORY;
 
 impl Kernel {
     /// `openat`: opens a path, with one use of the open file. `O_CLOEXEC` is for the caller to
     /// remember.
     ///
     /// # Errors
-    /// As Linux; EOPNOTSUPP for `O_TMPFILE`.
+    /// As Linux.
     pub(crate) fn open_path(
         &mut self,
         task: TaskId,
         dirfd: i32,
         path: &[u8],
-        flags: u32,
-        mode: u32,
+        how: &OpenHow,
     ) -> Result<FileId, Errno> {
-        if flags & O_PATH == 0 && flags & O_TMPFILE == O_TMPFILE {
-            self.tell_unsupported(task, Some("open: O_TMPFILE"));
-            return Err(Errno::EOPNOTSUPP);
-        }
+        let OpenHow { flags, mode, resolve } = *how;
         let flags = if flags & O_PATH != 0 {
             flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         } else {
@@ -53,10 +65,13 @@ impl Kernel {
         if flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY {
             return Err(Errno::EINVAL);
         }
-        let base = self.base_of(task, dirfd, path)?;
+        if flags & TMPFILE_BIT != 0 {
+            return self.open_tmpfile(task, dirfd, path, how);
+        }
+        let base = self.base_with(task, dirfd, path, resolve)?;
         let keeps = flags & O_NOFOLLOW != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
         let last = if keeps { LastLink::Keep } else { LastLink::Follow };
-        let walked = self.walk(task, base, path, last)?;
+        let walked = self.walk_with(task, base, path, last, resolve)?;
         let full = self.walked_path(&walked)?;
         match walked.node {
             None if flags & O_CREAT == 0 => Err(Errno::ENOENT),
@@ -68,6 +83,75 @@ impl Kernel {
             Some(_) if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL => Err(Errno::EEXIST),
             Some(node) => self.open_node(task, node, flags, full),
         }
+    }
+
+    /// A file without a name in a directory (`do_tmpfile`).
+    fn open_tmpfile(
+        &mut self,
+        task: TaskId,
+        dirfd: i32,
+        path: &[u8],
+        how: &OpenHow,
+    ) -> Result<FileId, Errno> {
+        let OpenHow { flags, mode, resolve } = *how;
+        if flags & O_TMPFILE != O_TMPFILE || flags & O_ACCMODE == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let base = self.base_with(task, dirfd, path, resolve)?;
+        let keeps = flags & O_NOFOLLOW != 0;
+        let last = if keeps { LastLink::Keep } else { LastLink::Follow };
+        let node = self.walk_with(task, base, path, last, resolve)?.found()?;
+        if !self.is_directory(node) {
+            return Err(Errno::ENOTDIR);
+        }
+        let Node::Inode(parent) = node else { return Err(Errno::EOPNOTSUPP) };
+        self.want_write(parent)?;
+        self.vfs.mount_of(parent).takes_names(Errno::EOPNOTSUPP)?;
+        self.may_change_names(task, parent)?;
+        self.vfs.check_inodes()?;
+        let permissions = mode & 0o7777 & !self.tasks.process_of(task).umask;
+        let id = self.new_inode(task, parent, Body::Regular(Regular::empty()), permissions);
+        let inode = self.vfs.inode_mut(id);
+        inode.nr_links = 0;
+        inode.is_linkable = flags & O_EXCL == 0;
+        let mut full = self.node_path(node)?;
+        full.extend(format!("/#{}", id.0).into_bytes());
+        Ok(self.open_kind(FileKind::Regular(id), flags, full, Vec::new()))
+    }
+
+    /// What the rights of a place say about opening it (`may_open`).
+    fn may_open(&self, task: TaskId, node: Node, flags: u32) -> Result<(), Errno> {
+        let mut mask = match flags & O_ACCMODE {
+            0 => MAY_READ,
+            O_WRONLY => MAY_WRITE,
+            _ => MAY_READ | MAY_WRITE,
+        };
+        if flags & O_TRUNC != 0 {
+            mask |= MAY_WRITE;
+        }
+        if mask & MAY_WRITE != 0
+            && let Node::Inode(id) = node
+            && matches!(self.vfs.inode(id).body, Body::Regular(_))
+        {
+            self.want_write(id)?;
+        }
+        self.permission(task, node, mask)?;
+        if flags & O_NOATIME != 0
+            && let Node::Inode(id) = node
+            && !self.tasks.task(task).cred.owns(self.vfs.inode(id))
+        {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
+    /// Refuses to change a program that runs (`deny_write_access`).
+    ///
+    /// # Errors
+    /// ETXTBSY.
+    pub(crate) fn get_write_access(&self, id: InodeId) -> Result<(), Errno> {
+        let runs = self.tasks.processes.values().any(|process| process.exe == Some(id));
+        if runs { Err(Errno::ETXTBSY) } else { Ok(()) }
     }
 
     /// File systems that the kernel fills have no operation that makes files.
@@ -104,12 +188,12 @@ impl Kernel {
             return Ok(self.open_kind(FileKind::Path(node), flags, full, Vec::new()));
         }
         let writes = flags & O_ACCMODE != 0 || flags & O_TRUNC != 0;
+        if is_directory && (writes || flags & O_CREAT != 0) {
+            return Err(Errno::EISDIR);
+        }
+        self.may_open(task, node, flags)?;
         if is_directory {
-            return if writes || flags & O_CREAT != 0 {
-                Err(Errno::EISDIR)
-            } else {
-                Ok(self.open_kind(FileKind::Directory(node), flags, full, Vec::new()))
-            };
+            return Ok(self.open_kind(FileKind::Directory(node), flags, full, Vec::new()));
         }
         match node {
             Node::Inode(id) => self.open_inode(task, id, flags, full, writes),
@@ -125,7 +209,7 @@ impl Kernel {
     }
 
     /// Opens what a link in `/proc/PID/fd` leads to, where that has no place of its own: the
-    /// streams to the outside. Pipes and events cannot be opened again: ENXIO.
+    /// streams to the outside, and pipes. Events cannot be opened again: ENXIO.
     fn open_again(
         &mut self,
         place: ProcNode,
@@ -137,6 +221,12 @@ impl Kernel {
         let file = process.files.get(fd).map_err(|_| Errno::ENOENT)?;
         match self.files.file(file).kind {
             kind @ FileKind::Console(_) => Ok(self.open_kind(kind, flags, full, Vec::new())),
+            FileKind::Pipe { pipe, fifo, .. } => {
+                let end = PipeEnd::of_flags(flags);
+                self.files.pipe_mut(pipe).open(end);
+                let kind = FileKind::Pipe { pipe, end, fifo };
+                Ok(self.open_kind(kind, flags, full, Vec::new()))
+            }
             _ => Err(Errno::ENXIO),
         }
     }
@@ -150,7 +240,8 @@ impl Kernel {
         writes: bool,
     ) -> Result<FileId, Errno> {
         match &self.vfs.inode(id).body {
-            Body::Device(Device::Tty, _) | Body::Special(_) => Err(Errno::ENXIO),
+            Body::Special { kind: mode::FIFO, .. } => self.open_fifo(id, flags, full),
+            Body::Device(Device::Tty, _) | Body::Special { .. } => Err(Errno::ENXIO),
             Body::Device(device, _) => {
                 let kind = FileKind::Device { node: id, device: *device };
                 Ok(self.open_kind(kind, flags, full, Vec::new()))
@@ -170,14 +261,47 @@ impl Kernel {
             }
             Body::Regular(_) => {
                 if writes {
-                    self.want_write(id)?;
+                    self.get_write_access(id)?;
                 }
                 if flags & O_TRUNC != 0 {
                     self.truncate_inode(id, 0)?;
+                    self.drop_set_ids(task, id);
                 }
                 Ok(self.open_kind(FileKind::Regular(id), flags, full, Vec::new()))
             }
             Body::Directory(_) | Body::Link(_) => Err(Errno::EISDIR),
+        }
+    }
+
+    /// Opens a FIFO; the caller waits for who opens the other end
+    /// ([`Kernel::fifo_partners`]).
+    fn open_fifo(&mut self, id: InodeId, flags: u32, full: Vec<u8>) -> Result<FileId, Errno> {
+        let end = PipeEnd::of_flags(flags);
+        let kind = self.files.open_fifo(id, end);
+        let file = self.open_kind(kind, flags, full, Vec::new());
+        let is_alone = self.fifo_partners(file).is_some_and(|(now, _)| now == 0);
+        if end == PipeEnd::Write && is_alone && flags & O_NONBLOCK != 0 {
+            self.release_file(file);
+            return Err(Errno::ENXIO);
+        }
+        self.wake_file(file);
+        Ok(file)
+    }
+
+    /// Of an open FIFO, those at the other end: how many there are, and ever were.
+    pub(crate) fn fifo_partners(&self, file: FileId) -> Option<(u32, u64)> {
+        match self.files.file(file).kind {
+            FileKind::Pipe { pipe, end, fifo: Some(_) } => {
+                Some(self.files.pipe(pipe).partners(end))
+            }
+            _ => None,
+        }
+    }
+
+    /// Wakes who waits for a pipe.
+    fn wake_file(&mut self, file: FileId) {
+        if let FileKind::Pipe { pipe, .. } = self.files.file(file).kind {
+            self.wake(Channel::Pipe(pipe.0));
         }
     }
 
@@ -206,16 +330,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// `faccessat`: whether the modes of [`access_mode`] are granted, for the superuser.
+    /// `faccessat`: whether the modes of [`access_mode`] are granted to `cred`.
     ///
     /// # Errors
-    /// EROFS for writing what cannot be written, EACCES for executing what nobody may execute.
-    pub(crate) fn access(&self, node: Node, mode: u32) -> Result<(), Errno> {
-        let stat = self.stat_node(node)?;
-        let is_directory = self.is_directory(node);
-        if mode & access_mode::X_OK != 0 && !is_directory && stat.mode & ANY_EXEC == 0 {
-            return Err(Errno::EACCES);
-        }
+    /// EROFS for writing what cannot be written; EACCES.
+    pub(crate) fn access(&self, cred: &Cred, node: Node, mode: u32) -> Result<(), Errno> {
+        self.permission_of(cred, node, mode)?;
         if mode & access_mode::W_OK != 0
             && let Node::Inode(id) = node
             && matches!(self.vfs.inode(id).body, Body::Regular(_) | Body::Directory(_))
@@ -228,11 +348,13 @@ impl Kernel {
     /// The file that is to be executed (`do_open_execat`): a regular file with a right to execute.
     ///
     /// # Errors
-    /// EACCES for others.
-    pub(crate) fn may_exec(&self, node: Node) -> Result<InodeId, Errno> {
+    /// EACCES for others; ETXTBSY for one that is open for writing.
+    pub(crate) fn may_exec(&self, task: TaskId, node: Node) -> Result<InodeId, Errno> {
         let Node::Inode(id) = node else { return Err(Errno::EACCES) };
-        let inode = self.vfs.inode(id);
-        let is_regular = matches!(inode.body, Body::Regular(_));
-        if is_regular && inode.permissions & ANY_EXEC != 0 { Ok(id) } else { Err(Errno::EACCES) }
+        if !matches!(self.vfs.inode(id).body, Body::Regular(_)) {
+            return Err(Errno::EACCES);
+        }
+        self.permission(task, node, MAY_EXEC)?;
+        if self.files.is_open_for_writing(id) { Err(Errno::ETXTBSY) } else { Ok(id) }
     }
 }

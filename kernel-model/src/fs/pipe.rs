@@ -1,4 +1,4 @@
-//! A pipe: 64 KiB between a writer and a reader.
+//! A pipe: 64 KiB between writers and readers; those of a FIFO come and go.
 //! Source: Linux 6.18 `fs/pipe.c`; pipe(7).
 
 use std::collections::VecDeque;
@@ -23,14 +23,18 @@ struct Buffer {
     nr_read: usize,
 }
 
-/// A pipe. An end counts as open as long as its open file exists.
+/// A pipe. An end is open as long as an open file of it exists.
 ///
 /// A write of up to one page (`PIPE_BUF`) goes into one buffer or waits, so it is never split.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pipe {
     buffers: VecDeque<Buffer>,
-    reader_closed: bool,
-    writer_closed: bool,
+    nr_readers: u32,
+    nr_writers: u32,
+    /// Readers that there ever were: who opens a FIFO to write waits for the next.
+    all_readers: u64,
+    /// Writers that there ever were.
+    all_writers: u64,
 }
 
 impl Pipe {
@@ -38,15 +42,42 @@ impl Pipe {
         Self::default()
     }
 
+    pub(super) fn open(&mut self, end: PipeEnd) {
+        if end != PipeEnd::Write {
+            self.nr_readers += 1;
+            self.all_readers += 1;
+        }
+        if end != PipeEnd::Read {
+            self.nr_writers += 1;
+            self.all_writers += 1;
+        }
+    }
+
     pub(super) fn close(&mut self, end: PipeEnd) {
-        match end {
-            PipeEnd::Read => self.reader_closed = true,
-            PipeEnd::Write => self.writer_closed = true,
+        if end != PipeEnd::Write {
+            self.nr_readers -= 1;
+        }
+        if end != PipeEnd::Read {
+            self.nr_writers -= 1;
         }
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.reader_closed && self.writer_closed
+        self.nr_readers == 0 && self.nr_writers == 0
+    }
+
+    /// Those at the other end of what is opened now: how many there are, and ever were.
+    pub(super) fn partners(&self, end: PipeEnd) -> (u32, u64) {
+        match end {
+            PipeEnd::Read => (self.nr_writers, self.all_writers),
+            PipeEnd::Write => (self.nr_readers, self.all_readers),
+            PipeEnd::Both => (1, 0),
+        }
+    }
+
+    /// Pages that it holds.
+    pub(super) fn nr_pages(&self) -> usize {
+        self.buffers.len()
     }
 
     /// Bytes that wait to be read (`FIONREAD`).
@@ -66,17 +97,38 @@ impl Pipe {
                 self.buffers.pop_front();
             }
         }
-        if nr == 0 && !out.is_empty() && !self.writer_closed {
+        if nr == 0 && !out.is_empty() && self.nr_writers > 0 {
             return IoResult::WouldBlock;
         }
         IoResult::Done(nr)
+    }
+
+    /// The bytes that come next, at most `max`; they stay.
+    pub(super) fn peek(&self, max: usize) -> Vec<u8> {
+        let all = self.buffers.iter().flat_map(|buffer| &buffer.page[buffer.nr_read..]);
+        all.take(max).copied().collect()
+    }
+
+    /// Bytes that a write would take now.
+    pub(super) fn room(&self) -> usize {
+        let last = self.buffers.back().map_or(0, |last| BUFFER_BYTES - last.page.len());
+        let free = (NR_BUFFERS - self.buffers.len()) * BUFFER_BYTES;
+        if free > 0 { free } else { last }
+    }
+
+    pub(super) fn has_writers(&self) -> bool {
+        self.nr_writers > 0
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        self.nr_readers > 0
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> IoResult {
         if bytes.is_empty() {
             return IoResult::Done(0);
         }
-        if self.reader_closed {
+        if self.nr_readers == 0 {
             return IoResult::Err(Errno::EPIPE);
         }
         // What is left over whole pages goes to the last page, if it fits there.
@@ -103,15 +155,17 @@ impl Pipe {
 
     pub(super) fn poll(&self, end: PipeEnd) -> u32 {
         let when = |condition, bits| if condition { bits } else { 0 };
-        match end {
-            PipeEnd::Read => {
-                when(!self.buffers.is_empty(), POLLIN | POLLRDNORM)
-                    | when(self.writer_closed, POLLHUP)
-            }
-            PipeEnd::Write => {
-                when(!self.is_full(), POLLOUT | POLLWRNORM) | when(self.reader_closed, POLLERR)
-            }
+        let mut bits = 0;
+        if end != PipeEnd::Write {
+            bits |= when(!self.buffers.is_empty(), POLLIN | POLLRDNORM);
+            // Before the first writer there was nothing that could end.
+            bits |= when(self.nr_writers == 0 && self.all_writers > 0, POLLHUP);
         }
+        if end != PipeEnd::Read {
+            bits |= when(!self.is_full(), POLLOUT | POLLWRNORM);
+            bits |= when(self.nr_readers == 0, POLLERR);
+        }
+        bits
     }
 }
 
@@ -120,9 +174,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn both() -> Pipe {
+        let mut pipe = Pipe::new();
+        pipe.open(PipeEnd::Read);
+        pipe.open(PipeEnd::Write);
+        pipe
+    }
+
     #[test]
     fn small_writes_are_whole_and_large_ones_are_split() {
-        let mut pipe = Pipe::new();
+        let mut pipe = both();
         assert_eq!(pipe.write(&[1; PIPE_CAPACITY - 10]), IoResult::Done(PIPE_CAPACITY - 10));
         assert_eq!(pipe.poll(PipeEnd::Write), 0);
         assert_eq!(pipe.write(&[2; 4096]), IoResult::WouldBlock);
@@ -135,7 +196,7 @@ mod tests {
 
     #[test]
     fn writes_that_do_not_fit_a_page_begin_a_new_one() {
-        let mut pipe = Pipe::new();
+        let mut pipe = both();
         for _ in 0..NR_BUFFERS {
             assert_eq!(pipe.write(&[0; 2049]), IoResult::Done(2049));
         }
@@ -148,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_lonely_end_is_told() {
-        let mut pipe = Pipe::new();
+        let mut pipe = both();
         let mut out = [0; 4];
         assert_eq!(pipe.read(&mut out), IoResult::WouldBlock);
         pipe.write(b"ab");
@@ -156,7 +217,7 @@ mod tests {
         assert_eq!(pipe.poll(PipeEnd::Read), POLLIN | POLLRDNORM | POLLHUP);
         assert_eq!(pipe.read(&mut out), IoResult::Done(2));
         assert_eq!(pipe.read(&mut out), IoResult::Done(0));
-        let mut pipe = Pipe::new();
+        let mut pipe = both();
         pipe.close(PipeEnd::Read);
         assert_eq!(pipe.write(b"x"), IoResult::Err(Errno::EPIPE));
         assert_eq!(pipe.poll(PipeEnd::Write), POLLOUT | POLLWRNORM | POLLERR);
@@ -165,7 +226,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out(ops in prop::collection::vec((any::<bool>(), 0usize..30_000), 1..40)) {
-            let mut pipe = Pipe::new();
+            let mut pipe = both();
             let (mut written, mut read) = (0u64, 0u64);
             for (is_write, len) in ops {
                 if is_write {

@@ -34,7 +34,7 @@ impl FileTable {
         Readiness::Bits(match self.file(id).kind {
             FileKind::Console(Console::Stdin) => POLLIN | POLLRDNORM,
             FileKind::Console(Console::Stdout | Console::Stderr) => POLLOUT | POLLWRNORM,
-            FileKind::Pipe { pipe, end } => self.pipe(pipe).poll(end),
+            FileKind::Pipe { pipe, end, .. } => self.pipe(pipe).poll(end),
             FileKind::Device { .. }
             | FileKind::Regular(_)
             | FileKind::Text(_)
@@ -44,8 +44,8 @@ impl FileTable {
             FileKind::Eventfd(event) => self.eventfd(event).poll(),
             FileKind::PerfEvent(event) => return Readiness::PerfEvent(event),
             FileKind::Epoll(epoll) => return Readiness::Epoll(epoll),
-            FileKind::Socket(socket) => return Readiness::Socket(socket),
             FileKind::Task(file) => return Readiness::Task(file),
+            FileKind::Socket(socket) => return Readiness::Socket(socket),
         })
     }
 }
@@ -58,8 +58,8 @@ impl FileKind {
             Self::PerfEvent(event) => Some(Channel::PerfEvent(event)),
             Self::Eventfd(event) => Some(Channel::Eventfd(event.0)),
             Self::Epoll(epoll) => Some(Channel::Epoll(epoll.0)),
-            Self::Socket(socket) => Some(Channel::Socket(socket.0)),
             Self::Task(file) => Some(file.channel()),
+            Self::Socket(socket) => Some(Channel::Socket(socket.0)),
             Self::Console(_)
             | Self::Device { .. }
             | Self::Regular(_)
@@ -97,8 +97,8 @@ impl Kernel {
             Readiness::PerfEvent(event) => self.perf.poll(event).0,
             Readiness::Epoll(epoll) if self.epoll_has_events(epoll) => POLLIN | POLLRDNORM,
             Readiness::Epoll(_) => 0,
-            Readiness::Socket(socket) => self.socket_poll(socket),
             Readiness::Task(file) => self.poll_task_file(id, file),
+            Readiness::Socket(socket) => self.socket_poll(socket),
         };
         PollState { bits, channel }
     }

@@ -33,6 +33,8 @@ pub enum ProcEntry {
     Fds,
     /// A link in `fd`.
     Fd(i32),
+    /// `fdinfo`.
+    FdInfos,
     /// `exe`.
     Exe,
     /// `cwd`.
@@ -49,21 +51,37 @@ pub enum ProcEntry {
 const ENTRIES: &[(&str, ProcEntry)] = &[
     ("task", ProcEntry::Tasks),
     ("fd", ProcEntry::Fds),
+    ("fdinfo", ProcEntry::FdInfos),
     ("exe", ProcEntry::Exe),
     ("cwd", ProcEntry::Cwd),
     ("root", ProcEntry::Root),
     ("mem", ProcEntry::Memory(MemoryView::Bytes)),
     ("pagemap", ProcEntry::Memory(MemoryView::Pagemap)),
     ("auxv", ProcEntry::Text(ProcText::Auxv)),
+    ("cgroup", ProcEntry::Text(ProcText::Cgroup)),
+    ("coredump_filter", ProcEntry::Text(ProcText::CoredumpFilter)),
     ("cmdline", ProcEntry::Text(ProcText::Cmdline)),
     ("comm", ProcEntry::Text(ProcText::Comm)),
     ("environ", ProcEntry::Text(ProcText::Environ)),
+    ("gid_map", ProcEntry::Text(ProcText::IdMap)),
+    ("io", ProcEntry::Text(ProcText::Io)),
     ("limits", ProcEntry::Text(ProcText::Limits)),
     ("maps", ProcEntry::Text(ProcText::Maps)),
+    ("mountinfo", ProcEntry::Text(ProcText::MountInfo)),
     ("mounts", ProcEntry::Text(ProcText::Mounts)),
+    ("smaps", ProcEntry::Text(ProcText::Smaps)),
+    ("smaps_rollup", ProcEntry::Text(ProcText::SmapsRollup)),
+    ("oom_score", ProcEntry::Text(ProcText::OomScore)),
+    ("oom_score_adj", ProcEntry::Text(ProcText::OomAdj)),
+    ("personality", ProcEntry::Text(ProcText::Personality)),
+    ("schedstat", ProcEntry::Text(ProcText::Schedstat)),
+    ("sessionid", ProcEntry::Text(ProcText::SessionId)),
+    ("setgroups", ProcEntry::Text(ProcText::SetGroups)),
     ("stat", ProcEntry::Text(ProcText::Stat)),
     ("statm", ProcEntry::Text(ProcText::Statm)),
     ("status", ProcEntry::Text(ProcText::Status)),
+    ("uid_map", ProcEntry::Text(ProcText::IdMap)),
+    ("wchan", ProcEntry::Text(ProcText::Wchan)),
 ];
 
 /// `/proc/self` and `/proc/thread-self`, which are links to the caller.
@@ -93,12 +111,21 @@ impl ProcNode {
         Self { entry, ..self }
     }
 
+    /// What a directory of descriptors has for one.
+    const fn of_descriptor(self, fd: i32) -> ProcEntry {
+        match self.entry {
+            ProcEntry::FdInfos => ProcEntry::Text(ProcText::FdInfo(fd)),
+            _ => ProcEntry::Fd(fd),
+        }
+    }
+
     /// Inode number.
     #[must_use]
     pub fn inode(self) -> u64 {
         let code = match self.entry {
             ProcEntry::Top => 0,
-            ProcEntry::Fd(fd) => 0x100 + fd as u64,
+            ProcEntry::Fd(fd) => 0x100 + 2 * fd as u64,
+            ProcEntry::Text(ProcText::FdInfo(fd)) => 0x101 + 2 * fd as u64,
             entry => 1 + ENTRIES.iter().position(|(_, found)| *found == entry).unwrap_or(0) as u64,
         };
         FIRST_INODE + (u64::from(self.tid) << 22 | u64::from(self.is_thread) << 21 | code)
@@ -110,6 +137,7 @@ impl ProcNode {
         match self.entry {
             ProcEntry::Top | ProcEntry::Tasks => 0o040_555,
             ProcEntry::Fds => 0o040_500,
+            ProcEntry::FdInfos => 0o040_555,
             ProcEntry::Fd(_) => 0o120_700,
             ProcEntry::Exe | ProcEntry::Cwd | ProcEntry::Root => 0o120_777,
             ProcEntry::Memory(MemoryView::Bytes) => 0o100_600,
@@ -121,7 +149,8 @@ impl ProcNode {
     /// Whether it is a directory.
     #[must_use]
     pub const fn is_directory(self) -> bool {
-        matches!(self.entry, ProcEntry::Top | ProcEntry::Tasks | ProcEntry::Fds)
+        let entry = self.entry;
+        matches!(entry, ProcEntry::Top | ProcEntry::Tasks | ProcEntry::Fds | ProcEntry::FdInfos)
     }
 
     /// Whether it is a link.
@@ -142,6 +171,7 @@ impl ProcNode {
         match self.entry {
             ProcEntry::Top => top,
             ProcEntry::Fd(fd) => format!("{top}/fd/{fd}"),
+            ProcEntry::Text(ProcText::FdInfo(fd)) => format!("{top}/fdinfo/{fd}"),
             entry => {
                 let name = ENTRIES.iter().find(|(_, found)| *found == entry);
                 format!("{top}/{}", name.map_or("", |(name, _)| name))
@@ -212,10 +242,10 @@ impl Kernel {
                 process.threads.iter().find(|task| is_member(task)).ok_or(Errno::ENOENT)?;
                 Ok(ProcNode { tid, is_thread: true, entry: ProcEntry::Top })
             }
-            ProcEntry::Fds => {
+            ProcEntry::Fds | ProcEntry::FdInfos => {
                 let fd = number(name).and_then(|fd| i32::try_from(fd).ok()).ok_or(Errno::ENOENT)?;
                 process.files.get(fd).map_err(|_| Errno::ENOENT)?;
-                Ok(node.with(ProcEntry::Fd(fd)))
+                Ok(node.with(node.of_descriptor(fd)))
             }
             _ => Err(Errno::ENOTDIR),
         }
@@ -236,6 +266,7 @@ impl Kernel {
             }
             ProcEntry::Top => Node::Inode(self.proc_root()),
             ProcEntry::Fd(_) => Node::Proc(node.with(ProcEntry::Fds)),
+            ProcEntry::Text(ProcText::FdInfo(_)) => Node::Proc(node.with(ProcEntry::FdInfos)),
             _ => Node::Proc(node.with(ProcEntry::Top)),
         })
     }
@@ -258,10 +289,10 @@ impl Kernel {
                     (tid.to_string(), thread)
                 })
                 .collect(),
-            ProcEntry::Fds => process
+            ProcEntry::Fds | ProcEntry::FdInfos => process
                 .files
                 .open_fds()
-                .map(|fd| (fd.to_string(), node.with(ProcEntry::Fd(fd))))
+                .map(|fd| (fd.to_string(), node.with(node.of_descriptor(fd))))
                 .collect(),
             _ => return Err(Errno::ENOTDIR),
         })

@@ -6,39 +6,70 @@ use std::fmt::Write;
 use perf_core::{Errno, TaskId};
 
 use super::proc::ProcNode;
-use crate::arch::x86::vsyscall::MAPS_LINE;
+use super::proc_memory;
+use super::proc_status as status;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::{PAGE_SHIFT, PAGE_SIZE};
-use crate::mm::vma::{Prot, Vma, VmaName};
 use crate::task::TaskState;
-use crate::task::cred::Ids;
 
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcText {
     /// `auxv`.
     Auxv,
+    /// `cgroup`.
+    Cgroup,
+    /// `coredump_filter`.
+    CoredumpFilter,
     /// `cmdline`.
     Cmdline,
     /// `comm`, which can be written.
     Comm,
     /// `environ`.
     Environ,
+    /// A file of `fdinfo`.
+    FdInfo(i32),
+    /// `gid_map`, `projid_map` and `uid_map`: ids are what they are.
+    IdMap,
+    /// `io`.
+    Io,
     /// `limits`.
     Limits,
     /// `maps`.
     Maps,
+    /// `mountinfo`.
+    MountInfo,
     /// `mounts`.
     Mounts,
+    /// `smaps`.
+    Smaps,
+    /// `smaps_rollup`.
+    SmapsRollup,
+    /// `oom_adj` and `oom_score_adj`: nobody is preferred.
+    OomAdj,
+    /// `oom_score`.
+    OomScore,
+    /// `personality`.
+    Personality,
+    /// `schedstat`.
+    Schedstat,
+    /// `loginuid` and `sessionid`: nobody logged in.
+    SessionId,
+    /// `setgroups`.
+    SetGroups,
     /// `stat`.
     Stat,
     /// `statm`.
     Statm,
     /// `status`.
     Status,
+    /// `wchan`.
+    Wchan,
 }
 
+/// A tick of the user and system times, ns.
+const TICK_NS: u64 = 10_000_000;
 /// Most bytes of a program's strings that are shown: an open file holds them.
 const MAX_STRINGS: u64 = 128 << 10;
 
@@ -47,7 +78,7 @@ impl ProcText {
     #[must_use]
     pub const fn permissions(self) -> u32 {
         match self {
-            Self::Auxv | Self::Environ => 0o400,
+            Self::Auxv | Self::Environ | Self::Io | Self::FdInfo(_) | Self::Personality => 0o400,
             Self::Comm => 0o644,
             _ => 0o444,
         }
@@ -66,12 +97,34 @@ pub(super) fn show(kernel: &mut Kernel, node: ProcNode, text: ProcText) -> Resul
             let words = process.auxv.iter().flat_map(|(kind, value)| [*kind, *value]);
             Ok(words.flat_map(u64::to_le_bytes).collect())
         }
-        ProcText::Limits => Ok(limits(kernel, node)?.into_bytes()),
-        ProcText::Mounts => Ok(mounts(kernel).into_bytes()),
+        ProcText::Limits => Ok(status::limits(kernel, node)?.into_bytes()),
+        ProcText::Mounts => Ok(status::mounts(kernel).into_bytes()),
+        ProcText::MountInfo => Ok(status::mountinfo(kernel).into_bytes()),
+        ProcText::FdInfo(fd) => Ok(kernel.proc_fdinfo(node, fd)?.into_bytes()),
+        ProcText::Io => Ok(status::io().into_bytes()),
+        ProcText::Personality => {
+            let task = kernel.proc_task(node)?;
+            Ok(format!("{:08x}\n", kernel.tasks.task(task).personality).into_bytes())
+        }
+        ProcText::Schedstat => {
+            let task = kernel.proc_task(node)?;
+            let (user, system) = kernel.tasks.task(task).usage.ticks();
+            Ok(format!("{} 0 1\n", (user + system) * TICK_NS).into_bytes())
+        }
+        ProcText::Cgroup => Ok(b"0::/\n".to_vec()),
+        ProcText::CoredumpFilter => Ok(b"00000033\n".to_vec()),
+        ProcText::IdMap => Ok(b"         0          0 4294967295\n".to_vec()),
+        ProcText::OomAdj => Ok(b"0\n".to_vec()),
+        ProcText::OomScore => Ok(b"666\n".to_vec()),
+        ProcText::SessionId => Ok(b"4294967295".to_vec()),
+        ProcText::SetGroups => Ok(b"allow\n".to_vec()),
+        ProcText::Wchan => Ok(b"0".to_vec()),
         ProcText::Stat => Ok(stat(kernel, node)?.into_bytes()),
-        ProcText::Status => Ok(status(kernel, node)?.into_bytes()),
-        ProcText::Statm => Ok(statm(kernel, node).into_bytes()),
-        ProcText::Maps => Ok(maps(kernel, node)),
+        ProcText::Status => Ok(status::status(kernel, node)?.into_bytes()),
+        ProcText::Statm => Ok(proc_memory::statm(kernel, node).into_bytes()),
+        ProcText::Maps => Ok(proc_memory::maps(kernel, node)),
+        ProcText::Smaps => Ok(proc_memory::smaps(kernel, node)),
+        ProcText::SmapsRollup => Ok(proc_memory::smaps_rollup(kernel, node)),
         ProcText::Cmdline => Ok(strings(kernel, node, Strings::Arguments)),
         ProcText::Environ => Ok(strings(kernel, node, Strings::Environment)),
     }
@@ -100,52 +153,7 @@ fn strings(kernel: &mut Kernel, node: ProcNode, which: Strings) -> Vec<u8> {
     }
 }
 
-fn maps(kernel: &mut Kernel, node: ProcNode) -> Vec<u8> {
-    let Ok(task) = kernel.proc_live_task(node) else { return Vec::new() };
-    let space = kernel.tasks.space_of_mut(task);
-    let heap = space.heap();
-    let mut text = Vec::new();
-    for vma in space.vmas() {
-        text.extend(map_line(vma, heap));
-    }
-    text.extend_from_slice(MAPS_LINE.as_bytes());
-    text
-}
-
-fn map_line(vma: &Vma, heap: (u64, u64)) -> Vec<u8> {
-    let right = |right, letter| if vma.prot.has(right) { letter } else { '-' };
-    let shared = if vma.backing.is_shared() { 's' } else { 'p' };
-    let is_heap = vma.start < heap.1 && heap.0 < vma.end && heap.0 != heap.1;
-    let (offset, device, inode, name): (u64, u64, u64, &[u8]) = match &vma.name {
-        VmaName::File(file) => {
-            (vma.page_of(vma.start) << PAGE_SHIFT, file.device, file.inode, file.path.as_bytes())
-        }
-        VmaName::Stack => (0, 0, 0, b"[stack]"),
-        VmaName::Anonymous if is_heap => (0, 0, 0, b"[heap]"),
-        VmaName::Anonymous => (0, 0, 0, b""),
-    };
-    let mut line = format!(
-        "{:08x}-{:08x} {}{}{}{shared} {offset:08x} {:02x}:{:02x} {inode} ",
-        vma.start,
-        vma.end,
-        right(Prot::READ, 'r'),
-        right(Prot::WRITE, 'w'),
-        right(Prot::EXEC, 'x'),
-        device >> 8,
-        device & 0xff,
-    );
-    if !name.is_empty() {
-        while line.len() < 73 {
-            line.push(' ');
-        }
-    }
-    let mut line = line.into_bytes();
-    line.extend(name);
-    line.push(b'\n');
-    line
-}
-
-fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
+pub(super) fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
     match kernel.tasks.task(task).state {
         TaskState::Runnable => ('R', "running"),
         TaskState::Blocked(_) => ('S', "sleeping"),
@@ -156,16 +164,11 @@ fn state_letter(kernel: &Kernel, task: TaskId) -> (char, &'static str) {
 }
 
 /// Pages mapped, and the pages of code among them.
-fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
+pub(super) fn sizes(kernel: &mut Kernel, node: ProcNode) -> (u64, u64) {
     let Ok(task) = kernel.proc_live_task(node) else { return (0, 0) };
     let space = kernel.tasks.space_of_mut(task);
     let code = space.image.end_code.saturating_sub(space.image.start_code).div_ceil(PAGE_SIZE);
     (space.mapped_bytes() >> PAGE_SHIFT, code)
-}
-
-fn statm(kernel: &mut Kernel, node: ProcNode) -> String {
-    let (total, code) = sizes(kernel, node);
-    format!("{total} {total} 0 {code} 0 {} 0\n", total - code.min(total))
 }
 
 fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
@@ -212,52 +215,4 @@ fn stat(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
         image.env_end,
     );
     Ok(text)
-}
-
-fn status(kernel: &mut Kernel, node: ProcNode) -> Result<String, Errno> {
-    let task = kernel.proc_task(node)?;
-    let (total, _) = sizes(kernel, node);
-    let (letter, state) = state_letter(kernel, task);
-    let (_, process) = kernel.proc_process(node)?;
-    let entry = kernel.tasks.task(task);
-    let parent = process.parent.map_or(0, |parent| parent.0);
-    let kib = total * (PAGE_SIZE / 1024);
-    let ids =
-        |ids: Ids| [ids.real, ids.effective, ids.saved, ids.fs].map(|id| id.to_string()).join("\t");
-    let (uids, gids) = (ids(entry.cred.user), ids(entry.cred.group));
-    let tracer = entry.trace.tracer().map_or(0, |tracer| kernel.tasks.process_of(tracer).pid);
-    Ok(format!(
-        "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({state})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\n\
-         PPid:\t{parent}\nTracerPid:\t{tracer}\nUid:\t{uids}\nGid:\t{gids}\nFDSize:\t64\n\
-         Groups:\t0 \nVmPeak:\t{kib:8} kB\nVmSize:\t{kib:8} kB\nVmRSS:\t{kib:8} kB\nThreads:\t{}\n\
-         SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
-         Cpus_allowed:\t{:x}\n",
-        entry.comm,
-        process.umask,
-        process.pid,
-        entry.tid,
-        process.threads.len(),
-        entry.pending.mask(),
-        process.pending.mask(),
-        entry.blocked,
-        entry.affinity,
-    ))
-}
-
-fn limits(kernel: &Kernel, node: ProcNode) -> Result<String, Errno> {
-    let (_, process) = kernel.proc_process(node)?;
-    let mut text =
-        format!("{:<26}{:<21}{:<21}{:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
-    let nofile = process.files.limit().to_string();
-    let _fits = writeln!(text, "{:<26}{nofile:<21}{nofile:<21}{:<10}", "Max open files", "files");
-    Ok(text)
-}
-
-fn mounts(kernel: &Kernel) -> String {
-    let line = |mount: &super::inode::Mount| {
-        let rights = if mount.read_only { "ro" } else { "rw" };
-        let target = String::from_utf8_lossy(&mount.target);
-        format!("{} {target} {} {rights} 0 0\n", mount.kind, mount.kind)
-    };
-    kernel.vfs.mounts.iter().map(line).collect()
 }

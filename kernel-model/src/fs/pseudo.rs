@@ -95,6 +95,11 @@ const DEVICES: &[(&str, Device, u64)] = &[
     ("tty", Device::Tty, 0x500),
 ];
 
+/// The memory device of a number.
+pub(super) fn device(number: u64) -> Option<Device> {
+    DEVICES.iter().find(|(_, _, found)| *found == number).map(|(_, device, _)| *device)
+}
+
 /// Target of a link that leads to the caller's process.
 pub(super) const SELF: &[u8] = b"\0self";
 /// Target of a link that leads to the caller's thread.
@@ -198,7 +203,13 @@ impl Vfs {
         let id = self.new_directory(parent, |body| Inode::new(body, permissions, mount, times));
         let target = [self.path_of(parent), name.as_bytes().to_vec()].join(&b'/');
         let target = if parent == ROOT { target[1..].to_vec() } else { target };
-        self.mounts.push(super::inode::Mount { target, kind, read_only: false, root: id });
+        self.mounts.push(super::inode::Mount {
+            target,
+            kind,
+            read_only: false,
+            root: id,
+            is_gone: false,
+        });
         self.add_name(parent, name.as_bytes(), id)?;
         Ok(id)
     }
@@ -210,7 +221,8 @@ impl Vfs {
         let mut at = directory;
         while at != ROOT {
             let Ok(parent) = self.directory(at).map(|found| found.parent) else { break };
-            let name = self.directory(parent).ok().and_then(|found| found.name_of(at));
+            let name =
+                self.directory(parent).ok().and_then(|found| found.name_of(self.point_of(at)));
             // A directory that was removed has no name any more.
             parts.push(name.unwrap_or(b"(deleted)").to_vec());
             if name.is_none() {

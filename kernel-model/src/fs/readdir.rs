@@ -1,13 +1,22 @@
-//! getdents64.
+//! getdents64 and its older layout.
 //! Source: Linux 6.18 `fs/readdir.c`, `include/linux/dirent.h`.
 
 use perf_core::Errno;
 
 use super::file::{FileId, FileKind};
-use super::inode::{Body, InodeId};
+use super::inode::InodeId;
 use super::namei::Node;
 use super::proc::{FIRST_PROCESS_OFFSET, ProcNode};
 use crate::kernel::Kernel;
+
+/// How an entry is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirentLayout {
+    /// `struct linux_dirent`: the type is the last byte.
+    Old,
+    /// `struct linux_dirent64`: the type stands before the name.
+    Wide,
+}
 
 /// Bytes of an entry before its name.
 const HEADER_BYTES: usize = 19;
@@ -23,13 +32,18 @@ struct Listed {
 }
 
 impl Kernel {
-    /// The next entries of a directory as `struct linux_dirent64`, at most `max` bytes; empty at
+    /// The next entries of a directory in a layout, at most `max` bytes; empty at
     /// the end.
     ///
     /// # Errors
     /// ENOTDIR for other files, EBADF for places, EINVAL where not even one entry fits, ENOENT
     /// where the directory was removed.
-    pub(crate) fn getdents64(&mut self, id: FileId, max: usize) -> Result<Vec<u8>, Errno> {
+    pub(crate) fn getdents(
+        &mut self,
+        id: FileId,
+        max: usize,
+        layout: DirentLayout,
+    ) -> Result<Vec<u8>, Errno> {
         let file = self.files.file(id);
         let (node, position) = match file.kind {
             FileKind::Directory(node) => (node, file.position),
@@ -39,7 +53,7 @@ impl Kernel {
         let mut bytes = Vec::new();
         let mut next = position;
         for listed in self.listing(node, position, max)? {
-            let entry = dirent(&listed);
+            let entry = dirent(&listed, layout);
             if bytes.len() + entry.len() > max {
                 if bytes.is_empty() {
                     return Err(Errno::EINVAL);
@@ -111,17 +125,8 @@ impl Kernel {
 
     fn listed(&self, offset: u64, name: Vec<u8>, node: Node) -> Result<Listed, Errno> {
         let (inode, mode) = match node {
-            Node::Inode(id) => {
-                // What is listed exists; only its type is needed.
-                let mode = match &self.vfs.inode(id).body {
-                    Body::Directory(_) => 0o040_000,
-                    Body::Regular(_) | Body::Pseudo(_) => 0o100_000,
-                    Body::Link(_) => 0o120_000,
-                    Body::Device(..) => 0o020_000,
-                    Body::Special(kind) => *kind,
-                };
-                (id.0, mode)
-            }
+            // What is listed exists; only its type is needed.
+            Node::Inode(id) => (id.0, self.vfs.inode(id).body.type_bits()),
             Node::Proc(node) => (node.inode(), node.mode()),
         };
         Ok(Listed { offset, name, inode, kind: (mode >> 12 & 0xf) as u8 })
@@ -129,15 +134,20 @@ impl Kernel {
 }
 
 /// One entry.
-fn dirent(listed: &Listed) -> Vec<u8> {
+fn dirent(listed: &Listed, layout: DirentLayout) -> Vec<u8> {
     let len = (HEADER_BYTES + listed.name.len() + 1).next_multiple_of(8);
     let mut entry = Vec::with_capacity(len);
     entry.extend(listed.inode.to_le_bytes());
     entry.extend((listed.offset + 1).to_le_bytes());
     entry.extend((len as u16).to_le_bytes());
-    entry.push(listed.kind);
+    if layout == DirentLayout::Wide {
+        entry.push(listed.kind);
+    }
     entry.extend(&listed.name);
     entry.resize(len, 0);
+    if layout == DirentLayout::Old {
+        entry[len - 1] = listed.kind;
+    }
     entry
 }
 
@@ -148,7 +158,9 @@ mod tests {
     #[test]
     fn entries_are_laid_out_as_linux_does() {
         let listed = Listed { offset: 4, name: b"name".to_vec(), inode: 7, kind: 8 };
-        let bytes = dirent(&listed);
+        let old = dirent(&listed, DirentLayout::Old);
+        assert_eq!((&old[18..23], old[23]), (&b"name\0"[..], 8));
+        let bytes = dirent(&listed, DirentLayout::Wide);
         assert_eq!(bytes.len(), 24);
         assert_eq!(bytes[..8], 7_u64.to_le_bytes());
         assert_eq!(bytes[8..16], 5_u64.to_le_bytes());

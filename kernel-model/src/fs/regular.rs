@@ -40,7 +40,7 @@ pub(crate) enum Source {
 
 /// Where pages are that differ from the source.
 #[derive(Debug)]
-enum Pages {
+pub(super) enum Pages {
     /// In host memory, by number.
     Apart(BTreeMap<u64, Box<[u8]>>),
     /// In guest memory; pages of the source that were mapped are there too.
@@ -55,7 +55,7 @@ pub struct Regular {
     source: Source,
     /// Bytes that the source still stands for; what was cut off is zero when the file grows.
     source_bytes: u64,
-    pages: Pages,
+    pub(super) pages: Pages,
     /// The last piece that was read from the host, with its offset.
     piece: Option<(u64, Vec<u8>)>,
     /// Seals (`F_SEAL_*`).
@@ -99,6 +99,11 @@ impl Regular {
     /// Forgets what can be read again.
     pub(super) fn forget_piece(&mut self) {
         self.piece = None;
+    }
+
+    /// Pages that the source stands for.
+    pub(super) const fn source_pages(&self) -> u64 {
+        self.source_bytes.div_ceil(PAGE_SIZE)
     }
 
     /// Bytes of page `page` that the source still gives.
@@ -252,7 +257,7 @@ impl Kernel {
     }
 
     /// Writes within one page.
-    fn write_page(
+    pub(super) fn write_page(
         &mut self,
         id: InodeId,
         page: u64,

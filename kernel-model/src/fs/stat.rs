@@ -4,9 +4,11 @@
 use perf_core::Errno;
 
 use super::file::{FileId, FileKind};
-use super::inode::{Body, InodeId, Times};
+use super::inode::{Body, Directory, InodeId, Times};
 use super::namei::Node;
+use super::proc::{ProcEntry, ProcNode};
 use crate::kernel::Kernel;
+use crate::task::cred::Dumpable;
 use crate::uapi::put;
 
 /// Bytes of x86-64's `struct stat`.
@@ -15,6 +17,7 @@ pub const STAT_BYTES: usize = 144;
 /// Type bits of `st_mode`.
 pub(crate) mod mode {
     pub(crate) const FIFO: u32 = 0o010_000;
+    pub(crate) const BLOCK: u32 = 0o060_000;
     pub(crate) const CHARACTER: u32 = 0o020_000;
     pub(crate) const DIRECTORY: u32 = 0o040_000;
     pub(crate) const REGULAR: u32 = 0o100_000;
@@ -23,7 +26,7 @@ pub(crate) mod mode {
 }
 
 /// Device numbers: of the first mount, of pipes, of anonymous files, of processes.
-const FIRST_MOUNT_DEVICE: u64 = 32;
+pub(super) const FIRST_MOUNT_DEVICE: u64 = 32;
 const PIPE_DEVICE: u64 = 14;
 const ANON_DEVICE: u64 = 15;
 const SOCKET_DEVICE: u64 = 8;
@@ -32,6 +35,8 @@ const PROC_DEVICE: u64 = 22;
 const ANON_INODE: u64 = 1024;
 /// Pipes are numbered from here; the console's streams are the three before.
 const FIRST_PIPE_INODE: u64 = 1 << 32;
+/// What a name adds to the size of a directory (`BOGO_DIRENT_SIZE`).
+const BOGO_DIRENT_BYTES: u64 = 20;
 /// Sockets are numbered from here.
 pub(crate) const FIRST_SOCKET_INODE: u64 = 1 << 31;
 /// Block size that files ask for.
@@ -56,6 +61,8 @@ pub struct Stat {
     pub special_device: u64,
     /// `st_size`, bytes.
     pub nr_bytes: u64,
+    /// `st_blocks`, of 512 bytes.
+    pub nr_blocks: u64,
     /// Times, ns since 1970.
     pub times: Times,
 }
@@ -65,7 +72,6 @@ impl Stat {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; STAT_BYTES] {
         let mut bytes = [0; STAT_BYTES];
-        let blocks = self.nr_bytes.div_ceil(512);
         for (at, field) in [
             (0, self.device),
             (8, self.inode),
@@ -75,7 +81,7 @@ impl Stat {
             (40, self.special_device),
             (48, self.nr_bytes),
             (56, BLOCK_BYTES),
-            (64, blocks),
+            (64, self.nr_blocks),
         ] {
             put(&mut bytes, at, field.to_le_bytes());
         }
@@ -95,7 +101,7 @@ impl Kernel {
             Node::Inode(id) => return Ok(self.stat_inode(id)),
             Node::Proc(node) => node,
         };
-        self.proc_process(node)?;
+        let (uid, gid) = self.proc_owner(node)?;
         let nr_links = match node.mode() & 0o170_000 {
             mode::DIRECTORY => 2,
             _ => 1,
@@ -108,47 +114,76 @@ impl Kernel {
             inode,
             mode: node.mode(),
             nr_links,
+            uid,
+            gid,
             nr_bytes,
             times,
             ..Stat::default()
         })
     }
 
+    /// Whose the files of a process are: its own, or the superuser's where others may not look
+    /// into it (`task_dump_owner`).
+    fn proc_owner(&self, node: ProcNode) -> Result<(u32, u32), Errno> {
+        let (_, process) = self.proc_process(node)?;
+        let open_to_all = matches!(node.entry, ProcEntry::Top | ProcEntry::Tasks);
+        let leader = self.tasks.tasks.get(&process.leader);
+        Ok(match leader {
+            Some(task) if open_to_all || process.dumpable == Dumpable::Yes => {
+                (task.cred.user.effective, task.cred.group.effective)
+            }
+            _ => (0, 0),
+        })
+    }
+
     fn stat_inode(&self, id: InodeId) -> Stat {
         let inode = self.vfs.inode(id);
-        let (kind, nr_bytes, special_device) = match &inode.body {
-            Body::Directory(_) => (mode::DIRECTORY, 0, 0),
-            Body::Regular(file) => (mode::REGULAR, file.nr_bytes(), 0),
-            Body::Link(target) => {
-                // Those of /proc lead to the caller and have no size.
-                let is_own = target.first() == Some(&0);
-                (mode::LINK, if is_own { 0 } else { target.len() as u64 }, 0)
-            }
-            Body::Device(_, number) => (mode::CHARACTER, 0, *number),
-            Body::Special(kind) => (*kind, 0, 0),
+        let nr_bytes = match &inode.body {
+            Body::Directory(directory) => self.directory_bytes(id, directory),
+            Body::Regular(file) => file.nr_bytes(),
+            // Those of /proc lead to the caller and have no size.
+            Body::Link(target) if target.first() == Some(&0) => 0,
+            Body::Link(target) => target.len() as u64,
+            Body::Device(..) | Body::Special { .. } => 0,
             // Files of sysfs have the size of a page, files of procfs none.
             Body::Pseudo(file) => {
-                let nr_bytes = if file.path.starts_with("/sys/devices/")
-                    || file.path.starts_with("/sys/bus/")
-                    || file.path.starts_with("/sys/kernel/mm/")
-                {
-                    BLOCK_BYTES
-                } else {
-                    0
-                };
-                (mode::REGULAR, nr_bytes, 0)
+                let pages = ["/sys/devices/", "/sys/bus/", "/sys/kernel/mm/"];
+                let has_page = pages.iter().any(|above| file.path.starts_with(above));
+                if has_page { BLOCK_BYTES } else { 0 }
             }
+        };
+        let special_device = match inode.body {
+            Body::Device(_, number) | Body::Special { number, .. } => number,
+            _ => 0,
         };
         Stat {
             device: FIRST_MOUNT_DEVICE + u64::from(inode.mount.0),
             inode: id.0,
-            mode: kind | inode.permissions,
+            mode: inode.body.type_bits() | inode.permissions,
             nr_links: u64::from(inode.nr_links),
             uid: inode.uid,
             gid: inode.gid,
             special_device,
             nr_bytes,
+            nr_blocks: self.nr_blocks_of(id, nr_bytes),
             times: inode.times,
+        }
+    }
+
+    /// The size of a directory: as in tmpfs, or a block where the tree is the host's.
+    fn directory_bytes(&self, id: InodeId, directory: &Directory) -> u64 {
+        match self.vfs.mount_of(id).kind {
+            "tmpfs" => (2 + directory.len() as u64) * BOGO_DIRENT_BYTES,
+            "overlay" => directory.nr_bytes.max(BLOCK_BYTES),
+            _ => 0,
+        }
+    }
+
+    fn nr_blocks_of(&self, id: InodeId, nr_bytes: u64) -> u64 {
+        match &self.vfs.inode(id).body {
+            Body::Regular(_) => self.file_blocks(id),
+            Body::Directory(_) if self.vfs.mount_of(id).kind == "overlay" => nr_bytes.div_ceil(512),
+            _ => 0,
         }
     }
 
@@ -166,7 +201,7 @@ impl Kernel {
         let fifo = |inode| plain(PIPE_DEVICE, inode, mode::FIFO | 0o600);
         Ok(match self.files.file(id).kind {
             FileKind::Console(stream) => fifo(FIRST_PIPE_INODE - 3 + stream as u64),
-            FileKind::Pipe { pipe, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
+            FileKind::Pipe { pipe, fifo: None, .. } => fifo(FIRST_PIPE_INODE + u64::from(pipe.0)),
             FileKind::Socket(socket) => {
                 plain(SOCKET_DEVICE, FIRST_SOCKET_INODE + u64::from(socket.0), mode::SOCKET | 0o777)
             }
@@ -189,7 +224,7 @@ impl Kernel {
             FileKind::Console(stream) => {
                 format!("pipe:[{}]", FIRST_PIPE_INODE - 3 + stream as u64).into_bytes()
             }
-            FileKind::Pipe { pipe, .. } => {
+            FileKind::Pipe { pipe, fifo: None, .. } => {
                 format!("pipe:[{}]", FIRST_PIPE_INODE + u64::from(pipe.0)).into_bytes()
             }
             FileKind::PerfEvent(_) => b"anon_inode:[perf_event]".to_vec(),
@@ -223,6 +258,7 @@ mod tests {
             gid: 10,
             special_device: 5,
             nr_bytes: 513,
+            nr_blocks: 2,
             times: Times { access: 7_000_000_008, modify: 11_000_000_012, change: 13_000_000_014 },
         };
         let bytes = stat.to_bytes();

@@ -21,7 +21,8 @@ const fn fixed(path: &'static str, show: super::pseudo::Show) -> PseudoFile {
 pub(super) const FILES: &[PseudoFile] = &[
     fixed("/proc/cpuinfo", |kernel, _| cpu_info(kernel)),
     fixed("/proc/filesystems", |_, _| {
-        b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttracefs\n".to_vec()
+        b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttracefs\nnodev\toverlay\n"
+            .to_vec()
     }),
     fixed("/proc/loadavg", |kernel, _| load_average(kernel)),
     fixed("/proc/meminfo", |kernel, _| memory_info(kernel)),
@@ -38,7 +39,7 @@ pub(super) const FILES: &[PseudoFile] = &[
     fixed("/proc/sys/fs/file-max", |_, _| b"9223372036854775807\n".to_vec()),
     fixed("/proc/sys/fs/nr_open", |_, _| b"1048576\n".to_vec()),
     fixed("/proc/sys/fs/pipe-max-size", |_, _| b"1048576\n".to_vec()),
-    fixed("/proc/sys/kernel/hostname", |_, _| format!("{}\n", UTS[1]).into_bytes()),
+    fixed("/proc/sys/kernel/hostname", |kernel, _| [kernel.uts.host.as_slice(), b"\n"].concat()),
     fixed("/proc/sys/kernel/osrelease", |_, _| format!("{}\n", UTS[2]).into_bytes()),
     fixed("/proc/sys/kernel/ostype", |_, _| format!("{}\n", UTS[0]).into_bytes()),
     fixed("/proc/sys/kernel/version", |_, _| format!("{}\n", UTS[3]).into_bytes()),

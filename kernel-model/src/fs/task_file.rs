@@ -7,13 +7,14 @@ use perf_core::{Errno, TaskId};
 
 use super::file::{FileId, FileKind};
 use super::io::IoResult;
+use crate::ipc::mqueue::MqId;
 use crate::kernel::Kernel;
 use crate::signal::{SigFields, SigInfo};
 use crate::task::TaskState;
 use crate::task::wait::Channel;
 use crate::timer::file::TimerFdId;
 use crate::uapi::fcntl::O_EXCL;
-use crate::uapi::poll::{POLLHUP, POLLIN, POLLRDNORM};
+use crate::uapi::poll::{POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::uapi::{put, word_at};
 
 /// Bytes of `struct signalfd_siginfo`.
@@ -29,6 +30,8 @@ pub enum TaskFile {
         /// Which, a bit each.
         set: u64,
     },
+    /// A POSIX message queue.
+    Messages(MqId),
     /// A process, or with `O_EXCL` (`PIDFD_THREAD`) among the file's flags a thread.
     Pid {
         /// Its id, which no other one gets later.
@@ -42,6 +45,7 @@ impl TaskFile {
         match self {
             Self::Timer(id) => Channel::TimerFd(id),
             Self::Signals { .. } => Channel::Signals,
+            Self::Messages(id) => Channel::Mqueue(id),
             Self::Pid { pid } => Channel::Pidfd(pid),
         }
     }
@@ -52,6 +56,7 @@ impl TaskFile {
         match self {
             Self::Timer(_) => b"anon_inode:[timerfd]",
             Self::Signals { .. } => b"anon_inode:[signalfd]",
+            Self::Messages(_) => b"/dev/mqueue",
             Self::Pid { .. } => b"anon_inode:[pidfd]",
         }
     }
@@ -82,6 +87,11 @@ impl Kernel {
                 let pending = own | self.tasks.process_of(task).pending.mask();
                 if pending & set != 0 { POLLIN } else { 0 }
             }
+            TaskFile::Messages(queue) => self.ipc.mqueues.get(queue).map_or(0, |queue| {
+                let when = |condition, bits| if condition { bits } else { 0 };
+                when(!queue.is_empty(), POLLIN | POLLRDNORM)
+                    | when(!queue.is_full(), POLLOUT | POLLWRNORM)
+            }),
             TaskFile::Pid { pid } => match self.life_of(pid, self.files.file(id).flags) {
                 Life::Lives => 0,
                 Life::Ended => POLLIN | POLLRDNORM,
@@ -121,7 +131,7 @@ impl Kernel {
                 return IoResult::Err(Errno::EINVAL);
             }
             TaskFile::Signals { set } => self.read_signals(set, out),
-            TaskFile::Pid { .. } => return IoResult::Err(Errno::EINVAL),
+            TaskFile::Messages(_) | TaskFile::Pid { .. } => return IoResult::Err(Errno::EINVAL),
         };
         match done {
             0 if self.files.file(id).is_nonblocking() => IoResult::Err(Errno::EAGAIN),

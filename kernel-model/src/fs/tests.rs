@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::host::{HostMount, MountAccess};
 use super::inode::InodeId;
 use super::namei::{LastLink, Node};
+use super::open::OpenHow;
 use super::{At, FileId, FileKind, IoResult};
 use crate::arch::x86::pt_regs::PtRegs;
 use crate::inputs::{FixedInputs, HostEntry, HostKind, HostPlace, InputError, Inputs};
@@ -124,7 +125,8 @@ impl World {
     }
 
     fn open(&mut self, path: &str, flags: u32) -> Result<FileId, Errno> {
-        self.kernel.open_path(self.task, AT_FDCWD, path.as_bytes(), flags, 0o644)
+        let how = OpenHow { flags, mode: 0o644, resolve: 0 };
+        self.kernel.open_path(self.task, AT_FDCWD, path.as_bytes(), &how)
     }
 
     fn read(&mut self, file: FileId, len: usize) -> Vec<u8> {
@@ -162,7 +164,7 @@ impl World {
 
     fn unlink(&mut self, path: &str) -> Result<(), Errno> {
         let walked = self.kernel.walk_to_name(self.task, AT_FDCWD, path.as_bytes())?;
-        self.kernel.vfs_unlink(&walked)
+        self.kernel.vfs_unlink(self.task, &walked)
     }
 
     fn inode(&mut self, path: &str) -> InodeId {
@@ -182,7 +184,7 @@ fn paths_lead_where_linux_says() {
     for (name, target) in [("to", "d/file"), ("loop", "loop"), ("none", "/gone"), ("dir", "/tmp/d")]
     {
         let walked = world.walked_name(&format!("/tmp/{name}"));
-        world.kernel.vfs_symlink(&walked, target.as_bytes()).unwrap();
+        world.kernel.vfs_symlink(world.task, &walked, target.as_bytes()).unwrap();
     }
     let file = Ok(Node::Inode(world.inode("/tmp/d/file")));
     let long = format!("/{}", "a".repeat(256));
@@ -211,7 +213,7 @@ fn open_flags_decide() {
     let mut world = World::new(&[], &[]);
     world.mkdir("/tmp/d").unwrap();
     let walked = world.walked_name("/tmp/link");
-    world.kernel.vfs_symlink(&walked, b"file").unwrap();
+    world.kernel.vfs_symlink(world.task, &walked, b"file").unwrap();
     let made = world.open("/tmp/file", O_CREAT | O_EXCL | O_RDWR).unwrap();
     assert_eq!(world.write(made, b"one two"), IoResult::Done(7));
     world.kernel.release_file(made);
@@ -293,9 +295,9 @@ fn a_read_only_mount_refuses_changes() {
     assert_eq!(world.unlink("/data/in/x"), Err(Errno::EROFS));
     world.mkdir("/data/out").unwrap();
     let (from, to) = (world.walked_name("/data/in/x"), world.walked_name("/data/out/x"));
-    assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EROFS));
+    assert_eq!(world.kernel.vfs_rename(world.task, &from, &to, 0), Err(Errno::EROFS));
     let (from, to) = (world.walked_name("/data/in"), world.walked_name("/data/there"));
-    assert_eq!(world.kernel.vfs_rename(&from, &to, 0), Err(Errno::EBUSY));
+    assert_eq!(world.kernel.vfs_rename(world.task, &from, &to, 0), Err(Errno::EBUSY));
 }
 
 #[test]

@@ -1,15 +1,17 @@
-//! System V IPC: semaphores, message queues and shared memory.
+//! System V IPC: semaphores, message queues and shared memory; POSIX message queues.
 //!
 //! What an operation does is here, without tasks and user memory: those are the business of
-//! the system calls (`syscalls/ipc_sem.rs`, `ipc_msg.rs`, `ipc_shm.rs`). A task that waits is
+//! the system calls (`syscalls/ipc_sem.rs`, `ipc_msg.rs`, `ipc_shm.rs`,
+//! `mqueue.rs`). A task that waits is
 //! in its object's list; whoever changes the object completes the operation for it, leaves the
 //! answer in [`Ipc`] and wakes it, as Linux does, so that the order is that of coming.
 //!
 //! Key types: [`Ipc`], [`ids::IpcIds`], [`perm::IpcPerm`], [`sem::SemArray`],
-//! [`msg::MsgQueue`], [`shm::ShmSegment`].
+//! [`msg::MsgQueue`], [`shm::ShmSegment`], [`mqueue::Mqueue`].
 //! Source: Linux 6.18 `ipc/util.c`, `ipc/sem.c`, `ipc/msg.c`, `ipc/shm.c`; sysvipc(7).
 
 pub mod ids;
+pub mod mqueue;
 pub mod msg;
 pub mod perm;
 pub mod proc_files;
@@ -21,6 +23,7 @@ use std::collections::BTreeMap;
 use perf_core::{Errno, TaskId};
 
 use ids::IpcIds;
+use mqueue::Mqueues;
 use msg::{Message, MsgQueue};
 use sem::SemArray;
 use shm::ShmSegment;
@@ -39,6 +42,8 @@ pub struct Ipc {
     pub msgs: IpcIds<MsgQueue>,
     /// Shared memory.
     pub shms: IpcIds<ShmSegment>,
+    /// POSIX message queues.
+    pub mqueues: Mqueues,
     /// Answers to tasks that wait in semop.
     pub sem_done: BTreeMap<TaskId, Result<(), Errno>>,
     /// Answers to tasks that wait in msgrcv.
@@ -55,6 +60,7 @@ impl Ipc {
             sems: IpcIds::new(SEMMNI),
             msgs: IpcIds::new(MSGMNI),
             shms: IpcIds::new(SHMMNI),
+            mqueues: Mqueues::default(),
             sem_done: BTreeMap::new(),
             msg_done: BTreeMap::new(),
             used_bytes: 0,

@@ -40,9 +40,11 @@ use crate::signal::info::TrapNumbers;
 use crate::signal::jobctl::GroupStop;
 use crate::signal::{PendingSignals, SigHandlers};
 use crate::syscalls::ExecFailure;
+use crate::syscalls::UtsNames;
 use crate::task::cred::{Cred, Dumpable};
 use crate::task::limits::Rlimits;
 use crate::task::pid::PID_MAX;
+use crate::task::sched_attr::SchedAttr;
 use crate::task::{MmId, Process, ProcessId, Task, TaskState, Tasks, TraceState};
 use crate::timer::file::TimerFds;
 use crate::timer::usage::Usage;
@@ -51,6 +53,8 @@ use crate::trace::ksym::{KsymTracer, KsymVersion};
 
 /// The first frame that is handed out: frame 0 stays unused, as on a PC.
 const FIRST_FREE_FRAME: u64 = 1;
+/// What part of memory may wait in pipes.
+const PIPE_PART: u64 = 4;
 /// Most CPUs: affinities are one word.
 const MAX_CPUS: u32 = 64;
 /// The file mode mask of the first process.
@@ -79,6 +83,8 @@ pub struct KernelConfig {
     pub defects: Defects,
     /// Seed of what the guest sees as random; the inputs use it.
     pub seed: u64,
+    /// Seed of another interleaving of tasks; the usual one without.
+    pub sched_seed: Option<u64>,
     /// Directories and files of the host in the tree of names, in the order of mounting; the
     /// inputs know where they are.
     pub mounts: Vec<HostMount>,
@@ -95,6 +101,7 @@ impl Default for KernelConfig {
             generation: Generation::default(),
             defects: Defects::default(),
             seed: 0,
+            sched_seed: None,
             mounts: Vec::new(),
         }
     }
@@ -207,16 +214,19 @@ impl Kernel {
             CounterKinds::Work
         };
         let vfs = Vfs::new(hw.nr_frames(), boot_realtime_ns);
+        let mut files = FileTable::default();
+        files.set_max_pipe_pages((hw.nr_frames() / PIPE_PART) as usize);
         let mut kernel = Self {
             hw,
             frames,
             vdso,
             layout,
             tasks: Tasks::default(),
-            sched: Scheduler::new(config.nr_cpus),
+            sched: Scheduler::new(config.nr_cpus, config.sched_seed),
             timers: TimerQueue::default(),
             timerfds: TimerFds::default(),
             kicks: 0,
+            uts: UtsNames::default(),
             perf,
             breakpoints,
             cpu_pmu: CpuPmu::new(config.nr_cpus, kinds),
@@ -226,7 +236,7 @@ impl Kernel {
             perf_maps: BTreeMap::new(),
             perf_orphans: BTreeSet::new(),
             seccomp_filters: crate::seccomp::Filters::default(),
-            files: FileTable::default(),
+            files,
             ksym: KsymTracer::new(KsymVersion::of_kernel(generation, defects)),
             perf_event_paranoid: 2,
             net: crate::net::Net::default(),
@@ -246,6 +256,7 @@ impl Kernel {
             init: None,
             init_process: None,
             init_exit: None,
+            killed_at: None,
             stopped: None,
             digest: Digest::default(),
             open_spans: Vec::new(),
@@ -330,6 +341,9 @@ impl Kernel {
             step: StepState::default(),
             trace: TraceState::default(),
             personality: 0,
+            sched: SchedAttr::default(),
+            rseq: None,
+            pdeath_signal: 0,
             restart_block: None,
             sigtraps: Vec::new(),
             usage: Usage::default(),
@@ -360,6 +374,7 @@ impl Kernel {
                 exe_path: exe_path.to_owned(),
                 exe: None,
                 cwd: Node::Inode(self.vfs.get(ROOT)),
+                root: Node::Inode(self.vfs.get(ROOT)),
                 umask: DEFAULT_UMASK,
                 auxv: started.auxv,
                 exec_task: None,
@@ -367,6 +382,7 @@ impl Kernel {
                 dead_usage: Usage::default(),
                 children_usage: Usage::default(),
                 timers: ProcessTimers::default(),
+                membarrier: 0,
                 limits: Rlimits::default(),
                 vfork_parent: None,
             },

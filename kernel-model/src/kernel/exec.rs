@@ -20,6 +20,7 @@ use crate::exec::load::{self, LoadedElf, ProgramFile, Role};
 use crate::exec::stack;
 use crate::fs::inode::InodeId;
 use crate::fs::namei::Node;
+use crate::fs::permission::{MAY_READ, S_ISGID, S_ISUID};
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
 use crate::mm::mmap::{MapSource, MmapArgs, map};
@@ -29,9 +30,12 @@ use crate::signal::SigInfo;
 use crate::signal::jobctl::{GroupStop, Jobctl};
 use crate::syscalls::Outcome;
 use crate::task::ProcessId;
-use crate::task::cred::{Cred, Dumpable};
+use crate::task::cred::{Cap, Cred, Dumpable, Ids, SetIds};
 use crate::task::wait::{Channel, WaitFor};
 use crate::uapi::signal::{SIGCHLD, SIGSEGV};
+
+/// A set-group-id program: without the right to execute the bit means something else.
+const SET_GROUP: u32 = S_ISGID | 0o010;
 
 /// A program's file, read.
 #[derive(Clone, Debug)]
@@ -234,12 +238,14 @@ impl Kernel {
         let process = self.tasks.process_of_mut(task);
         let closed = process.files.close_on_exec(&mut self.files);
         self.after_close(closed);
-        self.tasks.task_mut(task).altstack = (0, 0, 0);
+        let entry = self.tasks.task_mut(task);
+        entry.altstack = (0, 0, 0);
+        entry.rseq = None;
+        self.tasks.process_of_mut(task).membarrier = 0;
         self.exec_perf(task, bprm);
         let process = self.tasks.process_of_mut(task);
         process.handlers.flush_for_exec();
-        process.dumpable = Dumpable::Yes;
-        self.tasks.task_mut(task).cred.exec();
+        self.exec_cred(task, bprm);
         if self.load_into(task, bprm).is_err() {
             self.force_fatal_signal(task, SigInfo::from_kernel(SIGSEGV));
         }
@@ -247,6 +253,36 @@ impl Kernel {
             self.put_inode(loader.inode);
         }
         Outcome::RegistersSet
+    }
+
+    /// The credentials of the new program, and whether others may look into it.
+    fn exec_cred(&mut self, task: TaskId, bprm: &Bprm) {
+        let file = bprm.program.inode;
+        let readable = self.permission(task, Node::Inode(file), MAY_READ).is_ok();
+        let new = self.set_ids_of(task, file);
+        let cred = &mut self.tasks.task_mut(task).cred;
+        cred.exec(new);
+        let same = |ids: Ids| ids.real == ids.effective;
+        let plain = same(cred.user) && same(cred.group) && readable;
+        let process = self.tasks.process_of_mut(task);
+        process.dumpable = if plain { Dumpable::Yes } else { Dumpable::No };
+    }
+
+    /// What a program's set-id bits give a task (`bprm_fill_uid`): nothing with
+    /// PR_SET_NO_NEW_PRIVS, or under a tracer without privileges.
+    fn set_ids_of(&self, task: TaskId, file: InodeId) -> SetIds {
+        let entry = self.tasks.task(task);
+        let (inode, cred) = (self.vfs.inode(file), &entry.cred);
+        let tracer = entry.trace.tracer().and_then(|tracer| self.tasks.tasks.get(&tracer));
+        let is_watched = tracer.is_some_and(|tracer| !tracer.cred.capable(Cap::SysPtrace));
+        if cred.no_new_privs || is_watched && !cred.capable(Cap::Setuid) {
+            return SetIds::default();
+        }
+        let runs_as_group = inode.permissions & SET_GROUP == SET_GROUP;
+        SetIds {
+            user: (inode.permissions & S_ISUID != 0).then_some(inode.uid),
+            group: runs_as_group.then_some(inode.gid),
+        }
     }
 
     /// The process's program file is another one; the loader's is kept until it is mapped.

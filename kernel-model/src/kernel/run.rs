@@ -12,13 +12,17 @@ use crate::arch::x86::pt_regs::{PtRegs, RAX};
 use crate::arch::x86::traps::KernelTrap;
 use crate::ptrace::Stop;
 use crate::ptrace::state::SyscallWork;
+use crate::sched::shuffle::{Pick, Shuffle};
 use crate::seccomp::{Recheck, Verdict};
-use crate::signal::{self, Delivery};
+use crate::signal::{self, Delivery, SigInfo};
 use crate::syscalls::{self, Outcome};
 use crate::task::{InSyscall, ResumeAt, Task, TaskState};
+use crate::uapi::signal::SIGSEGV;
 
 /// Guest time that a CPU runs before another one may, ns: the grain of interleaving.
 const QUANTUM_NS: u64 = 50_000;
+/// Cycles in which the interrupt that ends a seed's quantum comes, unless interrupts are off.
+const RESCHED_CYCLES: u64 = 4096;
 
 impl Kernel {
     /// Lets one CPU run for a quantum. Deterministic, and the only way to progress.
@@ -82,9 +86,60 @@ impl Kernel {
 
     /// Puts the next task on an idle CPU and goes on with what it was doing.
     fn schedule(&mut self, cpu: CpuId) {
-        let Some(task) = self.sched.pick_next(cpu) else { return };
-        self.switch_in(cpu, task);
-        self.go_on(cpu, task);
+        let now = self.now_ns();
+        match self.sched.pick_next(cpu, now) {
+            Pick::Task(task) => {
+                self.switch_in(cpu, task);
+                self.go_on(cpu, task);
+            }
+            Pick::Held(until_ns) => self.hold_cpu(cpu, until_ns),
+            Pick::Idle => {}
+        }
+    }
+
+    /// A CPU whose tasks are held back stands still while others run or time passes for a
+    /// sleeper; where there are none the tasks go on.
+    fn hold_cpu(&mut self, cpu: CpuId, until_ns: u64) {
+        let others = self.hw.cpus().filter(|&other| other != cpu && self.sched.can_run(other));
+        let running = others.map(|other| self.hw.time_ns(other)).min();
+        let sleeper = self.sched.first_sleeper().map(|(deadline, _)| deadline);
+        let sleeper = sleeper.filter(|&deadline| deadline < until_ns);
+        // No further than the others: what is held back may be released when they wait.
+        let until = match (running.map(|time| time + 1), sleeper) {
+            (Some(time), _) => until_ns.min(time),
+            (None, Some(deadline)) => deadline,
+            (None, None) => {
+                if let Some(shuffle) = self.sched.shuffle_mut() {
+                    shuffle.release();
+                }
+                return;
+            }
+        };
+        self.idle_until(cpu, until);
+    }
+
+    /// When the CPU's quantum ends, in its cycles.
+    fn quantum_end(&mut self, cpu: CpuId) -> u64 {
+        let usual = self.hw.cycles_at(QUANTUM_NS);
+        let has_company = self.sched.has_company();
+        let quantum = match self.sched.shuffle_mut().filter(|_| has_company) {
+            Some(shuffle) => shuffle.quantum(),
+            None => usual,
+        };
+        self.hw.cycles(cpu) + quantum
+    }
+
+    /// A seed's quantum is over: whether the interrupt that lets another task run was raised.
+    fn raise_resched(&mut self, cpu: CpuId) -> bool {
+        let is_contended = self.sched.is_contended(cpu);
+        let has_company = self.sched.has_company();
+        let Some(shuffle) = self.sched.shuffle_mut() else { return false };
+        let ends = is_contended || has_company && shuffle.pauses();
+        if ends {
+            self.sched.set_need_resched(cpu);
+            self.hw.raise_timer(cpu);
+        }
+        ends
     }
 
     /// Lets the current task go on where it left its CPU.
@@ -167,8 +222,8 @@ impl Kernel {
     }
 
     fn run_quantum(&mut self, cpu: CpuId) {
-        let end = self.hw.cycles(cpu) + self.hw.cycles_at(QUANTUM_NS);
-        let (mut tick_raised, mut nmi_raised) = (false, false);
+        let mut end = self.quantum_end(cpu);
+        let (mut tick_raised, mut nmi_raised, mut resched_raised) = (false, false, false);
         self.kgdb_poll();
         while self.current_on(cpu).is_some() && self.stopped.is_none() {
             let tick = self.hw.cycles_at(self.sched.next_tick_ns(cpu));
@@ -192,7 +247,11 @@ impl Kernel {
                     }
                     nmi_raised |= self.raise_counter_nmi(cpu);
                     if self.hw.cycles(cpu) >= end {
-                        return;
+                        if resched_raised || !self.raise_resched(cpu) {
+                            return;
+                        }
+                        resched_raised = true;
+                        end += RESCHED_CYCLES;
                     }
                 }
                 RunExit::Entry(entry) => {
@@ -203,6 +262,9 @@ impl Kernel {
                     self.user_entry(cpu, entry);
                     if self.current_on(cpu).is_none() {
                         return;
+                    }
+                    if self.sched.shuffle_mut().is_some_and(Shuffle::take_cut) {
+                        end = end.min(self.quantum_end(cpu));
                     }
                 }
                 RunExit::Unsupported(text) => self.stop(StopReason::UnsupportedInsn(text)),
@@ -255,7 +317,8 @@ impl Kernel {
             EntryPoint::Timer => {
                 let frame = self.hw.trap_frame(cpu, entry);
                 self.tasks.task_mut(task).regs = self.hw.trap_regs(cpu, &frame);
-                // An interrupt before its time only calls into the kernel (`sysvec_reschedule_ipi`).
+                // An interrupt before its time only calls into the kernel
+                // (`sysvec_reschedule_ipi`); a seed's preemption comes by the same vector.
                 if self.hw.cycles(cpu) >= self.hw.cycles_at(self.sched.next_tick_ns(cpu)) {
                     self.timer_tick(cpu);
                 }
@@ -401,6 +464,10 @@ impl Kernel {
             self.preempt(cpu);
             return;
         }
+        if self.rseq_resume(task).is_err() {
+            self.force_signal(task, SigInfo::from_kernel(SIGSEGV));
+            return self.exit_to_user(cpu, ReturnBy::Iret);
+        }
         let regs = self.tasks.task(task).regs;
         self.kicks &= !(1 << cpu.0);
         self.return_to_user(cpu, &regs, by);
@@ -413,6 +480,7 @@ impl Kernel {
         let mut hasher = crate::digest::Hasher::new();
         hasher.update(&self.digest.0);
         self.hw.digest(&mut |bytes| hasher.update(bytes));
+        self.sched.digest(&mut |bytes| hasher.update(bytes));
         self.digest = Digest(hasher.finish());
         self.digest
     }

@@ -26,6 +26,9 @@ impl Kernel {
         entry.cpu = cpu;
         entry.on_cpu_since_ns = now;
         entry.in_kernel_since_ns = Some(now);
+        if let Some(rseq) = &mut entry.rseq {
+            rseq.has_event = true;
+        }
         self.hw.load_fpu(cpu, &entry.fpu);
         self.hw.set_block_step(cpu, entry.step.is_block_step());
         self.load_segments(cpu, task);
@@ -106,7 +109,12 @@ impl Kernel {
     pub(crate) fn enqueue_new(&mut self, task: TaskId) {
         let entry = self.tasks.task(task);
         let cpu = self.sched.select_cpu(entry.affinity, entry.cpu);
+        let now = self.now_ns();
+        if let Some(shuffle) = self.sched.shuffle_mut() {
+            shuffle.started(task, now);
+        }
         self.make_runnable(task, cpu);
+        self.shuffle_woken();
     }
 
     /// Ends a task's wait.
@@ -127,9 +135,17 @@ impl Kernel {
     fn requeue(&mut self, task: TaskId) {
         let entry = self.tasks.task(task);
         let (affinity, last) = (entry.affinity, entry.cpu);
-        let allowed = affinity >> last.0 & 1 != 0;
-        let cpu = if allowed { last } else { self.sched.select_cpu(affinity, last) };
+        let cpu = self.sched.select_wake_cpu(affinity, last);
         self.make_runnable(task, cpu);
+        self.shuffle_woken();
+    }
+
+    /// A seed may let a task that has become runnable preempt the one that runs here.
+    fn shuffle_woken(&mut self) {
+        let Some(shuffle) = self.sched.shuffle_mut() else { return };
+        if shuffle.woken() && self.current_on(self.this_cpu).is_some() {
+            self.sched.set_need_resched(self.this_cpu);
+        }
     }
 
     /// Lets a task that its process's stop has stopped go on.

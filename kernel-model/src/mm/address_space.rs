@@ -15,6 +15,7 @@ use super::layout::{
     page_align_down,
 };
 use super::page_table::{PageTable, Translation};
+use super::placement::GapHint;
 use super::tlb::TlbGather;
 use super::vma::{Backing, Prot, VmFlags, Vma, VmaName};
 use crate::arch::x86::hw::Hw;
@@ -50,6 +51,8 @@ pub struct AddressSpace {
     pub(super) vmas: BTreeMap<u64, Vma>,
     /// Upper end of the area in which mappings are placed.
     pub(super) mmap_base: u64,
+    /// What is known of the gaps below it.
+    pub(super) gap_hint: GapHint,
     /// `RLIMIT_STACK` in bytes.
     pub(super) stack_limit: u64,
     /// Start of the heap.
@@ -92,6 +95,7 @@ impl AddressSpace {
             page_table: PageTable::with_kernel_half(hw, frames, kernel)?,
             vmas: BTreeMap::new(),
             mmap_base: mmap_base(stack_limit),
+            gap_hint: GapHint::new(mmap_base(stack_limit)),
             stack_limit,
             start_brk: 0,
             brk: 0,
@@ -114,6 +118,7 @@ impl AddressSpace {
             ldt: Vec::new(),
             closed_perf_buffers: Vec::new(),
             def_flags: VmFlags::NONE,
+            gap_hint: GapHint::new(self.mmap_base),
             ..*self
         })
     }
@@ -299,7 +304,7 @@ impl AddressSpace {
         if cuts.iter().any(|vma| matches!(vma.backing, Backing::PerfBuffer { .. })) {
             return Err(Errno::EINVAL);
         }
-        if self.vmas.len() + cuts.len() > MAX_MAP_COUNT {
+        if !cuts.is_empty() && self.vmas.len() + cuts.len() > MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
         }
         self.split(frames, start);
@@ -385,6 +390,7 @@ impl AddressSpace {
                 vma.backing.release(hw, frames);
             }
         }
+        self.note_gap(start);
         self.page_table.free_empty_tables(hw, frames, start, end);
     }
 

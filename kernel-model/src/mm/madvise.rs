@@ -1,11 +1,13 @@
 //! madvise.
 //! Source: Linux 6.18 `mm/madvise.c`.
 
+use std::ops::Range;
+
 use perf_core::Errno;
 
 use super::address_space::AddressSpace;
 use super::fault::{FillError, Need};
-use super::frame::FrameAllocator;
+use super::frame::{FrameAllocator, Pfn};
 use super::layout::{PAGE_SIZE, offset_in_page, page_align_up};
 use super::vma::{Backing, Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
@@ -137,8 +139,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// `MADV_REMOVE`: the object forgets the pages. Other mappings that have filled them keep
-    /// theirs, so it is refused while the object has other uses.
+    /// `MADV_REMOVE`: the object forgets the pages. The caller has taken them from the other
+    /// address spaces.
     fn remove_shared(
         &mut self,
         hw: &mut Hw,
@@ -148,19 +150,33 @@ impl AddressSpace {
     ) -> Result<(), Errno> {
         let Some((_, vma)) = self.vmas.range_mut(..=start).next_back() else { return Ok(()) };
         let (first, last) = (vma.page_of(start), vma.page_of(end - PAGE_SIZE));
+        let is_writable = vma.prot.has(Prot::WRITE);
         match &mut vma.backing {
-            Backing::Shared { object, .. } if frames.users(object.id()) == 1 => {
+            Backing::Anonymous | Backing::PerfBuffer { .. } => return Err(Errno::EINVAL),
+            Backing::Shared { object, .. } if is_writable => {
                 for page in object.pages_between(hw, first, last + 1) {
                     object.remove(hw, frames, page);
                 }
             }
-            Backing::Shared { .. } => return Err(Errno::EOPNOTSUPP),
-            Backing::Anonymous | Backing::PrivateFile { .. } | Backing::PerfBuffer { .. } => {
-                return Err(Errno::EINVAL);
-            }
+            Backing::Shared { .. } | Backing::PrivateFile { .. } => return Err(Errno::EACCES),
         }
         self.zap(hw, frames, start, end);
         Ok(())
+    }
+
+    /// The pages of shared objects that may be written between two addresses.
+    #[must_use]
+    pub fn shared_pages(&self, start: u64, end: u64) -> Vec<(Pfn, Range<u64>)> {
+        let inside = self.vmas().filter(|vma| vma.start < end && start < vma.end);
+        let pages = |vma: &Vma| match &vma.backing {
+            Backing::Shared { object, .. } if vma.prot.has(Prot::WRITE) => {
+                let first = vma.page_of(vma.start.max(start));
+                let last = vma.page_of(vma.end.min(end) - PAGE_SIZE);
+                Some((object.id(), first..last + 1))
+            }
+            _ => None,
+        };
+        inside.filter_map(pages).collect()
     }
 
     /// `MADV_POPULATE_READ` and `_WRITE`.
@@ -173,7 +189,7 @@ impl AddressSpace {
         need: Need,
     ) -> Result<(), Errno> {
         let allows = |vma: &Vma| match need {
-            Need::Read => vma.prot != Prot::NONE,
+            Need::Read => vma.prot.has(Prot::READ),
             Need::Write => vma.prot.has(Prot::WRITE),
         };
         if !self.find_vma(start).is_some_and(allows) {

@@ -10,6 +10,7 @@ use super::address_space::AddressSpace;
 use super::fault::Need;
 use super::frame::FrameAllocator;
 use super::layout::{PAGE_SHIFT, PAGE_SIZE};
+use super::page_table::Pte;
 use super::vma::{Backing, Prot, VmFlags, Vma};
 use crate::arch::x86::hw::Hw;
 
@@ -171,8 +172,7 @@ impl AddressSpace {
     #[must_use]
     pub fn resident_of(&self, hw: &Hw, vma: &Vma) -> Resident {
         let mut found = Resident::default();
-        let mut from = vma.start;
-        while let Some((page, pte)) = self.page_table.next_entry(hw, from, vma.end) {
+        for (page, pte) in self.pages_of(hw, vma) {
             let object = vma.backing.object();
             let is_objects =
                 object.is_some_and(|object| object.page(hw, vma.page_of(page)) == Some(pte.pfn()));
@@ -181,9 +181,27 @@ impl AddressSpace {
                 Backing::Shared { nr_pages: u64::MAX, .. } => found.shmem += 1,
                 _ => found.file += 1,
             }
-            from = page + PAGE_SIZE;
         }
         found
+    }
+
+    /// The pages of an area that are in memory, with their entries.
+    pub fn pages_of<'space>(
+        &'space self,
+        hw: &'space Hw,
+        vma: &Vma,
+    ) -> impl Iterator<Item = (u64, Pte)> + use<'space> {
+        let (start, end) = (vma.start, vma.end);
+        let first = self.page_table.next_entry(hw, start, end);
+        std::iter::successors(first, move |(page, _)| {
+            self.page_table.next_entry(hw, page + PAGE_SIZE, end)
+        })
+    }
+
+    /// Pages of its page tables.
+    #[must_use]
+    pub fn nr_tables(&self, hw: &Hw) -> u64 {
+        self.page_table.nr_tables(hw)
     }
 
     /// Pages of private memory that may be written (`data_vm`), and of the stack.

@@ -181,6 +181,7 @@ impl AddressSpace {
         if outcome.is_err() || args.flags & flag::DONTUNMAP == 0 {
             // An event's buffer is still mapped at its new place: this is no close.
             let left = self.vmas.remove(&from).map(|vma| vma.backing);
+            self.note_gap(from);
             self.zap(hw, frames, from, end);
             self.page_table.free_empty_tables(hw, frames, from, end);
             if let Some(backing) = left {

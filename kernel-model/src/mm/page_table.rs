@@ -191,18 +191,22 @@ impl PageTable {
         let mut linear = from & !(PAGE_SIZE - 1);
         'pages: while linear < end {
             let mut table = self.physical();
-            for level in (0..=TOP_LEVEL).rev() {
+            for level in (1..=TOP_LEVEL).rev() {
                 let entry = hw.read_phys_u64(table + index(linear, level) * 8);
-                let is_absent = Pte(entry).is_none() || level > 0 && !Pte(entry).is_present();
-                if is_absent || level > 0 && entry & bits::LARGE != 0 {
+                if !Pte(entry).is_present() || entry & bits::LARGE != 0 {
                     let span = span_of(level);
                     linear = (linear & !(span - 1)).checked_add(span)?;
                     continue 'pages;
                 }
-                if level == 0 {
-                    return Some((linear, Pte(entry)));
-                }
                 table = entry & bits::ADDRESS;
+            }
+            let first = index(linear, 0);
+            match first_in_leaf(hw, table, first) {
+                Some((at, entry)) => {
+                    let found = linear + (at - first) * PAGE_SIZE;
+                    return (found < end).then_some((found, entry));
+                }
+                None => linear = linear.checked_add((ENTRIES - first) * PAGE_SIZE)?,
             }
         }
         None
@@ -225,6 +229,13 @@ impl PageTable {
             free_below(hw, frames, hw.read_phys_u64(self.physical() + entry * 8), TOP_LEVEL - 1);
         }
         frames.put(self.top);
+    }
+
+    /// Tables of the user half, without the top.
+    #[must_use]
+    pub fn nr_tables(&self, hw: &Hw) -> u64 {
+        let tops = (0..KERNEL_FIRST).map(|entry| hw.read_phys_u64(self.physical() + entry * 8));
+        tops.map(|entry| count_below(hw, entry, TOP_LEVEL - 1)).sum()
     }
 
     /// Where the entry of `linear` at `level` is, if all tables above it exist.
@@ -304,6 +315,26 @@ fn free_empty(
         }
     }
     hw.phys_slice(table, PAGE_SIZE).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+}
+
+/// The first entry of a table of pages, from the one with index `first` on, and its index.
+fn first_in_leaf(hw: &Hw, table: u64, first: u64) -> Option<(u64, Pte)> {
+    let bytes = hw.phys_slice(table, PAGE_SIZE)?;
+    let entries = bytes.as_chunks::<8>().0.iter().map(|bytes| Pte(u64::from_le_bytes(*bytes)));
+    (0..).zip(entries).skip(first as usize).find(|(_, entry)| !entry.is_none())
+}
+
+/// The table that `entry` points to and all below it.
+fn count_below(hw: &Hw, entry: u64, level: u32) -> u64 {
+    if entry & bits::PRESENT == 0 || entry & bits::LARGE != 0 {
+        return 0;
+    }
+    if level == 0 {
+        return 1;
+    }
+    let table = entry & bits::ADDRESS;
+    let below = (0..ENTRIES).map(|index| hw.read_phys_u64(table + index * 8));
+    1 + below.map(|entry| count_below(hw, entry, level - 1)).sum::<u64>()
 }
 
 /// Frees the table that `entry` points to and all below it.

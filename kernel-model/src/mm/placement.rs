@@ -29,13 +29,38 @@ enum Order {
     LowestFirst,
 }
 
+/// What is known of the gaps in the area for mappings from earlier searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GapHint {
+    /// Gaps above this address are known.
+    above: u64,
+    /// No such gap has more bytes.
+    largest: u64,
+}
+
+impl GapHint {
+    /// Nothing is known below `top`, and above it nothing is searched.
+    pub(super) const fn new(top: u64) -> Self {
+        Self { above: top, largest: 0 }
+    }
+}
+
 impl AddressSpace {
+    /// An area has gone, so that the gap around `addr` is larger than it was.
+    pub(super) fn note_gap(&mut self, addr: u64) {
+        let end = self.vmas.range(addr..).next().map_or(TASK_SIZE_MAX, |(start, _)| *start);
+        let start = self.vmas.range(..addr).next_back().map_or(0, |(_, vma)| vma.end);
+        if end > self.gap_hint.above {
+            self.gap_hint.largest = self.gap_hint.largest.max(end - start.min(end));
+        }
+    }
+
     /// The address for `len` bytes, a multiple of the page size (`get_unmapped_area`).
     ///
     /// # Errors
     /// ENOMEM where nothing fits, EINVAL for an unaligned fixed address, EPERM below
     /// `mmap_min_addr`.
-    pub fn get_unmapped_area(&self, placement: Placement, len: u64) -> Result<u64, Errno> {
+    pub fn get_unmapped_area(&mut self, placement: Placement, len: u64) -> Result<u64, Errno> {
         if len > TASK_SIZE_MAX {
             return Err(Errno::ENOMEM);
         }
@@ -73,11 +98,23 @@ impl AddressSpace {
     }
 
     /// Below the mapping base, else above a third of the address space.
-    fn anywhere(&self, len: u64) -> Result<u64, Errno> {
+    fn anywhere(&mut self, len: u64) -> Result<u64, Errno> {
         let bottom = page_align_up(TASK_SIZE_MAX / 3).unwrap_or(MMAP_MIN_ADDR);
-        self.gap(MMAP_MIN_ADDR, self.mmap_base, len, Order::HighestFirst)
+        self.highest_gap(len)
             .or_else(|| self.gap(bottom, TASK_SIZE_MAX, len, Order::LowestFirst))
             .ok_or(Errno::ENOMEM)
+    }
+
+    /// The highest place below `mmap_base`. Gaps that an earlier search has found too small are
+    /// not looked at again.
+    fn highest_gap(&mut self, len: u64) -> Option<u64> {
+        let GapHint { above, largest } = self.gap_hint;
+        let (from, known) = if len > largest { (above, largest) } else { (self.mmap_base, 0) };
+        let found = self.gap(MMAP_MIN_ADDR, from.min(self.mmap_base), len, Order::HighestFirst);
+        if let Some(at) = found {
+            self.gap_hint = GapHint { above: at + len, largest: known.max(len - PAGE_SIZE) };
+        }
+        found
     }
 
     /// The start of `len` free bytes in `low..high`.

@@ -292,6 +292,7 @@ impl Kernel {
             return Err(Errno::ENOENT);
         }
         let permissions = 0o777 & !self.tasks.process_of(task).umask;
-        self.create(walked, Body::Special(mode::SOCKET), permissions)
+        let body = Body::Special { kind: mode::SOCKET, number: 0 };
+        self.create(task, walked, body, permissions)
     }
 }

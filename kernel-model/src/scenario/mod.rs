@@ -111,6 +111,7 @@ impl Stage {
             generation: config.generation,
             defects: config.defects,
             seed: 0,
+            sched_seed: None,
             mounts: Vec::new(),
         };
         let mut kernel = Kernel::boot(&kernel_config, Box::new(FixedInputs::new(0)))?;

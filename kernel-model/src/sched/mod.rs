@@ -2,11 +2,16 @@
 //!
 //! Deterministic by construction: queues keep the order in which tasks became
 //! runnable, and the CPU whose clock is furthest behind runs next. A task gets
-//! [`TIMESLICE_TICKS`] ticks before the next one of its queue.
+//! [`TIMESLICE_TICKS`] ticks before the next one of its queue. With a seed the choices are
+//! another's, and as deterministic ([`shuffle`]).
+
+pub mod shuffle;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use perf_core::{CpuId, TaskId};
+
+use shuffle::{Pick, Shuffle};
 
 /// Timer ticks a second (`CONFIG_HZ`).
 pub const HZ: u64 = 250;
@@ -33,14 +38,21 @@ pub struct Scheduler {
     sleepers: BTreeMap<(u64, TaskId), ()>,
     /// CPUs that are down, a bit each.
     offline: u64,
+    /// The choices of a seed, where there is one.
+    shuffle: Option<Shuffle>,
 }
 
 impl Scheduler {
-    /// Empty queues for `nr_cpus` CPUs.
+    /// Empty queues for `nr_cpus` CPUs; with a seed its interleaving.
     #[must_use]
-    pub fn new(nr_cpus: u32) -> Self {
+    pub fn new(nr_cpus: u32, seed: Option<u64>) -> Self {
         let queue = RunQueue { next_tick_ns: TICK_NS, ..RunQueue::default() };
-        Self { queues: vec![queue; nr_cpus as usize], sleepers: BTreeMap::new(), offline: 0 }
+        Self {
+            queues: vec![queue; nr_cpus as usize],
+            sleepers: BTreeMap::new(),
+            offline: 0,
+            shuffle: seed.map(Shuffle::new),
+        }
     }
 
     fn queue(&mut self, cpu: CpuId) -> &mut RunQueue {
@@ -70,13 +82,34 @@ impl Scheduler {
     /// The least loaded CPU that `affinity` allows, the lowest of several; the
     /// preferred one where it is among them.
     #[must_use]
-    pub fn select_cpu(&self, affinity: u64, preferred: CpuId) -> CpuId {
-        // A task whose CPUs are all down may go anywhere (`select_fallback_rq`).
+    pub fn select_cpu(&mut self, affinity: u64, preferred: CpuId) -> CpuId {
+        let cpus = self.allowed_cpus(affinity);
+        if let Some(cpu) = self.shuffle.as_mut().and_then(|shuffle| shuffle.other_cpu(&cpus)) {
+            return cpu;
+        }
+        let least = cpus.into_iter().min_by_key(|&cpu| (self.load(cpu), cpu != preferred, cpu));
+        least.unwrap_or(preferred)
+    }
+
+    /// The CPU of a task that wakes up: the one where it ran last, if it may.
+    #[must_use]
+    pub fn select_wake_cpu(&mut self, affinity: u64, last: CpuId) -> CpuId {
+        let cpus = self.allowed_cpus(affinity);
+        let other = self.shuffle.as_mut().and_then(|shuffle| shuffle.other_cpu(&cpus));
+        match other {
+            Some(cpu) => cpu,
+            None if affinity >> last.0 & 1 != 0 => last,
+            None => self.select_cpu(affinity, last),
+        }
+    }
+
+    /// The CPUs where a task may run. One whose CPUs are all down may go anywhere
+    /// (`select_fallback_rq`).
+    fn allowed_cpus(&self, affinity: u64) -> Vec<CpuId> {
         let online = affinity & !self.offline;
         let affinity = if online == 0 { !self.offline } else { online };
-        let allowed = |cpu: &CpuId| affinity >> cpu.0 & 1 != 0;
-        let cpus = (0..self.queues.len() as u32).map(CpuId).filter(allowed);
-        cpus.min_by_key(|&cpu| (self.load(cpu), cpu != preferred, cpu)).unwrap_or(preferred)
+        let all = (0..self.queues.len() as u32).map(CpuId);
+        all.filter(|cpu| affinity >> cpu.0 & 1 != 0).collect()
     }
 
     /// A CPU goes down: no task is put on it.
@@ -113,13 +146,53 @@ impl Scheduler {
         queue.current.take()
     }
 
-    /// Makes the first waiting task current.
-    pub fn pick_next(&mut self, cpu: CpuId) -> Option<TaskId> {
-        let queue = self.queue(cpu);
+    /// Makes the first waiting task current, or the one that the seed chooses.
+    pub fn pick_next(&mut self, cpu: CpuId, now_ns: u64) -> Pick {
+        let queue = &mut self.queues[cpu.0 as usize];
         debug_assert!(queue.current.is_none());
-        queue.current = queue.waiting.pop_front();
-        queue.ticks_left = TIMESLICE_TICKS;
-        queue.current
+        let pick = match &mut self.shuffle {
+            Some(shuffle) => shuffle.pick(&mut queue.waiting, now_ns),
+            None => queue.waiting.pop_front().map_or(Pick::Idle, Pick::Task),
+        };
+        if let Pick::Task(task) = pick {
+            queue.current = Some(task);
+            queue.ticks_left = TIMESLICE_TICKS;
+        }
+        pick
+    }
+
+    /// The choices of the seed, where there is one.
+    pub(crate) fn shuffle_mut(&mut self) -> Option<&mut Shuffle> {
+        self.shuffle.as_mut()
+    }
+
+    /// Whether a task waits for a CPU that another one has.
+    #[must_use]
+    pub(crate) fn is_contended(&self, cpu: CpuId) -> bool {
+        !self.queues[cpu.0 as usize].waiting.is_empty()
+    }
+
+    /// Whether a CPU has a task that is not held back.
+    #[must_use]
+    pub(crate) fn can_run(&self, cpu: CpuId) -> bool {
+        let queue = &self.queues[cpu.0 as usize];
+        let is_held =
+            |task: &TaskId| self.shuffle.as_ref().is_some_and(|shuffle| shuffle.holds(*task));
+        queue.current.is_some() || !queue.waiting.iter().all(is_held)
+    }
+
+    /// Whether more than one task runs, waits for a CPU or sleeps until some time.
+    #[must_use]
+    pub(crate) fn has_company(&self) -> bool {
+        let runnable: usize = (0..self.queues.len() as u32).map(|cpu| self.load(CpuId(cpu))).sum();
+        runnable + self.sleepers.len() > 1
+    }
+
+    /// What the seed's later choices follow from.
+    pub(crate) fn digest(&self, update: &mut dyn FnMut(&[u8])) {
+        if let Some(shuffle) = &self.shuffle {
+            shuffle.digest(update);
+        }
     }
 
     /// Makes a task current on a CPU that has none, whatever waits.

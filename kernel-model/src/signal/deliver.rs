@@ -109,6 +109,7 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
         return due;
     }
     loop {
+        kernel.strace_tell_unqueued(task);
         kernel.tell_continued(task);
         if let Some(status) = kernel.tasks.process_of(task).exiting {
             return Due::Death(status);
@@ -128,7 +129,6 @@ fn get_signal(kernel: &mut Kernel, task: TaskId) -> Due {
             kernel.tasks.task_mut(task).trace.jobctl.clear(Jobctl::TRAP_MASK);
             continue;
         }
-        kernel.strace_tell_ignored(task);
         let Some(info) = dequeue(kernel, task) else { return Due::Nothing };
         let action = kernel.tasks.process_of(task).handlers.get(info.si_signo);
         let is_shown = info.si_signo != SIGKILL && !action.has(sa::IMMUTABLE);
@@ -165,6 +165,10 @@ fn act_on(kernel: &mut Kernel, task: TaskId, info: SigInfo) -> Step {
             let limit = kernel.tasks.process_of(task).limits.soft(Resource::Core);
             let core = core && limit > 0;
             let signal = signal as u8;
+            let entry = kernel.tasks.task(task);
+            if kernel.init_process == Some(entry.process) {
+                kernel.killed_at = Some(entry.regs.ip);
+            }
             Step::Due(Due::Death(ExitStatus::Signaled { signal, core }))
         }
         Disposition::Handle(action) => Step::Due(Due::Handler(info, action)),
@@ -214,7 +218,9 @@ fn handle_signal(kernel: &mut Kernel, task: TaskId, info: &SigInfo, action: &Sig
     if is_stepped {
         kernel.user_disable_single_step(task);
     }
-    if setup_rt_frame(kernel, task, info, action).is_err() {
+    kernel.rseq_note_event(task);
+    let ready = kernel.rseq_resume(task);
+    if ready.and_then(|()| setup_rt_frame(kernel, task, info, action)).is_err() {
         let segv = SigInfo::from_kernel(SIGSEGV);
         if info.si_signo == SIGSEGV {
             kernel.force_fatal_signal(task, segv);

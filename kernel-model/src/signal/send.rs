@@ -120,14 +120,14 @@ impl Kernel {
             Queue::Process => self.tasks.process_of_mut(task).pending.enqueue_timer(info),
         }
         self.wake(Channel::Signals);
-        self.complete_signal(task, info.si_signo, queue);
+        self.complete_signal(task, &info, queue);
         true
     }
 
     fn send_signal(&mut self, task: TaskId, info: SigInfo, queue: Queue) -> Enqueued {
         if !self.prepare_signal(task, info.si_signo) {
             if self.tasks.process_of(task).exiting.is_none() {
-                self.strace_ignored(task, &info);
+                self.strace_unqueued(task, &info);
             }
             return Enqueued::Merged;
         }
@@ -148,7 +148,7 @@ impl Kernel {
         };
         if enqueued != Enqueued::Merged {
             self.wake(Channel::Signals);
-            self.complete_signal(task, info.si_signo, queue);
+            self.complete_signal(task, &info, queue);
         }
         enqueued
     }
@@ -203,7 +203,8 @@ impl Kernel {
     }
 
     /// Chooses the thread that takes the signal and wakes it (`complete_signal`).
-    fn complete_signal(&mut self, task: TaskId, signal: u32, queue: Queue) {
+    fn complete_signal(&mut self, task: TaskId, info: &SigInfo, queue: Queue) {
+        let signal = info.si_signo;
         let candidates = match queue {
             Queue::Thread => vec![task],
             Queue::Process => self.tasks.process_of(task).threads.clone(),
@@ -217,6 +218,9 @@ impl Kernel {
         let is_seen_first = self.tasks.task(task).trace.ptrace.is_some() && signal != SIGKILL;
         let is_fatal = disposition == (Disposition::Terminate { core: false });
         if is_fatal && !is_blocked && !is_seen_first {
+            if signal != SIGKILL {
+                self.strace_unqueued(task, info);
+            }
             let process = self.tasks.task(task).process;
             let status = ExitStatus::Signaled { signal: signal as u8, core: false };
             self.begin_group_exit(process, status);

@@ -138,8 +138,8 @@ struct Open {
 pub(crate) struct CallTrace {
     pub(super) wanted: CallSet,
     open: BTreeMap<TaskId, Open>,
-    /// Ignored signals that are yet to be told.
-    pub(super) ignored: BTreeMap<ProcessId, Vec<SigInfo>>,
+    /// Signals in no queue that are yet to be told.
+    pub(super) unqueued: BTreeMap<ProcessId, Vec<SigInfo>>,
 }
 
 /// The kernel's errors that no program sees.
@@ -152,7 +152,7 @@ const RESTARTS: [(i64, &str, &str); 4] = [
 
 impl CallTrace {
     pub(crate) const fn new(wanted: CallSet) -> Self {
-        Self { wanted, open: BTreeMap::new(), ignored: BTreeMap::new() }
+        Self { wanted, open: BTreeMap::new(), unqueued: BTreeMap::new() }
     }
 
     /// A call begins, if it is one that is told of.

@@ -50,8 +50,12 @@ impl Kernel {
         self.tell_call(task, event.flatten());
     }
 
-    /// The call of a task has its result in the task's registers.
+    /// The call of a task has its result in the task's registers; one that SIGKILL ends has none.
     pub(crate) fn strace_exit(&mut self, task: TaskId) {
+        let exiting = self.tasks.process_of(task).exiting;
+        if matches!(exiting, Some(ExitStatus::Signaled { signal: 9, .. })) {
+            return;
+        }
         let Some(mut trace) = self.strace.take() else { return };
         let result = self.tasks.task(task).regs.gpr[RAX] as i64;
         let event = trace
@@ -82,20 +86,20 @@ impl Kernel {
         }
     }
 
-    /// A signal is dropped because the process ignores it: its tracer is told when the process
-    /// next goes back to user mode.
-    pub(crate) fn strace_ignored(&mut self, task: TaskId, info: &SigInfo) {
+    /// A signal is in no queue, because the process ignores it or dies of it at once: its tracer
+    /// is told when the process next goes back to user mode.
+    pub(crate) fn strace_unqueued(&mut self, task: TaskId, info: &SigInfo) {
         let process = self.tasks.task(task).process;
         if let Some(trace) = &mut self.strace {
-            trace.ignored.entry(process).or_default().push(*info);
+            trace.unqueued.entry(process).or_default().push(*info);
         }
     }
 
-    /// Tells of the ignored signals of a task's process.
-    pub(crate) fn strace_tell_ignored(&mut self, task: TaskId) {
+    /// Tells of these signals.
+    pub(crate) fn strace_tell_unqueued(&mut self, task: TaskId) {
         let process = self.tasks.task(task).process;
         let Some(trace) = &mut self.strace else { return };
-        for info in trace.ignored.remove(&process).unwrap_or_default() {
+        for info in trace.unqueued.remove(&process).unwrap_or_default() {
             self.strace_signal(task, &info);
         }
     }

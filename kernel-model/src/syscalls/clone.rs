@@ -15,6 +15,9 @@ use crate::mm::layout::TASK_SIZE_MAX;
 use crate::ptrace::Stop;
 use crate::signal::PendingSignals;
 use crate::signal::jobctl::GroupStop;
+use crate::task::cred::Cap;
+use crate::task::limits::Resource;
+use crate::task::pid::PID_MAX;
 use crate::task::wait::{Channel, WaitFor};
 use crate::task::{ClonePhase, MmId, Process, ProcessId, Task, TaskState, TraceState};
 use crate::timer::ProcessTimers;
@@ -26,13 +29,14 @@ use crate::uapi::clone::{
     CLONE_PIDFD, CLONE_PTRACE, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_UNTRACED,
     CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
 };
+use crate::uapi::fcntl::O_EXCL;
 use crate::uapi::ptrace::{
     PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_VFORK_DONE,
 };
 use crate::uapi::signal::{NSIG, SIGCHLD};
 use crate::uapi::word_at;
 
-const BUT: &str = "no namespaces, pidfds or cgroups; descriptors and handlers are shared by \
+const BUT: &str = "no namespaces or cgroups; descriptors and handlers are shared by \
                    threads only; the child's tid is stored past its CPU";
 
 pub(super) const CALLS: &[Syscall] = &[
@@ -50,8 +54,19 @@ fn sys_clone(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
     let [flags, stack, parent_tid, child_tid, tls, _] = *args;
     let exit_signal = flags & CSIGNAL;
     let flags = flags & 0xffff_ffff & !CSIGNAL;
-    let request =
-        CloneArgs { flags, pidfd: parent_tid, child_tid, parent_tid, exit_signal, stack, tls };
+    let request = CloneArgs {
+        flags,
+        pidfd: parent_tid,
+        child_tid,
+        parent_tid,
+        exit_signal,
+        stack,
+        tls,
+        set_tid: None,
+    };
+    if flags & CLONE_PIDFD != 0 && flags & CLONE_PARENT_SETTID != 0 {
+        return Err(Errno::EINVAL);
+    }
     kernel_clone(kernel, task, &request)
 }
 
@@ -82,7 +97,12 @@ fn sys_clone3(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outc
     if bytes[CLONE_ARGS_SIZE_VER2 as usize..].iter().any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);
     }
-    kernel_clone(kernel, task, &parse_clone3(&bytes)?)
+    let mut request = parse_clone3(&bytes)?;
+    let [set_tid, set_tid_size] = [8, 9].map(|index| word_at(&bytes, 8 * index));
+    if set_tid_size != 0 {
+        request.set_tid = Some(kernel.read_user_u32(set_tid)?);
+    }
+    kernel_clone(kernel, task, &request)
 }
 
 /// Reads `struct clone_args` and applies the rules that clone does not have.
@@ -99,8 +119,8 @@ fn parse_clone3(bytes: &[u8]) -> Result<CloneArgs, Errno> {
         || flags & (CLONE_THREAD | CLONE_PARENT) != 0 && has_signal
         || (stack == 0) != (stack_size == 0)
         || stack.checked_add(stack_size).is_none_or(|end| end > TASK_SIZE_MAX)
-        || set_tid != 0
-        || set_tid_size != 0;
+        || set_tid_size > 1
+        || (set_tid == 0) != (set_tid_size == 0);
     if is_wrong {
         return Err(Errno::EINVAL);
     }
@@ -112,6 +132,7 @@ fn parse_clone3(bytes: &[u8]) -> Result<CloneArgs, Errno> {
         exit_signal,
         stack: stack + stack_size,
         tls: word(7),
+        set_tid: None,
     })
 }
 
@@ -119,9 +140,10 @@ fn parse_clone3(bytes: &[u8]) -> Result<CloneArgs, Errno> {
 fn check_flags(flags: u64) -> Result<(), Errno> {
     let has = |flag| flags & flag != 0;
     let is_wrong = flags & (CLONE_NEWNS | CLONE_FS) == CLONE_NEWNS | CLONE_FS
+        || has(CLONE_PIDFD) && has(CLONE_DETACHED)
         || has(CLONE_THREAD) && !has(CLONE_SIGHAND)
         || has(CLONE_SIGHAND) && !has(CLONE_VM);
-    let is_missing = has(CLONE_NEW_NAMESPACES | CLONE_PIDFD | CLONE_INTO_CGROUP)
+    let is_missing = has(CLONE_NEW_NAMESPACES | CLONE_INTO_CGROUP)
         || has(CLONE_THREAD) != has(CLONE_SIGHAND)
         || has(CLONE_THREAD) != has(CLONE_FILES)
         || has(CLONE_THREAD) && has(CLONE_VFORK);
@@ -153,8 +175,8 @@ fn kernel_clone(kernel: &mut Kernel, task: TaskId, request: &CloneArgs) -> Resul
     let child = match copy_process(kernel, task, request) {
         Ok(child) => child,
         Err(errno) => {
-            if request.flags & (CLONE_NEW_NAMESPACES | CLONE_PIDFD) != 0 {
-                kernel.tell_unsupported(task, Some("clone: namespaces and pidfds"));
+            if request.flags & (CLONE_NEW_NAMESPACES | CLONE_INTO_CGROUP) != 0 {
+                kernel.tell_unsupported(task, Some("clone: namespaces and cgroups"));
             }
             return Err(errno);
         }
@@ -214,16 +236,26 @@ pub(crate) fn copy_process(
     if kernel.tasks.tasks.len() as u64 >= max_tasks {
         return Err(Errno::EAGAIN);
     }
+    check_nproc(kernel, parent)?;
     if flags & CLONE_SETTLS != 0 && request.tls >= TASK_SIZE_MAX {
         return Err(Errno::EPERM);
     }
     let mm = copy_mm(kernel, parent, flags)?;
-    let Some(tid) = kernel.alloc_pid() else {
-        kernel.put_mm(mm);
-        return Err(Errno::EAGAIN);
+    let tid = match new_pid(kernel, parent, request) {
+        Ok(tid) => tid,
+        Err(errno) => {
+            kernel.put_mm(mm);
+            return Err(errno);
+        }
     };
     let child = add_task(kernel, parent, request, mm, tid);
     if let Err(errno) = kernel.fork_task_perf(parent, child, flags) {
+        remove_unborn(kernel, child);
+        return Err(errno);
+    }
+    if flags & CLONE_PIDFD != 0
+        && let Err(errno) = give_pidfd(kernel, parent, request, tid)
+    {
         remove_unborn(kernel, child);
         return Err(errno);
     }
@@ -247,6 +279,48 @@ pub(crate) fn copy_process(
     kernel.count_fork();
     kernel.enqueue_new(child);
     Ok(child)
+}
+
+/// `RLIMIT_NPROC`, which root is free of.
+fn check_nproc(kernel: &Kernel, parent: TaskId) -> Result<(), Errno> {
+    let cred = &kernel.tasks.task(parent).cred;
+    let user = cred.user.real;
+    let limit = kernel.tasks.process_of(parent).limits.soft(Resource::Nproc);
+    let is_free = user == 0 || cred.capable(Cap::SysResource) || cred.capable(Cap::SysAdmin);
+    let all = kernel.tasks.tasks.values();
+    let nr = all.filter(|task| task.cred.user.real == user).count() as u64;
+    if is_free || nr < limit { Ok(()) } else { Err(Errno::EAGAIN) }
+}
+
+/// The id that clone3 asks for, or the next one (`alloc_pid`).
+fn new_pid(kernel: &mut Kernel, parent: TaskId, request: &CloneArgs) -> Result<u32, Errno> {
+    let Some(wanted) = request.set_tid else {
+        return kernel.alloc_pid().ok_or(Errno::EAGAIN);
+    };
+    if wanted == 0 || wanted >= PID_MAX {
+        return Err(Errno::EINVAL);
+    }
+    if !kernel.tasks.task(parent).cred.capable(Cap::SysAdmin) {
+        return Err(Errno::EPERM);
+    }
+    if kernel.tasks.pids.take(wanted) { Ok(wanted) } else { Err(Errno::EEXIST) }
+}
+
+/// A descriptor of the new task, and its number in the caller's memory.
+fn give_pidfd(
+    kernel: &mut Kernel,
+    parent: TaskId,
+    request: &CloneArgs,
+    tid: u32,
+) -> Result<(), Errno> {
+    let thread = if request.flags & CLONE_THREAD != 0 { O_EXCL } else { 0 };
+    let fd = kernel.open_pidfd(parent, tid, thread)?;
+    if let Err(errno) = kernel.write_user_u32(request.pidfd, fd as u32) {
+        let closed = kernel.tasks.process_of_mut(parent).files.close(&mut kernel.files, fd as i32);
+        kernel.after_close(closed.ok().flatten());
+        return Err(errno);
+    }
+    Ok(())
 }
 
 /// Shares or copies the address space.
@@ -316,6 +390,9 @@ fn add_task(
         step: StepState::default(),
         trace: TraceState::default(),
         personality: from.personality,
+        sched: from.sched.of_child(),
+        rseq: if has(CLONE_VM) { None } else { from.rseq },
+        pdeath_signal: 0,
         restart_block: None,
         sigtraps: Vec::new(),
         usage: Usage::default(),
@@ -353,7 +430,7 @@ fn add_process(
     if request.flags & CLONE_CLEAR_SIGHAND != 0 {
         handlers.clear_for_clone();
     }
-    let (cwd, exe, umask) = (parent.cwd, parent.exe, parent.umask);
+    let (cwd, root, exe, umask) = (parent.cwd, parent.root, parent.exe, parent.umask);
     let process = Process {
         pid,
         parent: if is_sibling { parent.parent } else { Some(parent_id) },
@@ -375,17 +452,20 @@ fn add_process(
         auxv: parent.auxv.clone(),
         exec_task: None,
         cwd,
+        root,
         exe,
         umask,
         leader,
         dead_usage: Usage::default(),
         children_usage: Usage::default(),
         timers: ProcessTimers::default(),
+        membarrier: parent.membarrier,
         limits: parent.limits,
         vfork_parent: (request.flags & CLONE_VFORK != 0).then_some(parent_task),
     };
     kernel.tasks.processes.insert(ProcessId(pid), process);
     kernel.get_node(cwd);
+    kernel.get_node(root);
     if let Some(exe) = exe {
         kernel.vfs.get(exe);
     }
@@ -451,7 +531,8 @@ mod tests {
             (CLONE_NEWNS | CLONE_FS, false),
             (CLONE_FILES, false),
             (thread | CLONE_VFORK, false),
-            (CLONE_PIDFD, false),
+            (CLONE_PIDFD, true),
+            (CLONE_PIDFD | CLONE_DETACHED, false),
         ] {
             assert_eq!(check_flags(flags).is_ok(), is_possible, "{flags:#x}");
         }

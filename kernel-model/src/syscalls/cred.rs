@@ -181,7 +181,13 @@ fn set_fs(kernel: &mut Kernel, task: TaskId, which: Which, id: u32) -> u64 {
     let ids = which.ids(&kernel.tasks.task(task).cred);
     let allowed = ids.may_take(id) || id == ids.fs || privileged(kernel, task, which);
     if id != KEEP && allowed {
-        commit(kernel, task, which, Ids { fs: id, ..ids });
+        match which {
+            Which::User => kernel.tasks.task_mut(task).cred.set_fs_uid(id),
+            Which::Group => kernel.tasks.task_mut(task).cred.group.fs = id,
+        }
+        if id != ids.fs {
+            kernel.tasks.process_of_mut(task).dumpable = Dumpable::No;
+        }
     }
     u64::from(ids.fs)
 }

@@ -111,7 +111,7 @@ fn open_exec(
     if kernel.is_link(node) {
         return Err(Errno::ELOOP);
     }
-    let inode = kernel.may_exec(node)?;
+    let inode = kernel.may_exec(task, node)?;
     let memory = kernel.hw.nr_frames() * PAGE_SIZE;
     let bytes = kernel.file_bytes(inode, MAX_PROGRAM_BYTES.min(memory))?;
     Ok(ExecFile { inode, path: full, bytes })

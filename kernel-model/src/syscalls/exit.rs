@@ -164,10 +164,16 @@ impl Kernel {
         for kind in closed {
             match kind {
                 FileKind::PerfEvent(event) => self.perf_release(event),
-                FileKind::Pipe { pipe, .. } => self.wake(Channel::Pipe(pipe.0)),
+                FileKind::Pipe { pipe, fifo, .. } => {
+                    self.wake(Channel::Pipe(pipe.0));
+                    if let Some(id) = fifo {
+                        self.put_inode(id);
+                    }
+                }
                 FileKind::Epoll(epoll) => self.release_epoll(epoll),
-                FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
                 FileKind::Task(TaskFile::Timer(timer)) => self.release_timerfd(timer),
+                FileKind::Socket(socket) => self.release_socket(socket, Release::Closed),
+                FileKind::Task(TaskFile::Messages(queue)) => self.release_mqueue(queue),
                 FileKind::Regular(id) | FileKind::Device { node: id, .. } => {
                     self.drop_locks_of_closed(id);
                     self.put_inode(id);
@@ -197,11 +203,14 @@ impl Kernel {
     pub(crate) fn leave_places(&mut self, process: ProcessId) {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let cwd = std::mem::replace(&mut entry.cwd, Node::Inode(ROOT));
+        let root = std::mem::replace(&mut entry.root, Node::Inode(ROOT));
         let exe = entry.exe.take();
         let owner = LockOwner::Process(entry.pid);
         self.drop_locks(owner);
         self.vfs.get(ROOT);
+        self.vfs.get(ROOT);
         self.put_node(cwd);
+        self.put_node(root);
         if let Some(exe) = exe {
             self.put_inode(exe);
         }

@@ -1,5 +1,5 @@
 //! Calls that change what a file is rather than what it is called: rights, owner, times, size.
-//! Source: Linux 6.18 `fs/open.c`, `fs/utimes.c`, `fs/statfs.c`, `mm/memfd.c`, `mm/fadvise.c`.
+//! Source: Linux 6.18 `fs/open.c`, `fs/statfs.c`, `mm/memfd.c`, `mm/fadvise.c`.
 
 use perf_core::{Errno, TaskId};
 
@@ -8,6 +8,7 @@ use super::table::Syscall;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::fs::inode::{Body, Inode, InodeId, ROOT_MOUNT, Times};
 use crate::fs::namei::Node;
+use crate::fs::permission::{MAY_WRITE, without_set_ids};
 use crate::fs::regular::Regular;
 use crate::fs::seals::{F_SEAL_EXEC, F_SEAL_SEAL};
 use crate::fs::{FileKind, OnExec};
@@ -15,21 +16,24 @@ use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
     AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_LARGEFILE, O_RDWR,
 };
-use crate::uapi::time::{NSEC_PER_SEC, TIME_BYTES};
-use crate::uapi::{put, word_at};
-
-const NO_XATTRS: &str = "a file system without extended attributes";
+use crate::uapi::put;
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(74, "fsync", check_fd),
     Syscall::plain(75, "fdatasync", check_fd),
     Syscall::plain(76, "truncate", |kernel, task, args| {
         let node = kernel.resolve(task, &Place::plain(args[0]))?;
-        truncate(kernel, node, args[1])
+        if let Node::Inode(id) = node
+            && kernel.regular(id).is_ok()
+        {
+            kernel.permission(task, node, MAY_WRITE)?;
+            kernel.get_write_access(id)?;
+        }
+        truncate(kernel, task, node, args[1])
     }),
     Syscall::plain(77, "ftruncate", |kernel, task, args| {
         let id = writable(kernel, task, args[0])?;
-        truncate(kernel, Node::Inode(id), args[1])
+        truncate(kernel, task, Node::Inode(id), args[1])
     }),
     Syscall::plain(90, "chmod", |kernel, task, args| {
         chmod(kernel, task, &Place::plain(args[0]), args[1])
@@ -61,15 +65,6 @@ pub(super) const CALLS: &[Syscall] = &[
         statfs(kernel, node, args[1])
     }),
     Syscall::plain(162, "sync", |_, _, _| Ok(0)),
-    Syscall::plain(188, "setxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(189, "lsetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(190, "fsetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(191, "getxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(192, "lgetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(193, "fgetxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(194, "listxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(195, "llistxattr", no_xattrs).partial(NO_XATTRS),
-    Syscall::plain(196, "flistxattr", no_xattrs).partial(NO_XATTRS),
     Syscall::plain(221, "fadvise64", |kernel, task, args| {
         check_fd(kernel, task, args)?;
         if args[3] & 0xffff_ffff > 5 { Err(Errno::EINVAL) } else { Ok(0) }
@@ -86,8 +81,28 @@ pub(super) const CALLS: &[Syscall] = &[
         let place = Place { dirfd: args[0] as i32, path_at: args[1], flags: 0 };
         chmod(kernel, task, &place, args[2])
     }),
-    Syscall::plain(280, "utimensat", sys_utimensat),
     Syscall::plain(285, "fallocate", sys_fallocate).partial("no collapsing, no inserting"),
+    Syscall::plain(187, "readahead", |kernel, task, args| {
+        let file = kernel.files.file(kernel.tasks.process_of(task).files.get(args[0] as i32)?);
+        match file.kind {
+            _ if !file.can_read() => Err(Errno::EBADF),
+            FileKind::Regular(_) => Ok(0),
+            _ => Err(Errno::EINVAL),
+        }
+    }),
+    Syscall::plain(277, "sync_file_range", |kernel, task, args| {
+        let [fd, offset, len, flags, ..] = *args;
+        let file = kernel.files.file(kernel.tasks.process_of(task).files.get(fd as i32)?);
+        let end = offset.checked_add(len).is_some_and(|end| (end as i64) >= 0);
+        if flags & 0xffff_ffff & !7 != 0 || (offset as i64) < 0 || !end {
+            return Err(Errno::EINVAL);
+        }
+        match file.kind {
+            FileKind::Path(_) => Err(Errno::EBADF),
+            FileKind::Regular(_) | FileKind::Directory(_) => Ok(0),
+            _ => Err(Errno::ESPIPE),
+        }
+    }),
     Syscall::plain(306, "syncfs", check_fd),
     Syscall::plain(319, "memfd_create", sys_memfd_create).partial("no large pages"),
     Syscall::plain(452, "fchmodat2", |kernel, task, args| {
@@ -101,7 +116,7 @@ pub(super) const CALLS: &[Syscall] = &[
 ];
 
 /// A descriptor as a path argument.
-fn descriptor(fd: u64) -> Place {
+pub(super) fn descriptor(fd: u64) -> Place {
     // AT_FDCWD itself is no descriptor.
     let dirfd = if fd as i32 == AT_FDCWD { -1 } else { fd as i32 };
     Place { dirfd, path_at: 0, flags: AT_EMPTY_PATH }
@@ -115,14 +130,10 @@ fn check_fd(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         | FileKind::Console(_)
         | FileKind::Eventfd(_)
         | FileKind::Epoll(_)
-        | FileKind::Socket(_)
-        | FileKind::Task(_) => Err(Errno::EINVAL),
+        | FileKind::Task(_)
+        | FileKind::Socket(_) => Err(Errno::EINVAL),
         _ => Ok(0),
     }
-}
-
-fn no_xattrs(_: &mut Kernel, _: TaskId, _: &[u64; 6]) -> Result<u64, Errno> {
-    Err(Errno::EOPNOTSUPP)
 }
 
 /// The regular file behind a descriptor that was opened for writing.
@@ -135,7 +146,7 @@ fn writable(kernel: &Kernel, task: TaskId, fd: u64) -> Result<InodeId, Errno> {
     }
 }
 
-fn truncate(kernel: &mut Kernel, node: Node, size: u64) -> Result<u64, Errno> {
+fn truncate(kernel: &mut Kernel, task: TaskId, node: Node, size: u64) -> Result<u64, Errno> {
     if (size as i64) < 0 {
         return Err(Errno::EINVAL);
     }
@@ -146,11 +157,16 @@ fn truncate(kernel: &mut Kernel, node: Node, size: u64) -> Result<u64, Errno> {
     kernel.regular(id)?;
     kernel.want_write(id)?;
     kernel.truncate_inode(id, size)?;
+    kernel.drop_set_ids(task, id);
     Ok(0)
 }
 
 /// The inode whose attributes are to change.
-fn changeable(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<InodeId, Errno> {
+pub(super) fn changeable(
+    kernel: &mut Kernel,
+    task: TaskId,
+    place: &Place,
+) -> Result<InodeId, Errno> {
     match kernel.resolve(task, place)? {
         Node::Inode(id) => {
             kernel.want_write(id)?;
@@ -163,11 +179,17 @@ fn changeable(kernel: &mut Kernel, task: TaskId, place: &Place) -> Result<InodeI
 fn chmod(kernel: &mut Kernel, task: TaskId, place: &Place, mode: u64) -> Result<u64, Errno> {
     let id = changeable(kernel, task, place)?;
     let now = kernel.realtime_ns();
-    let inode = kernel.vfs.inode_mut(id);
+    let inode = kernel.vfs.inode(id);
     if matches!(inode.body, Body::Link(_)) {
         return Err(Errno::EOPNOTSUPP);
     }
-    inode.permissions = mode as u32 & 0o7777;
+    let cred = &kernel.tasks.task(task).cred;
+    if !cred.owns(inode) {
+        return Err(Errno::EPERM);
+    }
+    let permissions = cred.allowed_mode(mode as u32, inode.gid);
+    let inode = kernel.vfs.inode_mut(id);
+    inode.permissions = permissions;
     inode.times.change = now;
     Ok(0)
 }
@@ -180,57 +202,20 @@ fn chown(
 ) -> Result<u64, Errno> {
     let id = changeable(kernel, task, place)?;
     let now = kernel.realtime_ns();
-    let inode = kernel.vfs.inode_mut(id);
     // -1 leaves it.
-    for (owner, new) in [(&mut inode.uid, uid as u32), (&mut inode.gid, gid as u32)] {
-        if new != u32::MAX {
-            *owner = new;
-        }
+    let [uid, gid] = [uid, gid].map(|id| Some(id as u32).filter(|id| *id != u32::MAX));
+    let (inode, cred) = (kernel.vfs.inode(id), &kernel.tasks.task(task).cred);
+    if !cred.may_chown(inode, uid, gid) {
+        return Err(Errno::EPERM);
     }
-    if matches!(inode.body, Body::Regular(_)) && inode.permissions & 0o111 != 0 {
-        inode.permissions &= !0o6000;
+    let kept = without_set_ids(cred, inode.permissions, inode.gid);
+    let inode = kernel.vfs.inode_mut(id);
+    inode.uid = uid.unwrap_or(inode.uid);
+    inode.gid = gid.unwrap_or(inode.gid);
+    if !matches!(inode.body, Body::Directory(_)) {
+        inode.permissions = kept;
     }
     inode.times.change = now;
-    Ok(0)
-}
-
-fn sys_utimensat(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    const UTIME_NOW: u64 = 0x3fff_ffff;
-    const UTIME_OMIT: u64 = 0x3fff_fffe;
-
-    let [dirfd, path_at, times_at, flags, ..] = *args;
-    let flags = flags & 0xffff_ffff;
-    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let now = kernel.realtime_ns();
-    let mut wanted = [Some(now); 2];
-    if times_at != 0 {
-        let mut bytes = [0; 2 * TIME_BYTES];
-        kernel.copy_from_user(times_at, &mut bytes)?;
-        for (time, bytes) in wanted.iter_mut().zip(bytes.chunks_exact(TIME_BYTES)) {
-            let (seconds, ns) = (word_at(bytes, 0), word_at(bytes, 8));
-            *time = match ns {
-                UTIME_NOW => Some(now),
-                UTIME_OMIT => None,
-                NSEC_PER_SEC.. => return Err(Errno::EINVAL),
-                // Before 1970 there is nothing here.
-                _ => Some((seconds as i64).max(0) as u64)
-                    .map(|seconds| seconds.saturating_mul(NSEC_PER_SEC).saturating_add(ns)),
-            };
-        }
-    }
-    let flags = if path_at == 0 { AT_EMPTY_PATH } else { flags };
-    if path_at == 0 && dirfd as i32 == AT_FDCWD {
-        return Err(Errno::EFAULT);
-    }
-    let id = changeable(kernel, task, &Place { dirfd: dirfd as i32, path_at, flags })?;
-    let Times { access, modify, .. } = kernel.vfs.inode(id).times;
-    kernel.vfs.inode_mut(id).times = Times {
-        access: wanted[0].unwrap_or(access),
-        modify: wanted[1].unwrap_or(modify),
-        change: now,
-    };
     Ok(0)
 }
 
@@ -257,6 +242,9 @@ fn sys_fallocate(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u
     }
     if mode & (PUNCH_HOLE | ZERO_RANGE) != 0 {
         kernel.file_zero(id, offset, len)?;
+    }
+    if mode & PUNCH_HOLE == 0 {
+        kernel.file_allocate(id, offset, end)?;
     }
     if mode & KEEP_SIZE == 0 && end > kernel.regular(id)?.nr_bytes() {
         kernel.truncate_inode(id, end)?;

@@ -6,11 +6,14 @@ use perf_core::{Errno, TaskId};
 use super::Outcome;
 use super::{fs_lock, perf, table::Syscall};
 use crate::fs::file::Owner;
+use crate::fs::io::{SEEK_DATA, SEEK_HOLE};
+use crate::fs::sparse::Extent;
 use crate::fs::{FileId, FileKind, OnExec, fcntl};
 use crate::kernel::Kernel;
 use crate::uapi::fcntl::{
-    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID,
-    F_SETLK, F_SETLKW, F_SETOWN, F_SETOWN_EX, O_CLOEXEC,
+    F_ADD_SEALS, F_GET_SEALS, F_GETLK, F_GETOWN_EX, F_NOTIFY, F_OFD_GETLK, F_OFD_SETLK,
+    F_OFD_SETLKW, F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN,
+    F_SETOWN_EX, O_CLOEXEC,
 };
 use crate::uapi::{put, word_at};
 
@@ -21,12 +24,17 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(32, "dup", sys_dup),
     Syscall::plain(33, "dup2", sys_dup2),
     Syscall::waiting(72, "fcntl", |kernel, task, args| match args[1] & 0xffff_ffff {
-        command @ (F_GETLK | F_SETLK | F_SETLKW) => {
+        command @ (F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW) => {
             fs_lock::fcntl_lock(kernel, task, args[0], command, args[2])
+        }
+        F_SETLEASE | F_NOTIFY => {
+            kernel.tasks.process_of(task).files.get(args[0] as i32)?;
+            kernel.tell_unsupported(task, Some("fcntl: leases and F_NOTIFY"));
+            Err(Errno::EINVAL)
         }
         _ => sys_fcntl(kernel, task, args).map(|value| Outcome::Done(Ok(value))),
     })
-    .partial("no leases or pipe sizes; no OFD locks"),
+    .partial("no leases, no F_NOTIFY; pipes keep their size"),
     Syscall::plain(292, "dup3", sys_dup3),
     Syscall::plain(293, "pipe2", |kernel, task, args| {
         open_pipe(kernel, task, args[0], args[1] as u32)
@@ -36,7 +44,8 @@ pub(super) const CALLS: &[Syscall] = &[
         Ok(perf_event_open(kernel, task, args))
     })
     .partial("breakpoint and software events"),
-    Syscall::plain(436, "close_range", sys_close_range).partial("no flags"),
+    Syscall::plain(436, "close_range", sys_close_range)
+        .partial("no CLOSE_RANGE_UNSHARE for one thread among several"),
 ];
 
 fn perf_event_open(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Outcome {
@@ -51,12 +60,25 @@ fn sys_close(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
     Ok(0)
 }
 
+/// Gives the caller a descriptor table of its own before.
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// Closes at exec.
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let (first, last, flags) = (args[0] as u32, args[1] as u32, args[2] as u32);
-    if flags != 0 || first > last {
+    if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLOSE_RANGE_UNSHARE != 0 && kernel.tasks.process_of(task).threads.len() > 1 {
+        kernel.tell_unsupported(task, Some("close_range: CLOSE_RANGE_UNSHARE among threads"));
         return Err(Errno::EINVAL);
     }
     let process = kernel.tasks.process_of_mut(task);
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        process.files.cloexec_range(first, last);
+        return Ok(0);
+    }
     let closed = process.files.close_range(&mut kernel.files, first, last);
     kernel.after_close(closed);
     Ok(0)
@@ -65,8 +87,14 @@ fn sys_close_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result
 fn sys_lseek(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [fd, offset, whence, ..] = *args;
     let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
-    let nr_bytes = match kernel.files.file(file).kind {
-        FileKind::Regular(id) => kernel.regular(id)?.nr_bytes(),
+    let nr_bytes = match (kernel.files.file(file).kind, whence as u32) {
+        (FileKind::Regular(id), SEEK_DATA | SEEK_HOLE) => {
+            let what = if whence as u32 == SEEK_DATA { Extent::Data } else { Extent::Hole };
+            let position = kernel.file_seek(id, offset as i64, what)?;
+            kernel.files.file_mut(file).position = position;
+            return Ok(position);
+        }
+        (FileKind::Regular(id), _) => kernel.regular(id)?.nr_bytes(),
         _ => 0,
     };
     kernel.files.lseek(file, offset as i64, whence as u32, nr_bytes)

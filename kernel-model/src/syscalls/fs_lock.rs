@@ -1,36 +1,25 @@
-//! flock and the record locks of fcntl; copies from file to file inside the kernel.
-//! Source: Linux 6.18 `fs/locks.c`, `fs/read_write.c`.
+//! flock, and the record locks of fcntl: a process's, and an open file's.
+//! Source: Linux 6.18 `fs/locks.c`.
 
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
-use super::fs_rw::progress;
-use super::net_transfer::{self, Piece, Side};
 use super::table::Syscall;
 use super::waiting::{Restart, on};
 use crate::fs::inode::InodeId;
 use crate::fs::io::{SEEK_CUR, SEEK_END, SEEK_SET};
 use crate::fs::lock::{FileLock, LockKind, LockOwner};
 use crate::fs::namei::Node;
-use crate::fs::{At, FileId, FileKind, IoResult};
+use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::task::wait::Channel;
-use crate::uapi::fcntl::{F_GETLK, F_SETLK, F_SETLKW};
+use crate::uapi::fcntl::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
 use crate::uapi::{put, word_at};
 
-pub(super) const CALLS: &[Syscall] = &[
-    Syscall::waiting(40, "sendfile", sys_sendfile)
-        .partial("from files, to files and sockets; not to pipes"),
-    Syscall::waiting(73, "flock", sys_flock),
-    Syscall::plain(326, "copy_file_range", sys_copy_file_range),
-];
+pub(super) const CALLS: &[Syscall] = &[Syscall::waiting(73, "flock", sys_flock)];
 
 /// Bytes of `struct flock`: type, whence, start, len, pid.
 const FLOCK_BYTES: usize = 32;
-/// Bytes that are copied at once.
-const PIECE_BYTES: u64 = 65_536;
-/// Most bytes of one call (`MAX_RW_COUNT`).
-const MAX_RW_COUNT: u64 = 0x7fff_f000;
 
 const F_RDLCK: u16 = 0;
 const F_WRLCK: u16 = 1;
@@ -94,6 +83,7 @@ impl Kernel {
                 && lock_place(self.files.file(file).kind) == Some(inode);
             if !is_open {
                 self.drop_lock(inode, LockOwner::File(file), 0, u64::MAX);
+                self.drop_lock(inode, LockOwner::Ofd(file), 0, u64::MAX);
             }
         }
     }
@@ -159,7 +149,7 @@ fn range_of(kernel: &Kernel, file: FileId, bytes: &[u8]) -> Result<(u64, u64), E
     })
 }
 
-/// fcntl with `F_GETLK`, `F_SETLK` and `F_SETLKW`.
+/// fcntl with `F_GETLK`, `F_SETLK` and `F_SETLKW`, and with their like for open files.
 pub(super) fn fcntl_lock(
     kernel: &mut Kernel,
     task: TaskId,
@@ -171,14 +161,23 @@ pub(super) fn fcntl_lock(
     let mut bytes = [0; FLOCK_BYTES];
     kernel.copy_from_user(at, &mut bytes)?;
     let (start, end) = range_of(kernel, file, &bytes)?;
-    let owner = LockOwner::Process(kernel.tasks.process_of(task).pid);
+    let is_ofd = matches!(command, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
+    if is_ofd && bytes[24..28] != [0; 4] {
+        return Err(Errno::EINVAL);
+    }
+    let owner = if is_ofd {
+        LockOwner::Ofd(file)
+    } else {
+        LockOwner::Process(kernel.tasks.process_of(task).pid)
+    };
+    let asks = matches!(command, F_GETLK | F_OFD_GETLK);
     let open = kernel.files.file(file);
     let kind = match u16::from_le_bytes([bytes[0], bytes[1]]) {
-        F_RDLCK if command != F_GETLK && !open.can_read() => return Err(Errno::EBADF),
-        F_WRLCK if command != F_GETLK && !open.can_write() => return Err(Errno::EBADF),
+        F_RDLCK if !asks && !open.can_read() => return Err(Errno::EBADF),
+        F_WRLCK if !asks && !open.can_write() => return Err(Errno::EBADF),
         F_RDLCK => LockKind::Shared,
         F_WRLCK => LockKind::Exclusive,
-        F_UNLCK if command != F_GETLK => {
+        F_UNLCK if !asks => {
             kernel.drop_lock(inode, owner, start, end);
             return Ok(Outcome::Done(Ok(0)));
         }
@@ -186,7 +185,8 @@ pub(super) fn fcntl_lock(
     };
     let lock = FileLock { owner, kind, start, end };
     match command {
-        F_SETLK | F_SETLKW => kernel.take_lock(task, inode, lock, command == F_SETLKW),
+        F_SETLK | F_OFD_SETLK => kernel.take_lock(task, inode, lock, false),
+        F_SETLKW | F_OFD_SETLKW => kernel.take_lock(task, inode, lock, true),
         _ => {
             let held = kernel.locks.conflict(inode, &lock);
             tell_conflict(&mut bytes, held);
@@ -208,155 +208,6 @@ fn tell_conflict(bytes: &mut [u8; FLOCK_BYTES], held: Option<FileLock>) {
     put(bytes, 2, 0_u16.to_le_bytes());
     put(bytes, 8, held.start.to_le_bytes());
     put(bytes, 16, len.to_le_bytes());
-    if let LockOwner::Process(pid) = held.owner {
-        put(bytes, 24, pid.to_le_bytes());
-    }
-}
-
-/// An end of a copy: the open file, and where its offset is, if not in the file itself.
-struct End {
-    file: FileId,
-    offset_at: u64,
-    offset: Option<u64>,
-}
-
-impl End {
-    fn new(kernel: &mut Kernel, task: TaskId, fd: u64, offset_at: u64) -> Result<Self, Errno> {
-        let file = kernel.tasks.process_of(task).files.get(fd as i32)?;
-        let offset = if offset_at == 0 { None } else { Some(kernel.read_user_u64(offset_at)?) };
-        if offset.is_some_and(|offset| (offset as i64) < 0) {
-            return Err(Errno::EINVAL);
-        }
-        Ok(Self { file, offset_at, offset })
-    }
-
-    fn place(&self, done: u64) -> At {
-        self.offset.map_or(At::Position, |offset| At::Offset(offset.saturating_add(done)))
-    }
-
-    fn finish(&self, kernel: &mut Kernel, done: u64) -> Result<(), Errno> {
-        match self.offset {
-            Some(offset) => kernel.write_user_u64(self.offset_at, offset.saturating_add(done)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Copies up to `len` bytes of a regular file.
-fn copy(kernel: &mut Kernel, task: TaskId, from: &End, to: &End, len: u64) -> Result<u64, Errno> {
-    let mut done = 0;
-    while done < len {
-        let mut bytes = vec![0; (len - done).min(PIECE_BYTES) as usize];
-        let nr = match kernel.read_file(from.file, &mut bytes, from.place(done)) {
-            Ok(IoResult::Done(nr)) => nr,
-            Ok(IoResult::Err(errno)) if done == 0 => return Err(errno),
-            Ok(_) => break,
-            Err(error) => {
-                kernel.stop_for_input(error);
-                return Err(Errno::EIO);
-            }
-        };
-        if nr == 0 {
-            break;
-        }
-        match kernel.write_file(task, to.file, &bytes[..nr], to.place(done)) {
-            IoResult::Done(written) => {
-                done += written as u64;
-                if written < nr {
-                    break;
-                }
-            }
-            IoResult::Err(errno) if done == 0 => return Err(errno),
-            _ => break,
-        }
-    }
-    from.finish(kernel, done)?;
-    to.finish(kernel, done)?;
-    Ok(done)
-}
-
-/// sendfile: from a regular file to anything but a pipe, which programs then write themselves.
-fn sys_sendfile(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outcome, Errno> {
-    let [out, input, offset_at, len, ..] = *args;
-    let from = End::new(kernel, task, input, offset_at)?;
-    let to = End::new(kernel, task, out, 0)?;
-    let (source, target) = (kernel.files.file(from.file), kernel.files.file(to.file));
-    if !source.can_read() || !target.can_write() {
-        return Err(Errno::EBADF);
-    }
-    let is_pipe = matches!(target.kind, FileKind::Pipe { .. });
-    if !matches!(source.kind, FileKind::Regular(_)) || is_pipe {
-        return Err(Errno::EINVAL);
-    }
-    let len = len.min(MAX_RW_COUNT);
-    match net_transfer::side_of(kernel, to.file) {
-        Some(side) => send_to_socket(kernel, task, &from, side, len),
-        None => copy(kernel, task, &from, &to, len).map(|done| Outcome::Done(Ok(done))),
-    }
-}
-
-/// Sends a file; how far it has come moves the position or the offset when it is done.
-fn send_to_socket(
-    kernel: &mut Kernel,
-    task: TaskId,
-    from: &End,
-    side: Side,
-    len: u64,
-) -> Result<Outcome, Errno> {
-    let position = kernel.files.file(from.file).position;
-    let start = from.offset.unwrap_or(position);
-    let mut done = progress(kernel, task);
-    let end = loop {
-        let mut bytes = vec![0; (len - done.min(len)).min(PIECE_BYTES) as usize];
-        let at = At::Offset(start.saturating_add(done));
-        let nr = match kernel.read_file(from.file, &mut bytes, at) {
-            Ok(IoResult::Done(nr)) => nr,
-            Ok(IoResult::Err(errno)) => break Err(errno),
-            Ok(_) => break Err(Errno::EINVAL),
-            Err(error) => return Ok(kernel.stop_for_input(error)),
-        };
-        if nr == 0 {
-            break Ok(());
-        }
-        match net_transfer::send_piece(kernel, task, side, &bytes[..nr], done) {
-            Piece::Sent(sent) => done += sent,
-            Piece::Pending(outcome) => return Ok(outcome),
-            Piece::Ended(errno) => break Err(errno),
-        }
-    };
-    if let Err(errno) = end
-        && done == 0
-    {
-        return Err(errno);
-    }
-    from.finish(kernel, done)?;
-    if from.offset.is_none() {
-        kernel.files.file_mut(from.file).position = start.saturating_add(done);
-    }
-    Ok(Outcome::Done(Ok(done)))
-}
-
-fn sys_copy_file_range(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    let [input, from_at, out, to_at, len, flags] = *args;
-    if flags & 0xffff_ffff != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let from = End::new(kernel, task, input, from_at)?;
-    let to = End::new(kernel, task, out, to_at)?;
-    let (source, target) = (kernel.files.file(from.file), kernel.files.file(to.file));
-    let (FileKind::Regular(source_id), FileKind::Regular(target_id)) = (source.kind, target.kind)
-    else {
-        return Err(Errno::EINVAL);
-    };
-    let appends = target.flags & crate::uapi::fcntl::O_APPEND != 0;
-    if !source.can_read() || !target.can_write() || appends {
-        return Err(Errno::EBADF);
-    }
-    let len = len.min(MAX_RW_COUNT);
-    let start = |end: &End, position: u64| end.offset.unwrap_or(position);
-    let (a, b) = (start(&from, source.position), start(&to, target.position));
-    if source_id == target_id && a.abs_diff(b) < len {
-        return Err(Errno::EINVAL);
-    }
-    copy(kernel, task, &from, &to, len)
+    let pid = if let LockOwner::Process(pid) = held.owner { pid } else { u32::MAX };
+    put(bytes, 24, pid.to_le_bytes());
 }

@@ -26,6 +26,12 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(88, "symlink", |kernel, task, args| {
         symlink(kernel, task, args[0], AT_FDCWD, args[1])
     }),
+    Syscall::plain(133, "mknod", |kernel, task, args| {
+        mknod(kernel, task, AT_FDCWD, args[0], [args[1], args[2]])
+    }),
+    Syscall::plain(259, "mknodat", |kernel, task, args| {
+        mknod(kernel, task, args[0] as i32, args[1], [args[2], args[3]])
+    }),
     Syscall::plain(258, "mkdirat", |kernel, task, args| {
         mkdir(kernel, task, args[0] as i32, args[1], args[2])
     }),
@@ -68,10 +74,23 @@ fn mkdir(
     Ok(0)
 }
 
+fn mknod(
+    kernel: &mut Kernel,
+    task: TaskId,
+    dirfd: i32,
+    path_at: u64,
+    [mode, number]: [u64; 2],
+) -> Result<u64, Errno> {
+    let path = read_path(kernel, path_at)?;
+    let walked = kernel.walk_to_name(task, dirfd, &path)?;
+    kernel.vfs_mknod(task, &walked, mode as u32 & 0xffff, number & 0xffff_ffff)?;
+    Ok(0)
+}
+
 fn rmdir(kernel: &mut Kernel, task: TaskId, dirfd: i32, path_at: u64) -> Result<u64, Errno> {
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_rmdir(&walked, &path)?;
+    kernel.vfs_rmdir(task, &walked, &path)?;
     Ok(0)
 }
 
@@ -83,7 +102,7 @@ fn unlink(kernel: &mut Kernel, task: TaskId, dirfd: i32, path_at: u64) -> Result
     {
         return Err(if kernel.is_directory(node) { Errno::EISDIR } else { Errno::ENOTDIR });
     }
-    kernel.vfs_unlink(&walked)?;
+    kernel.vfs_unlink(task, &walked)?;
     Ok(0)
 }
 
@@ -100,7 +119,7 @@ fn link(
     let node = kernel.resolve(task, &from)?;
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_link(node, &walked)?;
+    kernel.vfs_link(task, node, &walked)?;
     Ok(0)
 }
 
@@ -117,7 +136,7 @@ fn symlink(
     }
     let path = read_path(kernel, path_at)?;
     let walked = kernel.walk_to_name(task, dirfd, &path)?;
-    kernel.vfs_symlink(&walked, &target)?;
+    kernel.vfs_symlink(task, &walked, &target)?;
     Ok(0)
 }
 
@@ -135,6 +154,6 @@ fn rename(
     let (from, to) = (read_path(kernel, paths_at[0])?, read_path(kernel, paths_at[1])?);
     let from = kernel.walk_to_name(task, dirfds[0], &from)?;
     let to = kernel.walk_to_name(task, dirfds[1], &to)?;
-    kernel.vfs_rename(&from, &to, flags)?;
+    kernel.vfs_rename(task, &from, &to, flags)?;
     Ok(0)
 }

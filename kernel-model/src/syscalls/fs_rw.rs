@@ -15,6 +15,7 @@ use crate::fs::{At, FileId, FileKind, IoResult};
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
 use crate::signal::{SigFields, SigInfo};
+use crate::uapi::fcntl::{O_APPEND, O_NONBLOCK};
 use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::uapi::signal::{SIGPIPE, si_code};
 use crate::uapi::word_at;
@@ -48,6 +49,32 @@ pub(super) const CALLS: &[Syscall] = &[
         let segments = import_iovec(kernel, args[1], args[2])?;
         write(kernel, task, args[0], &segments, At::Position)
     }),
+    Syscall::waiting(295, "preadv", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        read(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(296, "pwritev", |kernel, task, args| {
+        let at = offset(args[3])?;
+        check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        write(kernel, task, args[0], &segments, at)
+    }),
+    Syscall::waiting(327, "preadv2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| read(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
+    Syscall::waiting(328, "pwritev2", |kernel, task, args| {
+        let at = offset_or_position(args[3])?;
+        let id = check_fd(kernel, task, args[0])?;
+        let segments = import_iovec(kernel, args[1], args[2])?;
+        with_flags(kernel, id, args[5], |kernel| write(kernel, task, args[0], &segments, at))
+    })
+    .partial("no RWF_ATOMIC, no RWF_DONTCACHE"),
 ];
 
 /// Most bytes of one call (`MAX_RW_COUNT`).
@@ -66,6 +93,40 @@ pub(super) fn one(addr: u64, len: u64) -> Result<Segments, Errno> {
 
 fn offset(at: u64) -> Result<At, Errno> {
     if (at as i64) < 0 { Err(Errno::EINVAL) } else { Ok(At::Offset(at)) }
+}
+
+fn offset_or_position(at: u64) -> Result<At, Errno> {
+    if at as i64 == -1 { Ok(At::Position) } else { offset(at) }
+}
+
+/// Runs a read or write with the `RWF_*` flags of one call, which stand for those of the file.
+fn with_flags(
+    kernel: &mut Kernel,
+    id: FileId,
+    flags: u64,
+    run: impl FnOnce(&mut Kernel) -> Result<Outcome, Errno>,
+) -> Result<Outcome, Errno> {
+    const HIPRI_AND_SYNC: u64 = 7;
+    const NOWAIT: u64 = 8;
+    const APPEND: u64 = 16;
+    const NOAPPEND: u64 = 32;
+
+    let flags = flags & 0xffff_ffff;
+    if flags & !(HIPRI_AND_SYNC | NOWAIT | APPEND | NOAPPEND) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & (APPEND | NOAPPEND) == APPEND | NOAPPEND {
+        return Err(Errno::EINVAL);
+    }
+    let before = kernel.files.file(id).flags;
+    let set = |flag, bit| if flags & flag != 0 { bit } else { 0 };
+    let now = (before | set(NOWAIT, O_NONBLOCK) | set(APPEND, O_APPEND)) & !set(NOAPPEND, O_APPEND);
+    kernel.files.file_mut(id).flags = now;
+    let result = run(kernel);
+    if kernel.files.kind_of(id).is_some() {
+        kernel.files.file_mut(id).flags = before;
+    }
+    result
 }
 
 fn check_fd(kernel: &Kernel, task: TaskId, fd: u64) -> Result<FileId, Errno> {
@@ -282,7 +343,7 @@ fn write(
             }
             IoResult::Err(errno) => {
                 if errno == Errno::EPIPE {
-                    send_sigpipe(kernel, task);
+                    broken_pipe(kernel, task);
                 }
                 return partly(done, errno);
             }
@@ -291,11 +352,10 @@ fn write(
     }
 }
 
-/// The other side will never read what a task writes.
-pub(super) fn send_sigpipe(kernel: &mut Kernel, task: TaskId) {
-    let pid = kernel.tasks.process_of(task).pid;
-    let sender = SigFields::Kill { pid, uid: 0 };
-    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, sender);
+/// Tells who writes to a pipe that nobody reads.
+pub(super) fn broken_pipe(kernel: &mut Kernel, task: TaskId) {
+    let (pid, uid) = (kernel.tasks.process_of(task).pid, kernel.tasks.task(task).cred.user.real);
+    let info = SigInfo::new(SIGPIPE, si_code::SI_USER, SigFields::Kill { pid, uid });
     kernel.send_signal_to_thread(task, info);
 }
 

@@ -8,14 +8,15 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
+use super::futex_waitv::NR_FUTEX_WAITV;
 use super::table::Syscall;
 use super::waiting::Restart;
 use crate::arch::x86::hw::PAGE_SIZE;
 use crate::kernel::Kernel;
 use crate::mm::access::Access;
 use crate::mm::layout::TASK_SIZE_MAX;
-use crate::task::TaskState;
 use crate::task::wait::{Channel, WaitFor, WakeCause};
+use crate::task::{InSyscall, TaskState};
 use crate::uapi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG,
     FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
@@ -26,19 +27,19 @@ pub(super) const CALLS: &[Syscall] =
     &[Syscall::waiting(202, "futex", sys_futex).partial("no priority inheritance (ENOSYS)")];
 
 /// The space of tickets, which no address space or frame has.
-const TICKET_SPACE: u64 = u64::MAX;
+pub(super) const TICKET_SPACE: u64 = u64::MAX;
 /// Marks the space of a word by its frame.
 const SHARED: u64 = 1 << 63;
 
 /// A word that tasks wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
+pub(super) struct Key {
     space: u64,
     address: u64,
 }
 
 impl Key {
-    const fn channel(self) -> Channel {
+    pub(super) const fn channel(self) -> Channel {
         Channel::Futex { space: self.space, address: self.address }
     }
 }
@@ -105,7 +106,7 @@ fn sys_futex(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outco
     Ok(Outcome::Done(done))
 }
 
-fn read_timeout(kernel: &mut Kernel, at: u64) -> Result<u64, Errno> {
+pub(super) fn read_timeout(kernel: &mut Kernel, at: u64) -> Result<u64, Errno> {
     let mut bytes = [0; TIME_BYTES];
     kernel.copy_from_user(at, &mut bytes)?;
     timespec_to_ns(&bytes)
@@ -113,14 +114,19 @@ fn read_timeout(kernel: &mut Kernel, at: u64) -> Result<u64, Errno> {
 
 /// Whether other processes may use the same word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sharing {
+pub(super) enum Sharing {
     Private,
     Shared,
 }
 
 /// The word at an address (`get_futex_key`). In shared mappings it is known by its frame,
 /// elsewhere by address space and address.
-fn key_of(kernel: &mut Kernel, task: TaskId, sharing: Sharing, uaddr: u64) -> Result<Key, Errno> {
+pub(super) fn key_of(
+    kernel: &mut Kernel,
+    task: TaskId,
+    sharing: Sharing,
+    uaddr: u64,
+) -> Result<Key, Errno> {
     if !uaddr.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
@@ -144,29 +150,37 @@ fn key_of(kernel: &mut Kernel, task: TaskId, sharing: Sharing, uaddr: u64) -> Re
     Ok(Key { space: SHARED | (found.physical / PAGE_SIZE), address: uaddr % PAGE_SIZE })
 }
 
+/// The bits that a waiter listens to.
+const fn bitset_of(call: InSyscall) -> u32 {
+    let command = call.args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) & 0xffff_ffff;
+    let has_bitset = call.nr != NR_FUTEX_WAITV && command == FUTEX_WAIT_BITSET;
+    if has_bitset { call.args[5] as u32 } else { FUTEX_BITSET_MATCH_ANY }
+}
+
 /// Every task that waits for a word, with its ticket.
 fn waiters_of(kernel: &Kernel, key: Option<Key>) -> Vec<Waiter> {
     let wanted = key.map(Key::channel);
     let tasks = kernel.tasks.tasks.values();
     tasks
-        .filter_map(|task| {
-            let TaskState::Blocked(wait) = &task.state else { return None };
-            let [word, Channel::Futex { space: TICKET_SPACE, address: ticket }] = wait.channels[..]
-            else {
-                return None;
+        .flat_map(|task| {
+            let channels = match &task.state {
+                TaskState::Blocked(wait) => wait.channels.as_slice(),
+                _ => &[],
             };
-            let args = task.syscall?.args;
-            let has_bitset = args[1] & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) & 0xffff_ffff
-                == FUTEX_WAIT_BITSET;
-            let bitset = if has_bitset { args[5] as u32 } else { FUTEX_BITSET_MATCH_ANY };
-            let is_wanted = wanted.is_none_or(|wanted| wanted == word);
-            is_wanted.then_some(Waiter { ticket, task: task.id, bitset })
+            let bitset = task.syscall.map_or(FUTEX_BITSET_MATCH_ANY, bitset_of);
+            channels.chunks_exact(2).filter_map(move |pair| {
+                let [word, Channel::Futex { space: TICKET_SPACE, address: ticket }] = *pair else {
+                    return None;
+                };
+                let is_wanted = wanted.is_none_or(|wanted| wanted == word);
+                is_wanted.then_some(Waiter { ticket, task: task.id, bitset })
+            })
         })
         .collect()
 }
 
 /// A ticket behind all that wait now.
-fn next_ticket(kernel: &Kernel) -> u64 {
+pub(super) fn next_ticket(kernel: &Kernel) -> u64 {
     waiters_of(kernel, None).iter().map(|waiter| waiter.ticket + 1).max().unwrap_or(0)
 }
 
@@ -264,9 +278,16 @@ fn requeue(
     let nr_woken = wake_waiters(kernel, &waiters);
     let mut nr_moved = 0;
     for waiter in rest.iter().take(nr_requeue as usize) {
-        let ticket = Channel::Futex { space: TICKET_SPACE, address: next_ticket(kernel) };
-        if let TaskState::Blocked(wait) = &mut kernel.tasks.task_mut(waiter.task).state {
-            wait.channels = vec![to.channel(), ticket];
+        let old = Channel::Futex { space: TICKET_SPACE, address: waiter.ticket };
+        let new = Channel::Futex { space: TICKET_SPACE, address: next_ticket(kernel) };
+        let entry = kernel.tasks.task_mut(waiter.task);
+        // Of several words the ticket tells which; it stays.
+        let is_one = entry.syscall.is_some_and(|call| call.nr != NR_FUTEX_WAITV);
+        if let TaskState::Blocked(wait) = &mut entry.state
+            && let Some(place) = wait.channels.iter().position(|channel| *channel == old)
+        {
+            wait.channels[place - 1] = to.channel();
+            wait.channels[place] = if is_one { new } else { old };
             nr_moved += 1;
         }
     }

@@ -6,8 +6,8 @@ use perf_core::{CpuId, Errno, TaskId};
 use super::table::Syscall;
 use crate::arch::x86::int80::SyscallAbi;
 use crate::arch::x86::segments::{
-    GDT_ENTRY_TLS_ENTRIES, GDT_ENTRY_TLS_MIN, LDT_ENTRIES, LdtForm, SEGMENT_TI, USER_DESC_BYTES,
-    UserDesc, checked_ldt_descriptor,
+    GDT_ENTRY_TLS_ENTRIES, GDT_ENTRY_TLS_MIN, LDT_ENTRIES, LdtForm, Refreshed, SEGMENT_TI,
+    USER_DESC_BYTES, UserDesc, checked_ldt_descriptor,
 };
 use crate::kernel::Kernel;
 
@@ -142,7 +142,8 @@ impl Kernel {
         if self.current_on(cpu) == Some(task) {
             let area = *self.layout.area(cpu);
             self.hw.load_tls(cpu, &area, &tls);
-            self.refresh_segments(cpu, task, |selector| u32::from(selector >> 3) == number);
+            let is_stale = |selector| u32::from(selector >> 3) == number;
+            self.refresh_segments(cpu, task, Refreshed::All, is_stale);
         }
         Ok(())
     }
@@ -172,10 +173,11 @@ impl Kernel {
                 continue;
             }
             self.load_mm_ldt(cpu, current)?;
-            self.refresh_segments(cpu, current, |selector| selector & SEGMENT_TI != 0);
+            let is_stale = |selector| selector & SEGMENT_TI != 0;
+            self.refresh_segments(cpu, current, Refreshed::DsEs, is_stale);
             if cpu != self.this_cpu {
                 // CS and SS are checked when the interrupt that tells it returns.
-                self.hw.raise_timer(cpu);
+                self.kick_task(current);
             }
         }
         Ok(())
@@ -197,8 +199,14 @@ impl Kernel {
     }
 
     /// Loads a CPU's segment registers again whose descriptors have changed.
-    fn refresh_segments(&mut self, cpu: CpuId, task: TaskId, is_stale: impl Fn(u16) -> bool) {
-        self.hw.refresh_segments(cpu, is_stale);
+    fn refresh_segments(
+        &mut self,
+        cpu: CpuId,
+        task: TaskId,
+        which: Refreshed,
+        is_stale: impl Fn(u16) -> bool,
+    ) {
+        self.hw.refresh_segments(cpu, which, is_stale);
         let (fs_base, gs_base) = self.hw.bases(cpu);
         let selectors = self.hw.selectors(cpu);
         let entry = self.tasks.task_mut(task);

@@ -10,10 +10,11 @@ use crate::fs::{FileId, FileKind};
 use crate::kernel::Kernel;
 use crate::mm::address_space::AddressSpace;
 use crate::mm::frame::FrameAllocator;
-use crate::mm::layout::offset_in_page;
+use crate::mm::layout::{offset_in_page, page_align_up};
 use crate::mm::mmap::{MapSource, MmapArgs, map};
 use crate::mm::mremap::MremapArgs;
 use crate::mm::vma::Prot;
+use crate::task::limits::{RLIM_INFINITY, Resource};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(9, "mmap", sys_mmap).partial("no large pages"),
@@ -44,6 +45,7 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
         return Err(Errno::EINVAL);
     }
     let request = MmapArgs { addr, len, prot, flags, offset };
+    check_space(kernel, task, len)?;
     if flags & map::LOCKED != 0 {
         kernel.check_map_locked(task, len)?;
     }
@@ -60,8 +62,8 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
             | FileKind::ProcMem { .. }
             | FileKind::Eventfd(_)
             | FileKind::Epoll(_)
-            | FileKind::Socket(_)
             | FileKind::Task(_)
+            | FileKind::Socket(_)
             | FileKind::Directory(_) => return Err(Errno::ENODEV),
             FileKind::Regular(id) => return map_file(kernel, task, file, id, &request),
         }
@@ -71,6 +73,16 @@ fn sys_mmap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, E
     })?;
     kernel.perf_event_mmap(task, addr);
     Ok(addr)
+}
+
+/// Whether the address space may grow by so many bytes (`RLIMIT_AS`).
+fn check_space(kernel: &mut Kernel, task: TaskId, more: u64) -> Result<(), Errno> {
+    let limit = kernel.tasks.process_of(task).limits.soft(Resource::As);
+    if limit == RLIM_INFINITY {
+        return Ok(());
+    }
+    let mapped = kernel.tasks.space_of_mut(task).mapped_bytes();
+    if mapped.saturating_add(more) > limit { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
 /// Maps a regular file.
@@ -128,16 +140,32 @@ pub(super) fn sys_mprotect(
 
 fn sys_mremap(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let [addr, old_len, new_len, flags, new_addr, _] = *args;
+    if new_len > old_len {
+        check_space(kernel, task, new_len - old_len)?;
+    }
     let request = MremapArgs { addr, old_len, new_len, flags, new_addr };
     with_space(kernel, task, |space, hw, frames| space.mremap(hw, frames, &request))
 }
 
 fn sys_madvise(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const MADV_REMOVE: u64 = 9;
+
     let [addr, len, advice, ..] = *args;
+    if advice & 0xffff_ffff == MADV_REMOVE && offset_in_page(addr) == 0 {
+        let end = page_align_up(len).and_then(|len| addr.checked_add(len)).ok_or(Errno::EINVAL)?;
+        for (object, pages) in kernel.tasks.space_of_mut(task).shared_pages(addr, end) {
+            for (space, _) in kernel.tasks.spaces.values_mut() {
+                space.forget_pages(&mut kernel.hw, &mut kernel.frames, object, pages.clone());
+            }
+        }
+    }
     with_space(kernel, task, |space, hw, frames| space.madvise(hw, frames, addr, len, advice))?;
     Ok(0)
 }
 
 fn sys_brk(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    Ok(with_space(kernel, task, |space, hw, frames| space.brk(hw, frames, args[0])))
+    let (_, now) = kernel.tasks.space_of_mut(task).heap();
+    let may_grow = check_space(kernel, task, args[0].saturating_sub(now)).is_ok();
+    let wanted = if may_grow { args[0] } else { 0 };
+    Ok(with_space(kernel, task, |space, hw, frames| space.brk(hw, frames, wanted)))
 }

@@ -9,7 +9,7 @@ use crate::kernel::Kernel;
 use crate::mm::layout::{PAGE_SIZE, TASK_SIZE_MAX, offset_in_page, page_align_down, page_align_up};
 use crate::mm::mlock::{Invalidate, Lock};
 use crate::task::cred::Cap;
-use crate::task::limits::Resource;
+use crate::task::limits::{RLIM_INFINITY, Resource};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(26, "msync", sys_msync),
@@ -30,7 +30,7 @@ fn may_lock(kernel: &Kernel, task: TaskId) -> Result<Option<u64>, Errno> {
     }
     match kernel.tasks.process_of(task).limits.soft(Resource::Memlock) {
         0 => Err(Errno::EPERM),
-        u64::MAX => Ok(None),
+        RLIM_INFINITY => Ok(None),
         limit => Ok(Some(limit)),
     }
 }

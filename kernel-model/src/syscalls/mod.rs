@@ -8,7 +8,7 @@
 //! - `fs_rw`, `fs_path`, `fs_names`, `fs_attr`, `fs_fd`, `fs_lock`, `ioctl`: files;
 //! - `net`, `net_message`, `net_control`, `net_transfer`, `net_option`: sockets
 //! - `poll`, `epoll`, `eventfd`: waiting for files; `perf`: perf events
-//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC
+//! - `ipc_sem`, `ipc_msg`, `ipc_shm`: System V IPC; `mqueue`: POSIX message queues
 //! - `mm`, `mm_lock`, `mm_policy`: memory; `futex`, `robust`: locks
 //! - `clone`, `exit`, `reap`, `wait`, `identity`, `cred`, `exec`: processes and threads
 //! - `signal`, `kill`, `signal_wait`, `signalfd`, `pidfd`: signals; `time`, `sleep`, `itimer`, `posix_timer`, `sched`: time and CPUs
@@ -21,12 +21,17 @@ mod eventfd;
 mod exec;
 mod exit;
 mod fs_attr;
+mod fs_copy;
 mod fs_fd;
 mod fs_lock;
+mod fs_mount;
 mod fs_names;
 mod fs_path;
 mod fs_rw;
+mod fs_times;
+mod fs_xattr;
 mod futex;
+mod futex_waitv;
 mod identity;
 mod ioctl;
 mod ipc_msg;
@@ -39,6 +44,8 @@ mod limits;
 mod mm;
 mod mm_lock;
 mod mm_policy;
+mod mqueue;
+mod namespace;
 mod net;
 mod net_control;
 mod net_message;
@@ -50,9 +57,12 @@ mod pidfd;
 mod poll;
 mod posix_timer;
 mod prctl;
+mod priority;
 mod reap;
 mod robust;
+mod rseq;
 mod sched;
+mod sched_policy;
 mod signal;
 mod signal_wait;
 mod signalfd;
@@ -73,6 +83,7 @@ use crate::observe::Observation;
 use crate::task::wait::WaitFor;
 pub use exec::ExecFailure;
 pub(crate) use fs_rw::import_iovec;
+pub(crate) use namespace::UtsNames;
 pub(crate) use prctl::comm_of_bytes;
 pub(crate) use signal::check_sigset_size;
 pub(crate) use system::UTS;

@@ -6,7 +6,7 @@ use perf_core::{Errno, TaskId};
 
 use super::Outcome;
 use super::fs_rw::{
-    Segments, gather, keep_progress, progress, rest_of, scatter, send_sigpipe, total,
+    Segments, broken_pipe, gather, keep_progress, progress, rest_of, scatter, total,
 };
 use super::net::wait_on;
 use crate::fs::{FileId, FileKind};
@@ -141,7 +141,7 @@ fn send_all(
             }
             Sent::Err(errno) => {
                 if errno == Errno::EPIPE && is_stream && done == 0 && flags & MSG_NOSIGNAL == 0 {
-                    send_sigpipe(kernel, task);
+                    broken_pipe(kernel, task);
                 }
                 return partly(done, errno);
             }
@@ -185,7 +185,7 @@ pub(super) fn send_piece(
         }
         Sent::Err(errno) => {
             if errno == Errno::EPIPE && done == 0 {
-                send_sigpipe(kernel, task);
+                broken_pipe(kernel, task);
             }
             Piece::Ended(errno)
         }

@@ -4,26 +4,39 @@
 use perf_core::{CommChange, Errno, TaskId};
 
 use super::table::Syscall;
+use crate::arch::x86::fpu::FpuFormat;
 use crate::arch::x86::tsc::TscMode;
 use crate::kernel::Kernel;
 use crate::mm::layout::TASK_SIZE_MAX;
+use crate::uapi::signal::NSIG;
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(135, "personality", sys_personality).partial("only PER_LINUX"),
     Syscall::plain(157, "prctl", sys_prctl).partial(
-        "PR_SET_NAME, PR_GET_NAME, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, \
-         PR_TASK_PERF_EVENTS_ENABLE and _DISABLE, PR_SET_TSC, PR_GET_TSC, PR_SET_SECCOMP, \
-         PR_GET_SECCOMP, PR_SET_SYSCALL_USER_DISPATCH, and what is about credentials; \
-         PR_SET_NO_NEW_PRIVS has no effect on execve",
+        "names, subreapers, PDEATHSIG, TIMERSLACK, TIMING, TID_ADDRESS, MCE_KILL, THP_DISABLE, \
+         TSC, security filters, SYSCALL_USER_DISPATCH, perf events, and what is about \
+         credentials; PR_SET_NO_NEW_PRIVS has no effect on execve, and slack none; PR_SET_MM is \
+         refused (EINVAL)",
     ),
     Syscall::plain(158, "arch_prctl", sys_arch_prctl)
-        .partial("FS and GS base; no shadow stacks, no CPUID faulting"),
+        .partial("no shadow stacks, no CPUID faulting"),
 ];
 
 /// Bytes of a task's name with its NUL (`TASK_COMM_LEN`).
 const TASK_COMM_LEN: usize = 16;
 
 fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
+    const PR_SET_PDEATHSIG: u64 = 1;
+    const PR_GET_PDEATHSIG: u64 = 2;
+    const PR_GET_TIMING: u64 = 13;
+    const PR_SET_TIMING: u64 = 14;
+    const PR_SET_TIMERSLACK: u64 = 29;
+    const PR_GET_TIMERSLACK: u64 = 30;
+    const PR_MCE_KILL_GET: u64 = 34;
+    const PR_GET_TID_ADDRESS: u64 = 40;
+    const PR_SET_THP_DISABLE: u64 = 41;
+    const PR_GET_THP_DISABLE: u64 = 42;
+    const MCE_KILL_DEFAULT: u64 = 2;
     const PR_SET_NAME: u64 = 15;
     const PR_GET_NAME: u64 = 16;
     const PR_TASK_PERF_EVENTS_DISABLE: u64 = 31;
@@ -61,6 +74,32 @@ fn sys_prctl(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, 
         PR_GET_CHILD_SUBREAPER => {
             let is_subreaper = kernel.tasks.process_of(task).is_subreaper;
             kernel.write_user_u32(value, u32::from(is_subreaper)).map(|()| 0)
+        }
+        PR_SET_PDEATHSIG if value > u64::from(NSIG) => Err(Errno::EINVAL),
+        PR_SET_PDEATHSIG => {
+            kernel.tasks.task_mut(task).pdeath_signal = value as u32;
+            Ok(0)
+        }
+        PR_GET_PDEATHSIG => {
+            let signal = kernel.tasks.task(task).pdeath_signal;
+            kernel.write_user_u32(value, signal).map(|()| 0)
+        }
+        PR_SET_TIMERSLACK => {
+            let sched = &mut kernel.tasks.task_mut(task).sched;
+            let is_default = value as i64 <= 0;
+            sched.timer_slack_ns = if is_default { sched.default_slack_ns } else { value };
+            Ok(0)
+        }
+        PR_GET_TIMERSLACK => Ok(kernel.tasks.task(task).sched.timer_slack_ns),
+        // Statistical timing, late machine checks.
+        PR_GET_TIMING => Ok(0),
+        PR_SET_TIMING if value == 0 => Ok(0),
+        PR_MCE_KILL_GET if args[1..5] == [0; 4] => Ok(MCE_KILL_DEFAULT),
+        PR_GET_THP_DISABLE if args[1..5] == [0; 4] => Ok(0),
+        PR_SET_THP_DISABLE if args[2..5] == [0; 3] => Ok(0),
+        PR_GET_TID_ADDRESS => {
+            let address = kernel.tasks.task(task).clear_child_tid;
+            kernel.write_user_u64(value, address).map(|()| 0)
         }
         PR_SET_TSC => {
             let mode = TscMode::from_number(value).ok_or(Errno::EINVAL)?;
@@ -142,6 +181,12 @@ impl Kernel {
         const ARCH_SET_FS: u64 = 0x1002;
         const ARCH_GET_FS: u64 = 0x1003;
         const ARCH_GET_GS: u64 = 0x1004;
+        const ARCH_GET_CPUID: u64 = 0x1011;
+        const ARCH_SET_CPUID: u64 = 0x1012;
+        const ARCH_GET_XCOMP_SUPP: u64 = 0x1021;
+        const ARCH_GET_XCOMP_PERM: u64 = 0x1022;
+        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+        const XFEATURE_MAX: u64 = 20;
 
         let entry = self.tasks.task_mut(task);
         match option {
@@ -152,6 +197,18 @@ impl Kernel {
                 let base = if option == ARCH_GET_FS { entry.fs_base } else { entry.gs_base };
                 self.write_user_u64(addr, base)?;
             }
+            ARCH_GET_CPUID => return Ok(1),
+            // The processor has no CPUID faulting.
+            ARCH_SET_CPUID => return Err(Errno::ENODEV),
+            ARCH_GET_XCOMP_SUPP | ARCH_GET_XCOMP_PERM => {
+                let features = match self.hw.fpu_format() {
+                    FpuFormat::Fxsave => 0,
+                    FpuFormat::Xsave { features } => features,
+                };
+                self.write_user_u64(addr, features)?;
+            }
+            // None of the features is one that needs permission.
+            ARCH_REQ_XCOMP_PERM if addr < XFEATURE_MAX => return Err(Errno::EOPNOTSUPP),
             _ => return Err(Errno::EINVAL),
         }
         Ok(0)

@@ -22,6 +22,7 @@ impl Kernel {
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let (leader, pid) = (entry.leader, entry.pid);
         self.exit_sem(process, pid);
+        self.ipc.mqueues.forget_process(process);
         let Some(entry) = self.tasks.processes.get_mut(&process) else { return };
         let closed = entry.files.close_all(&mut self.files);
         self.after_close(closed);
@@ -56,6 +57,7 @@ impl Kernel {
         let (is_leader, is_last) = (group.leader == task, group.threads.is_empty());
         let tid = self.tasks.task(task).tid;
         self.exit_ptrace(task);
+        self.tell_of_parents_death(task);
         if is_last {
             self.forget_children(process);
             self.kill_orphaned_pgrp(process, None);
@@ -125,6 +127,26 @@ impl Kernel {
                 self.notify_parent(child);
             }
             self.kill_orphaned_pgrp(child, Some(process));
+        }
+    }
+
+    /// Children get the signal that they have asked for when the thread ends that made them
+    /// (`reparent_leader`, `forget_original_parent`).
+    fn tell_of_parents_death(&mut self, task: TaskId) {
+        let is_child = |child: &&crate::task::Process| child.parent_thread == Some(task);
+        let children = self.tasks.processes.values().filter(is_child);
+        let threads: Vec<TaskId> = children.flat_map(|child| child.threads.clone()).collect();
+        let (pid, uid) = (self.tasks.process_of(task).pid, self.tasks.task(task).cred.user.real);
+        for thread in threads {
+            let signal = self.tasks.task(thread).pdeath_signal;
+            if signal != 0 {
+                let fields = SigFields::Kill { pid, uid };
+                let process = self.tasks.task(thread).process;
+                self.send_signal_to_process(
+                    process,
+                    SigInfo::new(signal, si_code::SI_USER, fields),
+                );
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Scheduling: yielding, affinity, which CPU.
+//! Scheduling: yielding, affinity, which CPU. Policies are in [`super::sched_policy`].
 //! Source: Linux 6.18 `kernel/sched/syscalls.c`.
 
 use perf_core::{Errno, TaskId};
@@ -7,17 +7,8 @@ use super::table::Syscall;
 use crate::kernel::Kernel;
 use crate::task::TaskState;
 
-const ONE_POLICY: &str = "SCHED_OTHER is the only policy";
-
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(24, "sched_yield", sys_sched_yield),
-    Syscall::plain(143, "sched_getparam", sys_sched_getparam).partial(ONE_POLICY),
-    Syscall::plain(145, "sched_getscheduler", |kernel, task, args| {
-        find(kernel, task, args[0]).map(|_| 0)
-    })
-    .partial(ONE_POLICY),
-    Syscall::plain(146, "sched_get_priority_max", |_, _, args| priorities(args[0]).map(|p| p.1)),
-    Syscall::plain(147, "sched_get_priority_min", |_, _, args| priorities(args[0]).map(|p| p.0)),
     Syscall::plain(203, "sched_setaffinity", sys_sched_setaffinity),
     Syscall::plain(204, "sched_getaffinity", sys_sched_getaffinity),
     Syscall::plain(309, "getcpu", sys_getcpu),
@@ -32,32 +23,12 @@ fn sys_sched_yield(kernel: &mut Kernel, _task: TaskId, _args: &[u64; 6]) -> Resu
 }
 
 /// The thread with a tid, or the caller for 0.
-fn find(kernel: &Kernel, task: TaskId, tid: u64) -> Result<TaskId, Errno> {
+pub(super) fn find(kernel: &Kernel, task: TaskId, tid: u64) -> Result<TaskId, Errno> {
     match tid as i32 {
         0 => Ok(task),
         1.. => kernel.tasks.find_tid(tid as u32).ok_or(Errno::ESRCH),
         _ => Err(Errno::EINVAL),
     }
-}
-
-/// Least and greatest priority of a policy.
-fn priorities(policy: u64) -> Result<(u64, u64), Errno> {
-    match policy as i32 {
-        // SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_DEADLINE, SCHED_EXT.
-        0 | 3 | 5..=7 => Ok((0, 0)),
-        // SCHED_FIFO, SCHED_RR.
-        1 | 2 => Ok((1, 99)),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-fn sys_sched_getparam(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
-    if args[1] == 0 {
-        return Err(Errno::EINVAL);
-    }
-    find(kernel, task, args[0])?;
-    kernel.write_user_u32(args[1], 0)?;
-    Ok(0)
 }
 
 fn sys_sched_getaffinity(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
@@ -94,6 +65,7 @@ fn sys_sched_setaffinity(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> 
     if kernel.current_on(cpu) == Some(target) {
         // It moves when it next enters the kernel.
         kernel.sched.set_need_resched(cpu);
+        kernel.kick_task(target);
     } else {
         kernel.sched.dequeue(cpu, target);
         kernel.enqueue_new(target);

@@ -1,4 +1,4 @@
-//! What the system is: uname, sysinfo; random bytes; calls that Linux can lack.
+//! What the system is: uname, sysinfo; random bytes.
 //! Source: Linux 6.18 `kernel/sys.c`, `drivers/char/random.c`.
 
 use perf_core::{Errno, TaskId};
@@ -14,8 +14,6 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::plain(63, "uname", sys_uname),
     Syscall::plain(99, "sysinfo", sys_sysinfo).partial("loads are 0"),
     Syscall::waiting(318, "getrandom", sys_getrandom),
-    Syscall::absent(324, "membarrier", "a Linux without CONFIG_MEMBARRIER"),
-    Syscall::absent(334, "rseq", "a Linux without CONFIG_RSEQ"),
 ];
 
 /// Bytes of a field of `struct new_utsname`.
@@ -30,8 +28,10 @@ const MAX_RW_COUNT: u64 = 0x7fff_f000;
 
 fn sys_uname(kernel: &mut Kernel, _task: TaskId, args: &[u64; 6]) -> Result<u64, Errno> {
     let mut bytes = [0; 6 * UTS_FIELD];
-    for (field, text) in bytes.chunks_exact_mut(UTS_FIELD).zip(UTS) {
-        field[..text.len()].copy_from_slice(text.as_bytes());
+    let [system, _, release, version, machine, _] = UTS.map(str::as_bytes);
+    let names = [system, &kernel.uts.host, release, version, machine, &kernel.uts.domain];
+    for (field, text) in bytes.chunks_exact_mut(UTS_FIELD).zip(names) {
+        field[..text.len()].copy_from_slice(text);
     }
     kernel.copy_to_user(args[0], &bytes)?;
     Ok(0)

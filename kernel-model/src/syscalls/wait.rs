@@ -15,16 +15,15 @@ use crate::signal::{SigFields, SigInfo};
 use crate::task::wait::Channel;
 use crate::task::{Process, TaskState};
 use crate::timer::usage::Usage;
+use crate::uapi::fcntl::O_NONBLOCK;
 use crate::uapi::signal::{SIGCHLD, SIGCONT, si_code};
 use crate::uapi::wait::{
     CONTINUED_WORD, P_ALL, P_PGID, P_PID, P_PIDFD, WALL, WCLONE, WCONTINUED, WEXITED, WNOHANG,
     WNOTHREAD, WNOWAIT, WUNTRACED, status_word, stopped_word,
 };
 
-pub(super) const CALLS: &[Syscall] = &[
-    Syscall::waiting(61, "wait4", sys_wait4),
-    Syscall::waiting(247, "waitid", sys_waitid).partial("no pidfds"),
-];
+pub(super) const CALLS: &[Syscall] =
+    &[Syscall::waiting(61, "wait4", sys_wait4), Syscall::waiting(247, "waitid", sys_waitid)];
 
 /// Which children are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,18 +141,24 @@ fn sys_waitid(kernel: &mut Kernel, task: TaskId, args: &[u64; 6]) -> Result<Outc
     {
         return Err(Errno::EINVAL);
     }
-    let which = match (id_type, id) {
+    let mut is_nonblocking = false;
+    let which = match (id_type & 0xffff_ffff, id) {
         (P_ALL, _) => Which::Any,
         (P_PID, 1..) => Which::Pid(id as u32),
         (P_PGID, 0) => Which::Group(kernel.tasks.process_of(task).pgid),
         (P_PGID, 1..) => Which::Group(id as u32),
-        (P_PIDFD, 0..) => return Err(Errno::EBADF),
+        (P_PIDFD, 0..) => {
+            let (pid, flags) = kernel.pidfd_of(task, id as u64)?;
+            is_nonblocking = flags & O_NONBLOCK != 0;
+            Which::Pid(pid)
+        }
         _ => return Err(Errno::EINVAL),
     };
     let change = match find_child(kernel, task, which, options) {
         Found::Nobody => return Err(Errno::ECHILD),
         Found::Change(change) => Some(change),
         Found::Waiting if options & WNOHANG != 0 => None,
+        Found::Waiting if is_nonblocking => return Err(Errno::EAGAIN),
         Found::Waiting => return Ok(wait_for_child(kernel, task)),
     };
     if let Some(change) = &change {

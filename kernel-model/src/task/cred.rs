@@ -13,6 +13,16 @@ use super::Tasks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Cap {
+    /// `CAP_CHOWN`: gives files away.
+    Chown = 0,
+    /// `CAP_DAC_OVERRIDE`: goes over the rights of files.
+    DacOverride = 1,
+    /// `CAP_DAC_READ_SEARCH`: the same for reading.
+    DacReadSearch = 2,
+    /// `CAP_FOWNER`: acts as the owner of files.
+    Fowner = 3,
+    /// `CAP_FSETID`: keeps set-id bits.
+    Fsetid = 4,
     /// `CAP_KILL`: signals to anyone.
     Kill = 5,
     /// `CAP_SETGID`.
@@ -25,6 +35,8 @@ pub enum Cap {
     IpcLock = 14,
     /// `CAP_IPC_OWNER`: everyone's System V IPC objects.
     IpcOwner = 15,
+    /// `CAP_SYS_CHROOT`.
+    SysChroot = 18,
     /// `CAP_SYS_PTRACE`: access to anyone's processes.
     SysPtrace = 19,
     /// `CAP_SYS_ADMIN`.
@@ -33,6 +45,8 @@ pub enum Cap {
     SysNice = 23,
     /// `CAP_SYS_RESOURCE`: beyond limits.
     SysResource = 24,
+    /// `CAP_MKNOD`: makes devices.
+    Mknod = 27,
     /// `CAP_PERFMON`.
     Perfmon = 38,
 }
@@ -47,6 +61,8 @@ pub struct CapSet(pub u64);
 impl CapSet {
     /// All there are.
     pub const FULL: Self = Self((1 << (CAP_LAST_CAP + 1)) - 1);
+    /// Those that go with user 0 for files (`CAP_FS_SET`).
+    pub const FS: Self = Self(0x1f | 1 << 9 | 1 << 27 | 1 << 32);
     /// None.
     pub const EMPTY: Self = Self(0);
 
@@ -94,6 +110,15 @@ impl Ids {
     pub const fn may_take(self, id: u32) -> bool {
         id == self.real || id == self.effective || id == self.saved
     }
+}
+
+/// The ids that a program's set-id bits give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetIds {
+    /// Its owner.
+    pub user: Option<u32>,
+    /// Its group.
+    pub group: Option<u32>,
 }
 
 /// Credentials of a task.
@@ -158,9 +183,30 @@ impl Cred {
         }
     }
 
-    /// What an exec of a program without privileges of its own leaves
-    /// (`cap_bprm_creds_from_file`).
-    pub fn exec(&mut self) {
+    /// A new user id for files, and the capabilities that go with it.
+    pub fn set_fs_uid(&mut self, id: u32) {
+        let old = std::mem::replace(&mut self.user.fs, id);
+        if old == 0 && id != 0 {
+            self.effective = CapSet(self.effective.0 & !CapSet::FS.0);
+        } else if old != 0 && id == 0 {
+            self.effective = self.effective.or(self.permitted.and(CapSet::FS));
+        }
+    }
+
+    /// The credentials that `access` asks with: the real ids (`access_override_creds`).
+    #[must_use]
+    pub fn for_access(&self) -> Self {
+        let mut cred = self.clone();
+        (cred.user.fs, cred.group.fs) = (cred.user.real, cred.group.real);
+        cred.effective = if cred.user.real == 0 { cred.permitted } else { CapSet::EMPTY };
+        cred
+    }
+
+    /// What an exec leaves, of a program without capabilities of its own
+    /// (`bprm_fill_uid`, `cap_bprm_creds_from_file`).
+    pub fn exec(&mut self, new: SetIds) {
+        self.user.effective = new.user.unwrap_or(self.user.effective);
+        self.group.effective = new.group.unwrap_or(self.group.effective);
         let is_root = self.user.real == 0 || self.user.effective == 0;
         self.permitted = if is_root { self.inheritable.or(self.bounding) } else { CapSet::EMPTY };
         self.effective = if self.user.effective == 0 { self.permitted } else { CapSet::EMPTY };
@@ -243,11 +289,11 @@ mod tests {
     fn exec_gives_root_everything_and_others_nothing() {
         let mut cred = Cred { effective: CapSet::EMPTY, ..Cred::default() };
         cred.permitted = CapSet::EMPTY;
-        cred.exec();
+        cred.exec(SetIds::default());
         assert_eq!(cred.effective, CapSet::FULL);
         let mut cred = Cred { keep_caps: true, ..Cred::default() };
         cred.set_user_ids(user(5));
-        cred.exec();
+        cred.exec(SetIds::default());
         assert_eq!((cred.permitted, cred.keep_caps), (CapSet::EMPTY, false));
     }
 

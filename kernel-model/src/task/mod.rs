@@ -6,6 +6,8 @@
 pub mod cred;
 pub mod limits;
 pub mod pid;
+pub mod rseq;
+pub mod sched_attr;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -197,6 +199,12 @@ pub struct Task {
     pub trace: TraceState,
     /// What personality() says: 0, or `ADDR_NO_RANDOMIZE`.
     pub personality: u32,
+    /// How it is to be scheduled.
+    pub sched: sched_attr::SchedAttr,
+    /// Its restartable sequences.
+    pub rseq: Option<rseq::Rseq>,
+    /// The signal that it gets when its parent ends (`PR_SET_PDEATHSIG`); 0 for none.
+    pub pdeath_signal: u32,
     /// What restart_syscall goes on with.
     pub restart_block: Option<RestartBlock>,
     /// Sigtrap perf events whose signal is due before the next user instruction.
@@ -250,6 +258,8 @@ pub struct Process {
     pub exe: Option<InodeId>,
     /// Working directory.
     pub cwd: Node,
+    /// Root directory.
+    pub root: Node,
     /// Rights that new files do not get.
     pub umask: u32,
     /// The auxiliary vector of its program, for `/proc/PID/auxv`.
@@ -265,6 +275,8 @@ pub struct Process {
     pub children_usage: Usage,
     /// Its timers.
     pub timers: ProcessTimers,
+    /// What it has registered with membarrier.
+    pub membarrier: u32,
     /// Its limits.
     pub limits: limits::Rlimits,
     /// Whether the parent waits in vfork for this process to exec or exit.

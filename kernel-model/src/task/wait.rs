@@ -7,6 +7,7 @@ use perf_core::{EventId, TaskId};
 
 use super::ProcessId;
 use crate::fs::inode::InodeId;
+use crate::ipc::mqueue::MqId;
 use crate::timer::file::TimerFdId;
 
 /// Something that wakes waiters.
@@ -29,6 +30,10 @@ pub enum Channel {
     Exec(ProcessId),
     /// A lock on a file was given back.
     Lock(InodeId),
+    /// What a task waits for in System V IPC is done; the task.
+    Ipc(TaskId),
+    /// A POSIX message queue has changed.
+    Mqueue(MqId),
     /// A timer descriptor's timer has ended.
     TimerFd(TimerFdId),
     /// A signal was sent, which a signalfd may tell of.
@@ -37,8 +42,6 @@ pub enum Channel {
     Pidfd(u32),
     /// A process has used more CPU time.
     CpuTime(ProcessId),
-    /// What a task waits for in System V IPC is done; the task.
-    Ipc(TaskId),
     /// A vfork child gave the memory back.
     Vfork(TaskId),
     /// Something has happened to a socket; its number.

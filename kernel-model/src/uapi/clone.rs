@@ -72,4 +72,6 @@ pub struct CloneArgs {
     pub stack: u64,
     /// FS base with [`CLONE_SETTLS`].
     pub tls: u64,
+    /// The id that the new task is to have (`set_tid`).
+    pub set_tid: Option<u32>,
 }

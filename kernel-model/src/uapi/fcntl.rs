@@ -68,8 +68,22 @@ pub const F_GETSIG: u64 = 11;
 pub const F_SETOWN_EX: u64 = 15;
 /// The same, read.
 pub const F_GETOWN_EX: u64 = 16;
+/// Asks for a lock in the way of an open file's.
+pub const F_OFD_GETLK: u64 = 36;
+/// Takes or gives back a lock of an open file.
+pub const F_OFD_SETLK: u64 = 37;
+/// The same, and waits.
+pub const F_OFD_SETLKW: u64 = 38;
+/// Sets a lease.
+pub const F_SETLEASE: u64 = 1024;
+/// Reads it.
+pub const F_GETLEASE: u64 = 1025;
+/// Asks to be told of changes in a directory.
+pub const F_NOTIFY: u64 = 1026;
 /// Duplicates a descriptor that is closed at exec.
 pub const F_DUPFD_CLOEXEC: u64 = 1030;
+/// Sets the bytes of a pipe.
+pub const F_SETPIPE_SZ: u64 = 1031;
 /// Bytes of a pipe.
 pub const F_GETPIPE_SZ: u64 = 1032;
 /// Add seals.

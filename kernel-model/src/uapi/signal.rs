@@ -158,6 +158,8 @@ pub mod si_code {
     pub const SI_QUEUE: i32 = -1;
     /// A POSIX timer.
     pub const SI_TIMER: i32 = -2;
+    /// A message came into a POSIX message queue.
+    pub const SI_MESGQ: i32 = -3;
     /// The kernel.
     pub const SI_KERNEL: i32 = 0x80;
     /// tkill() and tgkill().

@@ -21,7 +21,7 @@ pub fn statx(stat: &Stat) -> [u8; STATX_BYTES] {
     word(0, u64::from(STATX_BASIC_STATS) | u64::from(BLOCK_BYTES) << 32);
     word(32, stat.inode);
     word(40, stat.nr_bytes);
-    word(48, stat.nr_bytes.div_ceil(512));
+    word(48, stat.nr_blocks);
     // Access, change and modification; the time of birth is not known.
     for (at, ns) in [(64, stat.times.access), (96, stat.times.change), (112, stat.times.modify)] {
         word(at, ns / 1_000_000_000);
@@ -55,6 +55,7 @@ mod tests {
             nr_links: 2,
             special_device: 0x0203,
             nr_bytes: 1000,
+            nr_blocks: 2,
             uid: 11,
             gid: 12,
             times: crate::fs::inode::Times::all(5_000_000_006),

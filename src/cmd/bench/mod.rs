@@ -7,7 +7,7 @@
 //! start, libraries load and translators warm up at no cost to the figures.
 //! Outputs are compared: a fast wrong answer is a failure.
 //!
-//! `dr7 bench slots` is another bench, in `slots`.
+//! `dr7 bench slots` and `dr7 bench linux` are other benches, in `slots` and `linux`.
 //!
 //! Parts: `kernels` (what is run), `build` (compiled), `field` (by whom), `child`
 //! and `guest` (one run), `figures` and `table` (what came out).
@@ -18,6 +18,7 @@ mod field;
 mod figures;
 mod guest;
 mod kernels;
+mod linux;
 mod slots;
 mod table;
 
@@ -118,8 +119,10 @@ pub(super) fn bench(
     streams: Streams<'_>,
 ) -> Result<Outcome, CommandError> {
     let mut streams = streams;
-    if let Some(BenchWhat::Slots(args)) = &args.what {
-        return tell(&mut streams, &slots::measure(args)?);
+    match &args.what {
+        Some(BenchWhat::Slots(args)) => return tell(&mut streams, &slots::measure(args)?),
+        Some(BenchWhat::Linux(args)) => return linux::bench(args, machine, &mut streams),
+        None => {}
     }
     let filter = args.filter.as_deref().unwrap_or("");
     let kernels: Vec<&Kernel> =
@@ -139,7 +142,8 @@ pub(super) fn bench(
     let mut rows = Vec::new();
     for kernel in kernels {
         let program = workshop.build(kernel)?;
-        rows.push(measure(&field, &present, kernel, &program, args)?);
+        let rounds = Rounds { runs: args.runs, divide: args.divide };
+        rows.push(measure(&field, &present, kernel, &program, rounds)?);
     }
     let text = match args.format() {
         BenchFormat::Table => table::table(&rows, &present),
@@ -191,18 +195,27 @@ fn heading(
     text
 }
 
+/// How often something is run.
+#[derive(Clone, Copy, Debug)]
+struct Rounds {
+    /// Runs of each, whose median counts.
+    runs: u32,
+    /// Each does an n-th of its usual work.
+    divide: u64,
+}
+
 /// One kernel, by the processor and by all contenders.
 fn measure(
     field: &Field<'_>,
     present: &[Present],
     kernel: &Kernel,
     program: &Path,
-    args: &BenchArgs,
+    rounds: Rounds,
 ) -> Result<Row, CommandError> {
-    let count = (kernel.count / args.divide).max(1);
+    let count = (kernel.count / rounds.divide).max(1);
     let both = |run: &dyn Fn(u64) -> Result<Attempt, CommandError>| {
-        let start = sample(args.runs, || run(0))?;
-        let work = sample(args.runs, || run(count))?;
+        let start = sample(rounds.runs, || run(0))?;
+        let work = sample(rounds.runs, || run(count))?;
         Ok::<_, CommandError>(start.and_then(|start| work.map(|work| (start, work))))
     };
     let native_error = |reason| BenchError::Native { kernel: kernel.name, reason };

@@ -14,6 +14,6 @@ int main(void)
     fflush(stdout);
     signal(SIGSEGV, on_signal);
     unsigned long here = (unsigned long)__builtin_frame_address(0) & ~0xfffUL;
-    munmap((void *)(here - (1 << 20)), 16 << 20);
+    munmap((void *)(here - (1 << 20)), 0x7ffffffff000 - (here - (1 << 20)));
     return 0;
 }

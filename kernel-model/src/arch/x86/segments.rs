@@ -252,10 +252,20 @@ impl Hw {
         }
     }
 
-    /// Loads again the segment registers for which `is_stale` holds, as their descriptors have
+    /// Loads again those segment registers for which `is_stale` holds, as their descriptors have
     /// changed.
-    pub fn refresh_segments(&mut self, cpu: CpuId, is_stale: impl Fn(u16) -> bool) {
-        for reg in [SegmentReg::Ds, SegmentReg::Es, SegmentReg::Fs, SegmentReg::Gs] {
+    pub fn refresh_segments(
+        &mut self,
+        cpu: CpuId,
+        which: Refreshed,
+        is_stale: impl Fn(u16) -> bool,
+    ) {
+        let all = [SegmentReg::Ds, SegmentReg::Es, SegmentReg::Fs, SegmentReg::Gs];
+        let regs = match which {
+            Refreshed::DsEs => &all[..2],
+            Refreshed::All => &all[..],
+        };
+        for &reg in regs {
             let seg = &self.machine().cpu(cpu.0 as usize).regs.seg;
             let selector = seg[reg as usize].selector;
             if is_stale(selector) {
@@ -298,6 +308,15 @@ impl Hw {
         let access = self.descriptor(cpu, selector).map(|word| word >> AR_SHIFT & 0xff);
         access.is_some_and(|access| access & !ACCESSED_OR_EXPAND_DOWN == WRITABLE)
     }
+}
+
+/// Which segment registers follow a change of their descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// DS and ES, when an LDT changes (`refresh_ldt_segments`).
+    DsEs,
+    /// All, when a TLS descriptor changes (`do_set_thread_area`).
+    All,
 }
 
 /// Checks a descriptor for an LDT, and gives it (`write_ldt`).

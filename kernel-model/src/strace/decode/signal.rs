@@ -92,7 +92,7 @@ pub(in super::super) fn action(call: &Call<'_>, value: u64) -> Value {
 
 /// `stack_t`.
 pub(in super::super) fn altstack(call: &Call<'_>, value: u64) -> Value {
-    call.at(value, 24, |raw| stack_fields(raw))
+    call.at(value, 24, stack_fields)
 }
 
 fn stack_fields(raw: &Raw) -> Value {

@@ -233,7 +233,7 @@ fn fcntl(args: &[u64; 6]) -> Vec<Arg> {
         0 | 1030 | 1031 => Some(In(int)),
         2 => Some(Flags(&n::FD_FLAGS)),
         4 => Some(In(status_flags)),
-        5 | 36 => Some(InOut(f::flock_with_pid)),
+        5 | 36 => Some(Out(f::flock_with_pid)),
         6 | 7 | 37 | 38 => Some(In(f::flock)),
         8 => Some(In(int)),
         10 => Some(In(signal_number)),

@@ -92,6 +92,8 @@ pub(super) const CALLS: &[Signature] = &[
     call("uname", NONE, &[Out(p::utsname)], Ret::Dec),
     call("sysinfo", NONE, &[Out(p::sysinfo)], Ret::Dec),
     call("syslog", NONE, &[In(int), In(address), In(int)], Ret::Dec),
+    call("set_thread_area", NONE, &[In(address)], Ret::Dec),
+    call("get_thread_area", NONE, &[In(address)], Ret::Dec),
     call("seccomp", NONE, &[One(&n::SECCOMP), Flags(&n::SECCOMP_FLAGS), In(address)], Ret::Dec),
     call("modify_ldt", NONE, &[In(int), In(address), In(ulong)], Ret::Dec),
     call("iopl", NONE, &[In(uint)], Ret::Dec),
