@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -447,6 +448,38 @@ static void rights(void)
 	close(s[1]);
 }
 
+/* A file larger than the buffer, to a reader. */
+static void file_to_socket(void)
+{
+	int s[2], status, fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	off_t offset = 100;
+
+	write(fd, large, sizeof large);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+	fflush(stdout);
+	if (fork() == 0) {
+		long sum = 0;
+		ssize_t n;
+		close(s[0]);
+		while ((n = read(s[1], large, 7000)) > 0)
+			sum += n;
+		_exit(sum == 300000 ? 7 : 1);
+	}
+	close(s[1]);
+	TELL(sendfile(s[0], fd, &offset, 1000));
+	printf("offset %ld position %ld\n", (long)offset, (long)lseek(fd, 0, SEEK_CUR));
+	lseek(fd, 1000, SEEK_SET);
+	TELL(sendfile(s[0], fd, NULL, 1000000));
+	printf("position %ld\n", (long)lseek(fd, 0, SEEK_CUR));
+	TELL(sendfile(s[0], fd, NULL, 1000000));
+	TELL(sendfile(fd, s[0], NULL, 10));
+	close(s[0]);
+	wait(&status);
+	printf("status %x\n", status);
+	close(fd);
+	unlink("file");
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
@@ -518,6 +551,7 @@ int main(void)
 	datagrams();
 	rights();
 	waits();
+	file_to_socket();
 	rmdir(directory);
 	return 0;
 }

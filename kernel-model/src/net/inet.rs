@@ -141,8 +141,7 @@ impl Kernel {
             let both_share = shares && other.options.reuse_port();
             !both_reuse && !both_share
         };
-        self.others_at(id, address).any(in_the_way)
-            || is_tcp && self.is_in_time_wait(address, reuses)
+        self.others_at(id, address).any(in_the_way) || is_tcp && self.is_in_time_wait(address, own)
     }
 
     /// What a socket that goes leaves behind.
@@ -152,22 +151,25 @@ impl Kernel {
         }
     }
 
-    /// Whether a bound socket takes what is sent to an address, and how well it fits: what is
-    /// connected to the sender before what has just the address before what takes all.
+    /// Whether a bound socket takes what is sent to an address, and how well it fits: what has
+    /// just the address before what takes all, then what is connected to the sender, then what is
+    /// of the address's family (`compute_score`).
     pub(super) fn fit(socket: &Socket, to: InetAddress, from: Option<InetAddress>) -> Option<u8> {
         let local = socket.inet_local()?;
         if local.port != to.port {
             return None;
         }
         let by_address = match local.ip {
-            ip if ip == to.ip => 1,
+            ip if ip == to.ip => 4,
             Ip::ANY6 if to.ip.to_v4().is_none() || !socket.options.v6_only() => 0,
             Ip::ANY4 if to.ip.to_v4().is_some() => 0,
             _ => return None,
         };
+        let is_v4 = to.ip.to_v4().is_some();
+        let by_family = u8::from(is_v4 == (socket.family == Family::Inet));
         match socket.inet_remote() {
-            None => Some(by_address),
-            Some(remote) if Some(remote) == from => Some(by_address + 2),
+            None => Some(by_address + by_family),
+            Some(remote) if Some(remote) == from => Some(by_address + by_family + 2),
             Some(_) => None,
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct TimeWait {
     until_ns: u64,
     /// Whether others that ask for it may have it.
     is_reusable: bool,
+    /// Whether others that share ports may have it.
+    is_shared: bool,
 }
 
 impl Kernel {
@@ -264,19 +266,21 @@ impl Kernel {
         let now = self.now_ns();
         let Some(address) = socket.inet_local() else { return };
         let is_reusable = socket.options.reuse_address();
+        let is_shared = socket.options.reuse_port();
         self.net.time_wait.retain(|kept| kept.until_ns > now);
         let until_ns = now.saturating_add(TIME_WAIT_NS);
-        self.net.time_wait.push(TimeWait { address, until_ns, is_reusable });
+        self.net.time_wait.push(TimeWait { address, until_ns, is_reusable, is_shared });
     }
 
     /// Whether an ended connection keeps an address.
-    pub(super) fn is_in_time_wait(&self, address: InetAddress, reuses: bool) -> bool {
+    pub(super) fn is_in_time_wait(&self, address: InetAddress, by: &Socket) -> bool {
         let now = self.now_ns();
+        let (reuses, shares) = (by.options.reuse_address(), by.options.reuse_port());
         self.net.time_wait.iter().any(|kept| {
             kept.until_ns > now
                 && kept.address.port == address.port
                 && (address.ip.is_any() || address.ip == kept.address.ip)
-                && !(reuses && kept.is_reusable)
+                && !(reuses && kept.is_reusable || shares && kept.is_shared)
         })
     }
 

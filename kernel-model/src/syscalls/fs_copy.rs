@@ -7,7 +7,8 @@
 use perf_core::{Errno, TaskId};
 
 use super::Outcome;
-use super::fs_rw::{broken_pipe, gather, import_iovec, scatter};
+use super::fs_rw::{broken_pipe, gather, import_iovec, progress, scatter};
+use super::net_transfer::{Piece, send_piece, side_of};
 use super::table::Syscall;
 use super::waiting::{Restart, on};
 use crate::fs::file::PipeEnd;
@@ -19,7 +20,7 @@ use crate::uapi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
 pub(super) const CALLS: &[Syscall] = &[
     Syscall::waiting(40, "sendfile", sys_sendfile),
-    Syscall::waiting(275, "splice", sys_splice),
+    Syscall::waiting(275, "splice", sys_splice).partial("not from sockets"),
     Syscall::waiting(276, "tee", sys_tee),
     Syscall::waiting(278, "vmsplice", sys_vmsplice).partial("copies; no gifts"),
     Syscall::waiting(326, "copy_file_range", sys_copy_file_range),
@@ -90,6 +91,8 @@ enum Step {
     Moved(u64),
     End,
     Wait(PipeId),
+    /// A socket waits, and goes on from what went before.
+    Pending(Outcome),
 }
 
 impl Kernel {
@@ -144,11 +147,18 @@ impl Kernel {
             return Ok(Step::End);
         }
         let place = to.place(self, done);
-        let nr = match self.write_file(task, to.file, &bytes, place) {
-            IoResult::Done(nr) => nr,
-            IoResult::Err(errno) => return Err(errno),
-            IoResult::WouldBlock => return Err(Errno::EAGAIN),
-            IoResult::PerfEvent(_) => return Err(Errno::EINVAL),
+        let nr = match side_of(self, to.file) {
+            Some(side) => match send_piece(self, task, side, &bytes, done) {
+                Piece::Sent(nr) => nr as usize,
+                Piece::Pending(outcome) => return Ok(Step::Pending(outcome)),
+                Piece::Ended(errno) => return Err(errno),
+            },
+            None => match self.write_file(task, to.file, &bytes, place) {
+                IoResult::Done(nr) => nr,
+                IoResult::Err(errno) => return Err(errno),
+                IoResult::WouldBlock => return Err(Errno::EAGAIN),
+                IoResult::PerfEvent(_) => return Err(Errno::EINVAL),
+            },
         };
         if let Some((pipe, _)) = from.pipe(self) {
             self.files.consume_pipe(pipe, nr);
@@ -169,11 +179,12 @@ impl Kernel {
         is_nonblocking: bool,
     ) -> Result<Outcome, Errno> {
         let once = ends.iter().any(|end| end.pipe(self).is_some());
-        let mut done = 0;
+        let mut done = progress(self, task);
         while done < len {
             match self.copy_step(task, ends, done, len - done) {
                 Ok(Step::Moved(nr)) => done += nr,
                 Ok(Step::End) => break,
+                Ok(Step::Pending(outcome)) => return Ok(outcome),
                 Ok(Step::Wait(_)) if is_nonblocking => return Err(Errno::EAGAIN),
                 Ok(Step::Wait(pipe)) => {
                     let wait = on(Channel::Pipe(pipe.0));

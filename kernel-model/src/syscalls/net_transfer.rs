@@ -149,6 +149,49 @@ fn send_all(
     }
 }
 
+/// What became of bytes that the kernel sends.
+pub(super) enum Piece {
+    /// So many went.
+    Sent(u64),
+    /// It waits, and goes on from what was sent before.
+    Pending(Outcome),
+    /// It ends with this, unless something was sent before.
+    Ended(Errno),
+}
+
+/// Sends bytes that the kernel has, `done` of them before.
+pub(super) fn send_piece(
+    kernel: &mut Kernel,
+    task: TaskId,
+    side: Side,
+    bytes: &[u8],
+    done: u64,
+) -> Piece {
+    let cred = kernel.ucred_of(task);
+    let mut out = Outgoing { bytes, to: None, rights: Vec::new(), cred, explicit_cred: None };
+    match kernel.socket_send(task, side.id, &mut out) {
+        Sent::Done(nr) => Piece::Sent(nr as u64),
+        Sent::WouldBlock(_) if is_nonblocking(kernel, side, 0) => Piece::Ended(Errno::EAGAIN),
+        Sent::WouldBlock(_) if done > 0 && kernel.signal_pending(task) => {
+            Piece::Ended(Errno::EINTR)
+        }
+        Sent::WouldBlock(on) => {
+            keep_progress(kernel, task, done);
+            let timeout = kernel.net.socket(side.id).options.send_timeout;
+            match wait_on(kernel, task, on, timeout) {
+                Ok(outcome) => Piece::Pending(outcome),
+                Err(errno) => Piece::Ended(errno),
+            }
+        }
+        Sent::Err(errno) => {
+            if errno == Errno::EPIPE && done == 0 {
+                broken_pipe(kernel, task);
+            }
+            Piece::Ended(errno)
+        }
+    }
+}
+
 /// What was done counts more than what ended it.
 fn partly(done: u64, errno: Errno) -> Result<Outcome, Errno> {
     if done > 0 { Ok(Outcome::Done(Ok(done))) } else { Err(errno) }
