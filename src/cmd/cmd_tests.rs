@@ -288,7 +288,7 @@ fn a_dump_shows_everything() {
     assert_in_order(
         &answer.out,
         &[
-            "recording, format version 4",
+            "recording, format version 5",
             "section META at 20",
             "machine: 1 CPUs, processor v3 (intel), 536870912 bytes of memory, timing none, seed 0, kernel 6.x",
             "120 bytes, BLAKE3 ",

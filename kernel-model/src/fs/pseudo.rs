@@ -78,6 +78,7 @@ const GROUPS: &[&[PseudoFile]] = &[
 /// Directories that are there even when empty, with the type of file system that begins there.
 const DIRECTORIES: &[(&str, u32, Option<&str>)] = &[
     ("/dev", 0o755, Some("devtmpfs")),
+    ("/dev/shm", 0o1777, Some("tmpfs")),
     ("/proc", 0o555, Some("proc")),
     ("/sys", 0o555, Some("sysfs")),
     ("/sys/kernel", 0o755, None),
