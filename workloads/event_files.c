@@ -17,19 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 /* musl has no wrapper. */
 #define epoll_pwait2(ep, events, max, timeout, mask) \
 	syscall(SYS_epoll_pwait2, ep, events, max, timeout, mask, 8)
-
-static void tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: error %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
-
-#define TELL(call) (errno = 0, tell(#call, (long)(call)))
 
 static int add(int ep, int fd, unsigned events)
 {

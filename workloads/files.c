@@ -14,22 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 #ifndef RENAME_NOREPLACE
 /* musl has no wrapper. */
 #define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE 2
 #define renameat2(from, a, to, b, flags) syscall(SYS_renameat2, from, a, to, b, flags)
 #endif
-
-static void tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: error %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
-
-#define TELL(call) (errno = 0, tell(#call, (long)(call)))
 
 static int by_name(const void *a, const void *b)
 {

@@ -19,17 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 static char text[70000];
-
-static void tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: error %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
-
-#define TELL(call) (errno = 0, tell(#call, (long)(call)))
 
 static void bits(const char *what, int fd)
 {

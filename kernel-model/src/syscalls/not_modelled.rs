@@ -18,6 +18,8 @@ const NO_FANOTIFY: &str = "a Linux without CONFIG_FANOTIFY";
 const NO_FHANDLE: &str = "a Linux without CONFIG_FHANDLE";
 const NO_LANDLOCK: &str = "a Linux without CONFIG_SECURITY_LANDLOCK";
 const NO_LSM: &str = "a Linux without CONFIG_SECURITY";
+/// As the Linux on which the programs of this field were measured.
+const NO_IOPL: &str = "a Linux without CONFIG_X86_IOPL_IOPERM";
 /// A number whose call is gone, or never came.
 const GONE: &str = "no Linux 6.18 has it";
 const MOUNT_FDS: &str = "mounts by descriptor, new in Linux 5.2; mount is what there is";
@@ -38,6 +40,8 @@ pub(super) const CALLS: &[Syscall] = &[
     Syscall::absent(175, "init_module", NO_MODULES),
     Syscall::absent(176, "delete_module", NO_MODULES),
     Syscall::absent(313, "finit_module", NO_MODULES),
+    Syscall::absent(172, "iopl", NO_IOPL),
+    Syscall::absent(173, "ioperm", NO_IOPL),
     Syscall::absent(246, "kexec_load", NO_KEXEC),
     Syscall::absent(320, "kexec_file_load", NO_KEXEC),
     Syscall::absent(179, "quotactl", NO_QUOTA),
