@@ -86,7 +86,7 @@ const BY_NAME: &[&str] = &[
     "mkfifo p; (echo through > p) & cat p; rm p; diff <(sort numbers) <(sort -r numbers) | wc -l",
     "bash -c 'a=(one two three); declare -A m=([x]=1); echo ${a[@]:1} ${#a[@]} ${m[x]}; [[ abc =~ b(.) ]] && echo ${BASH_REMATCH[1]}'",
     "bash -c 'trap \"echo usr1\" USR1; kill -USR1 $$; sleep 0.01 & wait $!; set -m; sleep 9 & kill %1; wait %1; echo $?; coproc cat; echo hey >&${COPROC[1]}; read y <&${COPROC[0]}; echo $y'",
-    "timeout 0.1 sleep 9; echo $?; nice -n 3 nice; flock numbers echo locked; split -l 200 numbers s; wc -l s*",
+    "timeout 0.1 sleep 9; echo $?; nice -n 3 true; flock numbers echo locked; split -l 200 numbers s; wc -l s*",
     "chmod 4711 numbers; stat -c '%A %a' numbers; chown 7:8 numbers; ls -ln numbers | awk '{print $1, $3, $4}'; truncate -s 9000 t; du -k t",
     "objdump -d answer.c; readelf -h /bin/true | head -n 4; file -b answer.c; strings -n 9 /bin/true | head -n 2",
 ];

@@ -41,8 +41,13 @@ fn has_strace() -> bool {
 }
 
 fn native_trace(program: &Path, arguments: &[&str], follow: Follow, to: &Path) -> String {
-    let mut command = Command::new("strace");
-    command.arg("-q").env_clear().envs(ENVIRONMENT).current_dir("/");
+    // Who starts the tests may ignore signals; the guest's first program does not.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal", "strace", "-q"])
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/");
     if follow == Follow::All {
         command.arg("-f");
     }
@@ -55,7 +60,10 @@ fn native_trace(program: &Path, arguments: &[&str], follow: Follow, to: &Path) -
 fn dr7_trace(program: &Path, arguments: &[&str], to: &Path) -> String {
     let mut command = dr7();
     let option = format!("--strace={}", to.display());
-    command.args(["run", "--root", "/", &option, "--"]).arg(program).args(arguments);
+    command
+        .args(["run", "--root", "/", "--chdir", "/", &option, "--"])
+        .arg(program)
+        .args(arguments);
     run(&mut command, b"");
     fs::read_to_string(to).unwrap_or_default()
 }
